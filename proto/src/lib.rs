@@ -1,0 +1,20 @@
+//! The protobuf contracts of Muster as Rust types: one definition for events, commands and views.
+//!
+//! `pb::request::v1::RequestEvent` is what is stored, what `evolve` matches on and what is sent.
+
+macro_rules! package {
+    ($($name:ident),* $(,)?) => {$(
+        pub mod $name {
+            pub mod v1 {
+                #![allow(clippy::all, missing_docs, unused_qualifications, clippy::allow_attributes_without_reason)]
+                include!(concat!(env!("OUT_DIR"), "/muster.", stringify!($name), ".v1.rs"));
+                include!(concat!(env!("OUT_DIR"), "/muster.", stringify!($name), ".v1.serde.rs"));
+            }
+        }
+    )*};
+}
+
+package!(common, inventory, observation, readiness, request, execution, notification, audit, identity);
+
+/// Every descriptor, for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/muster.bin"));
