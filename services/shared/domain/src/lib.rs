@@ -1,1 +1,17 @@
+//! The rules of Muster, pure: typed ids, aggregates (`decide`, `evolve`), readiness rules, approval
+//! policies, data-loss statements.
+//!
+//! Architecture Invariant: no IO, no clock, no randomness, no async runtime. `now` and ids come in as
+//! arguments. The crate cannot name tokio, sqlx, tonic or async-nats; `testing/arrows` checks it.
 
+pub mod aggregate;
+pub mod ids;
+pub mod refusal;
+pub mod time;
+
+pub use aggregate::{Aggregate, EventKind};
+pub use ids::{AggregateId, InvalidId, TenantId};
+pub use refusal::Refusal;
+
+/// The generated protobuf types, under the name every crate uses.
+pub use muster_proto as pb;
