@@ -1,1 +1,18 @@
 //! Real nats-server and PostgreSQL processes on this machine, for `muster up` and for tests.
+//!
+//! Linux only: processes are looked at through `/proc`. Every server listens on 127.0.0.1 alone.
+//!
+//! Architecture Invariant: nothing here knows what Muster stores in these servers.
+
+mod account;
+mod error;
+pub mod nats;
+mod port;
+pub mod postgres;
+mod process;
+pub mod tools;
+
+pub use error::LocalError;
+pub use port::free_port;
+
+pub type Result<T, E = LocalError> = std::result::Result<T, E>;

@@ -1,0 +1,42 @@
+//! A streaming standby, made from a running primary.
+
+use std::fs;
+
+use super::{PostgresOptions, PostgresServer, files, temporary, temporary::Guardian};
+use crate::{LocalError, Result, process::run};
+
+impl PostgresServer {
+    /// Copies a running primary into a new data directory that will stream from it through the new
+    /// replication slot `slot`, which is also the standby's `application_name`. Starts nothing.
+    pub async fn base_backup_from(primary: &Self, options: impl Into<PostgresOptions>, slot: &str) -> Result<Self> {
+        let standby = Self::at(options.into())?;
+        standby.copy_from(primary, slot).await?;
+        Ok(standby)
+    }
+
+    /// As [`Self::base_backup_from`], started, and removed when it is dropped.
+    pub async fn temporary_standby(primary: &Self, slot: &str) -> Result<Self> {
+        let dir = temporary::dir()?;
+        let mut options = PostgresOptions::new(&dir);
+        options.settings.clone_from(&primary.options.settings);
+        let mut standby = Self::at(options)?;
+        standby._guardian = Some(Guardian::watch(&dir, &standby.bin_dir, &standby.account)?);
+        standby.copy_from(primary, slot).await?;
+        standby.start().await?;
+        Ok(standby)
+    }
+
+    async fn copy_from(&self, primary: &Self, slot: &str) -> Result<()> {
+        self.claim_dir()?;
+        let connection =
+            format!("host=127.0.0.1 port={} user={} application_name={slot}", primary.port, primary.superuser());
+        let mut command = self.server_program("pg_basebackup");
+        command.args(["-d", &connection, "-R", "-X", "stream", "-C", "-S", slot, "-c", "fast", "-D"]).arg(self.dir());
+        run(command).await?;
+        let copied_log = self.dir().join(files::LOG);
+        if copied_log.exists() {
+            fs::remove_file(&copied_log).map_err(LocalError::io("remove", copied_log))?;
+        }
+        self.write_settings()
+    }
+}
