@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr};
 /// The longest name that fits everywhere it is used: a DNS label.
 pub const MAX_NAME: usize = 63;
 
+/// A name with its kind in front, `notification-route-…`, and room to spare.
+pub const MAX_AGGREGATE_ID: usize = 96;
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} '{value}' is not valid: {rule}")]
@@ -72,11 +75,11 @@ impl FromStr for AggregateId {
     type Err = InvalidId;
     fn from_str(value: &str) -> Result<Self, InvalidId> {
         let alphabet = value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if value.is_empty() || value.len() > MAX_NAME || !alphabet {
+        if value.is_empty() || value.len() > MAX_AGGREGATE_ID || !alphabet {
             return Err(InvalidId {
                 what: "id",
-                value: value.chars().take(MAX_NAME + 1).collect(),
-                rule: "use 1 to 63 characters: a-z, 0-9 and '-'",
+                value: value.chars().take(MAX_AGGREGATE_ID + 1).collect(),
+                rule: "use 1 to 96 characters: a-z, 0-9 and '-'",
             });
         }
         Ok(Self(value.to_owned()))

@@ -4,9 +4,17 @@
 //! Architecture Invariant: no IO, no clock, no randomness, no async runtime. `now` and ids come in as
 //! arguments. The crate cannot name tokio, sqlx, tonic or async-nats; `testing/arrows` checks it.
 
+pub mod access;
 pub mod aggregate;
+pub mod delivery;
+pub mod denial;
+pub mod execution;
 pub mod ids;
+pub mod inventory;
+pub mod readiness;
 pub mod refusal;
+pub mod request;
+pub mod statement;
 pub mod time;
 
 pub use aggregate::{Aggregate, EventKind};

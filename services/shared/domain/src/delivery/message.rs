@@ -1,0 +1,276 @@
+//! What is told: one message made from one event, in words and as facts. Channels only dress it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::pb::common::v1::{Environment, LossStatement, Tier};
+
+/// A subject line longer than this is folded or cut by mail programs.
+pub const MAX_SUBJECT_CHARS: usize = 160;
+/// One text (reason, error, guidance) in a message. The whole stays far below a webhook's 20 KB.
+pub const MAX_TEXT_CHARS: usize = 800;
+/// Reasons and facts beyond this are counted, not listed: the page has them all.
+pub const MAX_LIST: usize = 8;
+
+/// The kinds of message, as routes and webhooks name them.
+pub mod kind {
+    pub const RPO_BREACHED: &str = "rpo.breached";
+    pub const VISIBILITY_LOST: &str = "visibility.lost";
+    pub const REPLICATION_BROKEN: &str = "replication.broken";
+    pub const INTEGRITY_VIOLATED: &str = "integrity.violated";
+    /// An alert whose kind this version does not know; better told vaguely than not at all.
+    pub const ALERT_OPENED: &str = "alert.opened";
+    pub const ALERT_RESOLVED: &str = "alert.resolved";
+    pub const REQUEST_CREATED: &str = "request.created";
+    pub const REQUEST_APPROVED: &str = "request.approved";
+    pub const REQUEST_REJECTED: &str = "request.rejected";
+    pub const REQUEST_WITHDRAWN: &str = "request.withdrawn";
+    pub const REQUEST_EXPIRED: &str = "request.expired";
+    pub const REQUEST_CONFIRMED: &str = "request.confirmed";
+    pub const REQUEST_STARTED: &str = "request.started";
+    pub const REQUEST_SUCCEEDED: &str = "request.succeeded";
+    pub const REQUEST_FAILED: &str = "request.failed";
+    pub const REQUEST_STOPPED: &str = "request.stopped";
+    /// Another message could not be delivered; told on the other routes.
+    pub const DELIVERY_FAILED: &str = "delivery.failed";
+
+    /// All of them, for the documentation and for the check of routes.
+    pub const ALL: &[&str] = &[
+        RPO_BREACHED,
+        VISIBILITY_LOST,
+        REPLICATION_BROKEN,
+        INTEGRITY_VIOLATED,
+        ALERT_OPENED,
+        ALERT_RESOLVED,
+        REQUEST_CREATED,
+        REQUEST_APPROVED,
+        REQUEST_REJECTED,
+        REQUEST_WITHDRAWN,
+        REQUEST_EXPIRED,
+        REQUEST_CONFIRMED,
+        REQUEST_STARTED,
+        REQUEST_SUCCEEDED,
+        REQUEST_FAILED,
+        REQUEST_STOPPED,
+        DELIVERY_FAILED,
+    ];
+}
+
+/// How soon somebody has to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    /// Page class: tried again after seconds, not minutes.
+    Critical,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+/// Where a message comes from: the event, and its place in the tenant's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub tenant: String,
+    pub event_id: Uuid,
+    pub sequence: u64,
+    pub occurred_at: Timestamp,
+}
+
+/// One line of a message's table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    pub name: String,
+    pub value: String,
+}
+
+/// One message. It holds no secret: it is kept in timers and sent to outsiders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    pub kind: String,
+    pub event_id: Uuid,
+    pub sequence: u64,
+    pub occurred_at: Timestamp,
+    pub tenant: String,
+    pub severity: Severity,
+    pub resource: String,
+    pub tier: Tier,
+    pub environment: Environment,
+    /// Empty when it is about no request.
+    pub request_id: String,
+    /// Empty when it is about no alert.
+    pub alert_id: String,
+    /// The first message about this request or alert; later ones refer to it.
+    pub opens_thread: bool,
+    pub subject: String,
+    /// What happened, in a sentence or two.
+    pub summary: String,
+    pub reasons: Vec<String>,
+    pub facts: Vec<Fact>,
+    /// What can be said about missing data, with its limits; empty when it does not apply.
+    pub loss: Vec<String>,
+    /// What to do now.
+    pub next_step: String,
+}
+
+impl Message {
+    /// An empty message about one resource, to be filled by `alert` and `lifecycle`.
+    pub(crate) fn about(source: &Source, kind: &str, resource: &str, tier: i32, environment: i32) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            event_id: source.event_id,
+            sequence: source.sequence,
+            occurred_at: source.occurred_at,
+            tenant: source.tenant.clone(),
+            severity: Severity::Info,
+            resource: resource.to_owned(),
+            tier: Tier::try_from(tier).unwrap_or(Tier::Unspecified),
+            environment: Environment::try_from(environment).unwrap_or(Environment::Unspecified),
+            request_id: String::new(),
+            alert_id: String::new(),
+            opens_thread: false,
+            subject: String::new(),
+            summary: String::new(),
+            reasons: Vec::new(),
+            facts: Vec::new(),
+            loss: Vec::new(),
+            next_step: String::new(),
+        }
+    }
+
+    /// Retried after seconds instead of minutes.
+    pub fn is_page_class(&self) -> bool {
+        self.severity == Severity::Critical
+    }
+
+    /// Messages with the same thread belong together in a mail program.
+    pub fn thread(&self) -> Option<String> {
+        match (self.request_id.is_empty(), self.alert_id.is_empty()) {
+            (false, _) => Some(format!("request {}", self.request_id)),
+            (true, false) => Some(format!("alert {}", self.alert_id)),
+            (true, true) => None,
+        }
+    }
+
+    /// Path of the page to open, below the console's address. Login and step-up happen there: no
+    /// link decides anything, since mail scanners follow links.
+    pub fn console_path(&self) -> String {
+        if !self.request_id.is_empty() {
+            return format!("/t/{}/requests/{}", self.tenant, self.request_id);
+        }
+        if !self.resource.is_empty() {
+            return format!("/t/{}/resources/{}", self.tenant, self.resource);
+        }
+        format!("/t/{}", self.tenant)
+    }
+
+    /// "orders-db (tier 1, production)"
+    pub fn place(&self) -> String {
+        format!("{} ({}, {})", self.resource, tier_name(self.tier), environment_name(self.environment))
+    }
+
+    pub(crate) fn fact(&mut self, name: &str, value: impl Into<String>) {
+        let value: String = value.into();
+        if !value.is_empty() && self.facts.len() < MAX_LIST {
+            self.facts.push(Fact { name: name.to_owned(), value: clip(&value, MAX_TEXT_CHARS) });
+        }
+    }
+
+    pub(crate) fn set_loss(&mut self, loss: Option<&LossStatement>) {
+        self.loss = match loss {
+            Some(loss) if !loss.text.is_empty() => {
+                let texts = std::iter::once(&loss.text).chain(loss.limits.iter().take(MAX_LIST - 1));
+                texts.map(|text| clip(text, MAX_TEXT_CHARS)).collect()
+            }
+            _ => vec!["No statement about missing data was recorded: completeness cannot be proven.".into()],
+        };
+    }
+
+    pub(crate) fn set_subject(&mut self, subject: &str) {
+        self.subject = clip(&one_line(subject), MAX_SUBJECT_CHARS);
+    }
+
+    pub(crate) fn set_summary(&mut self, summary: &str) {
+        self.summary = clip(summary, MAX_TEXT_CHARS);
+    }
+}
+
+/// A message that another one was not delivered. It is never made about itself.
+pub fn delivery_failed(failed: &Message, gave_up_event: Uuid, route: &str, error: &str, at: Timestamp) -> Option<Message> {
+    if failed.kind == kind::DELIVERY_FAILED {
+        return None;
+    }
+    let mut message = failed.clone();
+    message.kind = kind::DELIVERY_FAILED.into();
+    message.event_id = gave_up_event;
+    message.occurred_at = at;
+    message.opens_thread = false;
+    message.set_subject(&format!("NOT DELIVERED on route {route}: {}", failed.subject));
+    message.set_summary(&format!("The message '{}' could not be delivered on route {route} and is not tried again. {}", failed.subject, failed.summary));
+    message.reasons.insert(0, clip(error, MAX_TEXT_CHARS));
+    message.reasons.truncate(MAX_LIST);
+    message.next_step = clip(&format!("Tell the people behind route {route} another way, then mend the route. {}", failed.next_step), MAX_TEXT_CHARS);
+    Some(message)
+}
+
+/// "tier 1"
+pub fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Tier1 => "tier 1",
+        Tier::Tier2 => "tier 2",
+        Tier::Tier3 => "tier 3",
+        Tier::Unspecified => "tier unknown",
+    }
+}
+
+/// "production"
+pub fn environment_name(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Staging => "staging",
+        Environment::Test => "test",
+        Environment::Development => "development",
+        Environment::Unspecified => "environment unknown",
+    }
+}
+
+/// Control characters and line ends become spaces.
+pub(crate) fn one_line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Cut at a character, with a sign that something is missing.
+pub(crate) fn clip(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(max_chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_counts_characters_and_says_that_it_cut() {
+        assert_eq!(clip("äöü", 3), "äöü");
+        assert_eq!(clip("äöüß", 3), "äö…");
+    }
+
+    #[test]
+    fn a_subject_is_one_line_whatever_was_typed() {
+        assert_eq!(one_line("a\r\nBcc: x@y\u{0}\tb"), "a Bcc: x@y b");
+    }
+}

@@ -1,0 +1,19 @@
+//! Deliveries: what is told, to whom, when it is tried again, and what became of it.
+//!
+//! An event becomes a [`Message`] (`message`, `alert`, `lifecycle`), the tenant's routes turn it into
+//! decisions (`routing`), each sent decision is one [`Delivery`] (`state`) that is tried by a schedule
+//! (`schedule`) until it is accepted or given up (`failure` says why).
+
+pub mod alert;
+pub mod failure;
+pub mod lifecycle;
+pub mod message;
+pub mod recipient;
+pub mod routing;
+pub mod schedule;
+pub mod state;
+
+pub use failure::{Failure, FailureCode};
+pub use message::{Message, Severity, Source};
+pub use routing::{Decision, Route, Verdict, route};
+pub use state::{Delivery, Phase, delivery_id};

@@ -1,0 +1,213 @@
+//! Requests to move a system: opened, decided by the right people, confirmed by the phrase.
+//!
+//! Architecture Invariant: nothing here looks at a clock or a store. What a decision needs comes in,
+//! what it decided goes out as exactly one event, and the event carries everything that was judged,
+//! so the log alone explains it.
+
+mod approve;
+mod close;
+mod open;
+mod policy;
+mod start;
+
+pub use approve::{approve, deny};
+pub use close::{expire, withdraw};
+pub use open::{OpenRequest, confirmation_phrase, open};
+pub use policy::{EffectivePolicy, effective_policy, missing_approvals};
+pub use start::start;
+
+use jiff::Timestamp;
+
+use crate::aggregate::{Aggregate, EventKind};
+use crate::pb::common::v1::{Actor, ActorKind, Role};
+use crate::pb::execution::v1::ExecutionState;
+use crate::pb::request::v1::{RequestEvent, RequestState, RequestType, RequestView, request_event::Event};
+use crate::refusal::{Refusal, refusal};
+use crate::time::from_pb;
+
+/// Longest reason or note: a paragraph, not a file.
+pub const MAX_TEXT: usize = 2_000;
+/// Longest ticket reference.
+pub const MAX_TICKET: usize = 100;
+
+/// One request: the fold of its events.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub view: RequestView,
+}
+
+impl EventKind for RequestEvent {
+    fn kind(&self) -> &'static str {
+        match &self.event {
+            Some(Event::Opened(_)) => "request.created",
+            Some(Event::Approved(_)) => "request.approved",
+            Some(Event::Denied(_)) => "request.rejected",
+            Some(Event::Withdrawn(_)) => "request.withdrawn",
+            Some(Event::Expired(_)) => "request.expired",
+            Some(Event::Confirmed(_)) => "request.confirmed",
+            None => "unset",
+        }
+    }
+}
+
+impl Aggregate for Request {
+    const KIND: &'static str = "request";
+    type Event = RequestEvent;
+
+    fn evolve(&mut self, event: &RequestEvent) {
+        let view = &mut self.view;
+        match &event.event {
+            Some(Event::Opened(opened)) => {
+                view.request_id = opened.request_id.clone();
+                view.opened = Some(opened.clone());
+                view.set_state(RequestState::PendingApproval);
+            }
+            Some(Event::Approved(approved)) => {
+                view.approvals.push(approved.clone());
+                if approved.completes {
+                    view.set_state(RequestState::Approved);
+                }
+            }
+            Some(Event::Denied(denied)) => {
+                view.denied = Some(denied.clone());
+                view.set_state(RequestState::Denied);
+            }
+            Some(Event::Withdrawn(withdrawn)) => {
+                view.withdrawn = Some(withdrawn.clone());
+                view.set_state(RequestState::Withdrawn);
+            }
+            Some(Event::Expired(expired)) => {
+                view.expired = Some(expired.clone());
+                view.set_state(RequestState::Expired);
+            }
+            Some(Event::Confirmed(confirmed)) => {
+                view.confirmed = Some(confirmed.clone());
+                view.set_state(RequestState::Confirmed);
+            }
+            None => {}
+        }
+        view.missing = missing_approvals(view);
+    }
+}
+
+impl Request {
+    pub fn exists(&self) -> bool {
+        self.view.opened.is_some()
+    }
+
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        from_pb(self.view.opened.as_ref()?.expires_at.as_ref())
+    }
+}
+
+/// Where a request stands once its execution is known too.
+pub fn state_with_execution(request: RequestState, execution: Option<ExecutionState>) -> RequestState {
+    match execution {
+        Some(ExecutionState::Running) => RequestState::Executing,
+        Some(ExecutionState::Succeeded) => RequestState::Succeeded,
+        Some(ExecutionState::Failed) => RequestState::Failed,
+        Some(ExecutionState::Stopped) => RequestState::Stopped,
+        Some(ExecutionState::Unspecified) | None => request,
+    }
+}
+
+/// "switchover"
+pub fn type_name(kind: RequestType) -> &'static str {
+    match kind {
+        RequestType::Unspecified => "unspecified",
+        RequestType::Switchover => "switchover",
+        RequestType::Failover => "failover",
+    }
+}
+
+/// "pending approval"
+pub fn state_name(state: RequestState) -> &'static str {
+    match state {
+        RequestState::Unspecified => "unknown",
+        RequestState::PendingApproval => "pending approval",
+        RequestState::Approved => "approved",
+        RequestState::Denied => "denied",
+        RequestState::Withdrawn => "withdrawn",
+        RequestState::Expired => "expired",
+        RequestState::Confirmed => "confirmed",
+        RequestState::Executing => "executing",
+        RequestState::Succeeded => "succeeded",
+        RequestState::Failed => "failed",
+        RequestState::Stopped => "stopped",
+    }
+}
+
+/// The request is there, open for decisions and not past its time.
+fn must_be_open(request: &Request, now: Timestamp) -> Result<(), Refusal> {
+    let view = &request.view;
+    if !request.exists() {
+        return Err(refusal(
+            "REQUEST_NOT_FOUND",
+            "there is no such request in this tenant",
+            view.request_id.clone(),
+            "a request id of this tenant",
+            "list them with `muster request list`",
+        ));
+    }
+    if !matches!(view.state(), RequestState::PendingApproval | RequestState::Approved) {
+        return Err(refusal(
+            "REQUEST_CLOSED",
+            "decisions and starts need a request that is still open",
+            state_name(view.state()),
+            "pending approval or approved",
+            "open a new request; it needs fresh approvals",
+        ));
+    }
+    if let Some(end) = request.expires_at()
+        && now >= end
+    {
+        return Err(refusal(
+            "REQUEST_EXPIRED",
+            "the request was not decided and started in time",
+            format!("now {now:.0}"),
+            format!("before {end:.0}"),
+            "open a new request; it needs fresh approvals",
+        ));
+    }
+    Ok(())
+}
+
+fn must_be_a_person(actor: &Actor, what: &str) -> Result<(), Refusal> {
+    if actor.kind() == ActorKind::Person {
+        return Ok(());
+    }
+    Err(refusal(
+        "PERSON_REQUIRED",
+        format!("{what} takes a person's judgement"),
+        actor.id.clone(),
+        "a person who logged in",
+        "log in as a person",
+    ))
+}
+
+/// A text that people must give and that stays within its limit.
+fn required_text(field: &str, text: &str, limit: usize, why: &str) -> Result<(), Refusal> {
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > limit {
+        return Err(crate::refusal::field_refusal(
+            field,
+            "FIELD_INVALID",
+            format!("{field} is {why}"),
+            if text.trim().is_empty() { "empty".to_owned() } else { format!("{length} characters") },
+            format!("1 to {limit} characters"),
+            format!("give a {field}"),
+        ));
+    }
+    Ok(())
+}
+
+fn optional_text(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
+    if text.is_empty() { Ok(()) } else { required_text(field, text, limit, "limited in length") }
+}
+
+fn holds(actor: &Actor, role: Role) -> bool {
+    actor.roles().any(|held| held == role)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::pb::common::v1::{Environment, Tier};
+use crate::pb::inventory::v1 as inv;
+use crate::pb::request::v1::RequestOpened;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+fn person(name: &str, roles: &[Role]) -> Actor {
+    Actor {
+        id: format!("https://idp.example|{name}"),
+        name: name.into(),
+        kind: ActorKind::Person.into(),
+        roles: roles.iter().map(|role| (*role).into()).collect(),
+    }
+}
+
+fn resource(tier: Tier) -> inv::Document {
+    let node = |name: &str, site: &str| inv::PostgresqlNode {
+        name: name.into(),
+        site: site.into(),
+        host: "127.0.0.1".into(),
+        port: 5432,
+        agent: name.into(),
+    };
+    let target = inv::PostgresqlTarget {
+        nodes: vec![node("a", "fra"), node("b", "ams")],
+        execute: Some(inv::Credential { user: "x".into(), password_ref: "file:x".into() }),
+        ..Default::default()
+    };
+    inv::Document {
+        kind: inv::Kind::Resource.into(),
+        tenant: "acme".into(),
+        name: "orders-db".into(),
+        version: 3,
+        spec: Some(inv::document::Spec::ResourceSpec(inv::ResourceSpec {
+            tier: tier.into(),
+            environment: Environment::Production.into(),
+            primary_site: "fra".into(),
+            dr_site: "ams".into(),
+            platform: Some(inv::resource_spec::Platform::Postgresql(target)),
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+}
+
+fn command() -> OpenRequest {
+    OpenRequest {
+        request_id: "r-1".into(),
+        kind: RequestType::Switchover,
+        target_site: "ams".into(),
+        reason: "patch night".into(),
+        ticket: "CHG-1".into(),
+    }
+}
+
+fn apply(request: &mut Request, decision: Result<Option<RequestEvent>, Refusal>) {
+    let event = decision.unwrap_or_else(|r| panic!("refused: {}", crate::refusal::describe(&r))).unwrap();
+    request.evolve(&event);
+}
+
+fn opened(tier: Tier) -> Request {
+    let policy = effective_policy(&[], tier, Environment::Production, RequestType::Switchover);
+    let mut request = Request::default();
+    let operator = person("olga", &[Role::Operator, Role::ApproverIt]);
+    let decision = open(&request, &command(), &resource(tier), &policy, &operator, now());
+    apply(&mut request, decision);
+    request
+}
+
+fn code(decision: Result<Option<RequestEvent>, Refusal>) -> String {
+    decision.unwrap_err().code
+}
+
+const PHRASE: &str = "switchover orders-db from fra to ams";
+
+#[test]
+fn tier_1_needs_it_and_business_then_the_phrase() {
+    let mut request = opened(Tier::Tier1);
+    let olga = person("olga", &[Role::Operator, Role::ApproverIt]);
+    assert_eq!(request.view.state(), RequestState::PendingApproval);
+    assert_eq!(request.view.missing.len(), 2);
+    assert_eq!(code(start(&request, &olga, PHRASE, now())), "NOT_APPROVED");
+
+    assert_eq!(code(approve(&request, &olga, "", now())), "APPROVER_IS_REQUESTER");
+    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "ok", now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.state(), RequestState::PendingApproval);
+    assert_eq!(request.view.missing, ["one approval by Approver-Business"]);
+    assert_eq!(code(start(&request, &olga, PHRASE, now())), "NOT_APPROVED");
+    assert_eq!(code(approve(&request, &person("ingo", &[Role::ApproverBusiness]), "", now())), "ALREADY_APPROVED");
+    assert_eq!(code(approve(&request, &person("ida", &[Role::ApproverIt]), "", now())), "APPROVAL_NOT_NEEDED");
+
+    let decision = approve(&request, &person("bea", &[Role::ApproverBusiness]), "ok", now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.state(), RequestState::Approved);
+    let wrong = start(&request, &olga, "switchover billing-db from fra to ams", now()).unwrap_err();
+    assert_eq!((wrong.code.as_str(), wrong.field.as_str()), ("PHRASE_WRONG", "confirmation"));
+    assert_eq!(code(start(&request, &person("bea", &[Role::ApproverBusiness]), PHRASE, now())), "ROLE_MISSING");
+    let decision = start(&request, &olga, PHRASE, now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.state(), RequestState::Confirmed);
+    assert_eq!(code(start(&request, &olga, PHRASE, now())), "REQUEST_CLOSED");
+}
+
+#[test]
+fn one_person_with_both_approver_roles_fills_one_place_and_blocks_nobody() {
+    let mut request = opened(Tier::Tier1);
+    let both = person("bo", &[Role::ApproverIt, Role::ApproverBusiness]);
+    let decision = approve(&request, &both, "", now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.missing.len(), 1);
+    // Whoever comes second, the first one moves to the other place.
+    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.state(), RequestState::Approved);
+}
+
+#[test]
+fn machines_and_non_approvers_decide_nothing() {
+    let request = opened(Tier::Tier2);
+    let mut machine = person("ci", &[Role::ApproverIt]);
+    machine.set_kind(ActorKind::Machine);
+    assert_eq!(code(approve(&request, &machine, "", now())), "PERSON_REQUIRED");
+    assert_eq!(code(approve(&request, &person("vera", &[Role::Viewer]), "", now())), "NOT_AN_APPROVER");
+    // Business alone does not decide on tier 2, where the policy names IT only.
+    assert_eq!(code(approve(&request, &person("bea", &[Role::ApproverBusiness]), "", now())), "NOT_AN_APPROVER");
+}
+
+#[test]
+fn a_denial_ends_it_and_needs_a_reason() {
+    let mut request = opened(Tier::Tier1);
+    let ingo = person("ingo", &[Role::ApproverIt]);
+    assert_eq!(code(deny(&request, &ingo, "  ", now())), "FIELD_INVALID");
+    let decision = deny(&request, &ingo, "quarter end", now());
+    apply(&mut request, decision);
+    assert_eq!(request.view.state(), RequestState::Denied);
+    assert_eq!(code(approve(&request, &person("bea", &[Role::ApproverBusiness]), "", now())), "REQUEST_CLOSED");
+}
+
+#[test]
+fn an_approval_does_not_outlive_the_request() {
+    let mut request = opened(Tier::Tier2);
+    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    apply(&mut request, decision);
+    let late = now() + SignedDuration::from_hours(4);
+    assert_eq!(code(start(&request, &person("olga", &[Role::Operator]), PHRASE, late)), "REQUEST_EXPIRED");
+    assert!(expire(&request, late - SignedDuration::from_secs(1)).is_none());
+    request.evolve(&expire(&request, late).unwrap());
+    assert_eq!(request.view.state(), RequestState::Expired);
+    assert!(expire(&request, late).is_none());
+}
+
+#[test]
+fn bad_requests_name_field_value_limit_and_next_action() {
+    let policy = effective_policy(&[], Tier::Tier1, Environment::Production, RequestType::Switchover);
+    let olga = person("olga", &[Role::Operator]);
+    let refused = |command: OpenRequest, resource: &inv::Document| {
+        let refusal = open(&Request::default(), &command, resource, &policy, &olga, now()).unwrap_err();
+        assert!(!refusal.next_action.is_empty() && !refusal.limit.is_empty(), "{refusal:?}");
+        (refusal.field, refusal.code)
+    };
+    let declared = resource(Tier::Tier1);
+    assert_eq!(refused(OpenRequest { target_site: "mars".into(), ..command() }, &declared).0, "target_site");
+    assert_eq!(refused(OpenRequest { reason: " ".into(), ..command() }, &declared).0, "reason");
+    assert_eq!(refused(OpenRequest { reason: "x".repeat(2001), ..command() }, &declared).0, "reason");
+    assert_eq!(refused(OpenRequest { kind: RequestType::Unspecified, ..command() }, &declared).0, "type");
+    let retired = inv::Document { retired: true, ..declared };
+    assert_eq!(refused(command(), &retired).1, "RESOURCE_NOT_MOVABLE");
+}
+
+#[test]
+fn a_policy_raises_the_floor_and_cannot_lower_it() {
+    let rule = |role: Role, count| inv::ApprovalRule {
+        require: vec![inv::ApprovalRequirement { role: role.into(), count }],
+        expires_after: Some(crate::time::duration_to_pb(SignedDuration::from_hours(400))),
+        ..Default::default()
+    };
+    let document = inv::Document {
+        name: "strict".into(),
+        version: 2,
+        spec: Some(inv::document::Spec::PolicySpec(inv::PolicySpec {
+            approvals: vec![rule(Role::ApproverIt, 2), rule(Role::ApproverBusiness, 0)],
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let policy = effective_policy(&[&document], Tier::Tier1, Environment::Production, RequestType::Failover);
+    let counts: Vec<(Role, u32)> = policy.policy.require.iter().map(|r| (r.role(), r.count)).collect();
+    assert_eq!(counts, [(Role::ApproverIt, 2), (Role::ApproverBusiness, 1)]);
+    assert_eq!(policy.expires_after, policy::DEFAULT_EXPIRY);
+    assert_eq!(policy.policy.source, "built-in ADR-001, policy strict version 2");
+}
+
+const ROLES: [Role; 4] = [Role::Viewer, Role::Operator, Role::ApproverIt, Role::ApproverBusiness];
+
+proptest! {
+    /// Whatever people do in whatever order: nothing is confirmed without two different approvers,
+    /// neither the requester, one of each kind.
+    #[test]
+    fn no_confirmation_without_two_different_approvers(
+        steps in prop::collection::vec((0usize..4, 0usize..6, prop::collection::vec(0usize..4, 0..4)), 1..40)
+    ) {
+        let mut request = opened(Tier::Tier1);
+        for (what, who, roles) in steps {
+            let name = ["olga", "ingo", "bea", "bo", "vera", "max"][who];
+            let actor = person(name, &roles.iter().map(|r| ROLES[*r]).collect::<Vec<_>>());
+            let decision = match what {
+                0 | 1 => approve(&request, &actor, "", now()),
+                2 => start(&request, &actor, PHRASE, now()),
+                _ => start(&request, &actor, "wrong", now()),
+            };
+            if let Ok(Some(event)) = decision {
+                request.evolve(&event);
+            }
+            if request.view.state() == RequestState::Confirmed {
+                let names: std::collections::BTreeSet<_> =
+                    request.view.approvals.iter().map(|a| a.approver.clone().unwrap().name).collect();
+                prop_assert!(names.len() >= 2 && !names.contains("olga"));
+                let held = |role| request.view.approvals.iter().any(|a| a.approver.as_ref().unwrap().roles().any(|r| r == role));
+                prop_assert!(held(Role::ApproverIt) && held(Role::ApproverBusiness));
+            }
+        }
+    }
+
+    /// `evolve` is total: no order of events panics, and a closed request stays closed to decisions.
+    #[test]
+    fn evolve_takes_any_order(kinds in prop::collection::vec(0u8..7, 0..20)) {
+        let mut request = Request::default();
+        for kind in kinds {
+            let event = match kind {
+                0 => Some(Event::Opened(RequestOpened::default())),
+                1 => Some(Event::Approved(Default::default())),
+                2 => Some(Event::Denied(Default::default())),
+                3 => Some(Event::Withdrawn(Default::default())),
+                4 => Some(Event::Expired(Default::default())),
+                5 => Some(Event::Confirmed(Default::default())),
+                _ => None,
+            };
+            request.evolve(&RequestEvent { event });
+            let _ = expire(&request, now());
+        }
+    }
+}
