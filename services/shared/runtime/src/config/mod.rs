@@ -1,0 +1,21 @@
+//! Typed configuration: defaults, then `muster.toml`, then `MUSTER_<SECTION>__<KEY>` of the environment.
+//!
+//! Keys, defaults and meaning stand once, in [`sections`]; the reference in docs/config.md is made from there.
+
+mod error;
+mod load;
+mod local;
+mod reference;
+mod sections;
+mod validate;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_TENANT};
+pub use error::{ConfigError, ConfigErrors};
+pub use load::Profile;
+pub use reference::reference;
+pub use sections::*;
+pub use values::{Algorithm, HumanDuration, LogFormat, RoleName, SmtpTls};

@@ -1,0 +1,267 @@
+//! Every key with its default and its meaning. The doc comments are the reference that users read.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Algorithm, HumanDuration, LogFormat, RoleName, SmtpTls};
+
+/// A struct whose doc comments are also data, so that code and reference cannot differ.
+macro_rules! section {
+    ($(#[doc = $about:literal])* $name:ident {
+        $( $(#[doc = $doc:literal])* $key:ident : $type:ty = $default:expr, )*
+    }) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name { $( $(#[doc = $doc])* pub $key: $type, )* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $key: $default, )* }
+            }
+        }
+
+        impl $name {
+            pub(super) const ABOUT: &'static str = concat!($($about),*);
+            pub(super) const KEYS: &'static [(&'static str, &'static str)] =
+                &[$( (stringify!($key), concat!($($doc),*)), )*];
+        }
+    };
+}
+
+section! {
+    /// Everything a Muster process is told from outside.
+    Config {
+        /// The address Muster answers at.
+        server: Server = Server::default(),
+        /// The event log.
+        nats: Nats = Nats::default(),
+        /// The read models.
+        postgres: Postgres = Postgres::default(),
+        /// Who may log in, and as what.
+        auth: Auth = Auth::default(),
+        /// The local mode of `muster up`.
+        local: Local = Local::default(),
+        /// Logs, traces, metrics.
+        telemetry: Telemetry = Telemetry::default(),
+        /// Outgoing mail. Absent: no mail is sent.
+        smtp: Option<Smtp> = None,
+        /// Outgoing webhooks.
+        webhooks: Webhooks = Webhooks::default(),
+        /// Execution on targets.
+        executor: Executor = Executor::default(),
+        /// Measuring targets.
+        observe: Observe = Observe::default(),
+        /// Where secret references are resolved.
+        secrets: Secrets = Secrets::default(),
+    }
+}
+
+section! {
+    /// The one listener for gRPC, gRPC-Web and HTTP.
+    Server {
+        /// Address and port to listen on. Port 0 takes any free port.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7400)),
+        /// How people and other systems reach Muster: used in links, in redirects and by the local issuer.
+        public_url: String = "http://127.0.0.1:7400".to_owned(),
+        /// The longest a unary call may take. A shorter deadline of the caller wins.
+        request_timeout: HumanDuration = HumanDuration::seconds(30),
+        /// How long a stopping process lets running calls and tasks finish.
+        drain_timeout: HumanDuration = HumanDuration::seconds(20),
+    }
+}
+
+section! {
+    /// NATS with JetStream, 2.12 or newer.
+    Nats {
+        /// `nats://host:port` or `tls://host:port`; several servers of a cluster separated by commas.
+        url: String = "nats://127.0.0.1:4222".to_owned(),
+        /// User name, if the server asks for one.
+        user: Option<String> = None,
+        /// Reference to the password: `file:NAME` or `env:NAME`.
+        password_ref: Option<String> = None,
+        /// Copies of every stream: 1 on a single server, 3 in a cluster.
+        replicas: usize = 1,
+        /// Put before every stream name and subject, so that several installations can share a server.
+        prefix: String = String::new(),
+    }
+}
+
+section! {
+    /// PostgreSQL 15 or newer.
+    Postgres {
+        /// `postgres://user@host:port/database` of the service role. It may not own tables. Without a password.
+        url: String = "postgres://muster@127.0.0.1:5432/muster".to_owned(),
+        /// Reference to the service role's password.
+        password_ref: Option<String> = None,
+        /// The same for the role that owns the tables. Given: migrations are run at start-up.
+        owner_url: Option<String> = None,
+        /// Reference to the owner's password.
+        owner_password_ref: Option<String> = None,
+    }
+}
+
+section! {
+    /// OpenID Connect.
+    Auth {
+        /// The identity providers whose tokens are accepted.
+        issuers: Vec<Issuer> = Vec::new(),
+        /// Tolerated difference between the clocks of the provider and this host. At most 60 s.
+        clock_skew: HumanDuration = HumanDuration::seconds(60),
+    }
+}
+
+section! {
+    /// One identity provider.
+    Issuer {
+        /// The `iss` of its tokens, byte for byte. https, except on a loopback address.
+        issuer: String = String::new(),
+        /// The `aud` that a token for Muster's API carries. Never the client id of the console.
+        audience: String = String::new(),
+        /// The client id with which people log in at the console and the command line.
+        client_id: Option<String> = None,
+        /// Reference to the client's secret, if the provider gave one.
+        client_secret_ref: Option<String> = None,
+        /// Scopes asked for at login.
+        scopes: Vec<String> = ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec(),
+        /// The claim with the groups: a name, or a path such as `realm_access.roles`.
+        groups_claim: String = "groups".to_owned(),
+        /// The claim with the name that people read.
+        name_claim: String = "name".to_owned(),
+        /// Signature algorithms accepted from this provider.
+        accepted_algorithms: Vec<Algorithm> = vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA],
+        /// The longest that fetched keys are used without asking again. Between 5 min and 24 h.
+        jwks_max_age: HumanDuration = HumanDuration::seconds(24 * 3600),
+        /// Which group holds which role in which tenant. Groups that are not listed give nothing.
+        mappings: Vec<Mapping> = Vec::new(),
+    }
+}
+
+section! {
+    /// One group's role in one tenant.
+    Mapping {
+        /// The group as the claim says it.
+        group: String = String::new(),
+        /// The tenant's name.
+        tenant: String = String::new(),
+        /// viewer, operator, approver-it, approver-business or admin.
+        role: RoleName = RoleName::Viewer,
+    }
+}
+
+section! {
+    /// Local mode: an issuer without passwords for one machine. Refused unless everything is on loopback.
+    Local {
+        /// Whether this is `muster up` on one machine.
+        enabled: bool = false,
+        /// Where the local issuer keeps its signing key and local mode its data.
+        directory: PathBuf = PathBuf::from(".muster"),
+        /// Who can be chosen at the local login page.
+        people: Vec<Person> = Vec::new(),
+    }
+}
+
+section! {
+    /// Somebody who exists in local mode only.
+    Person {
+        /// Login name; also the `sub` of the tokens.
+        name: String = String::new(),
+        /// The name that people read. Empty: the login name.
+        display_name: String = String::new(),
+        /// The groups the token carries.
+        groups: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// Logs go to standard error, metrics to /metrics, traces to a collector.
+    Telemetry {
+        /// OTLP gRPC endpoint for traces, such as `http://127.0.0.1:4317`. Absent: no export.
+        otlp_endpoint: Option<String> = None,
+        /// json or text.
+        log_format: LogFormat = LogFormat::Json,
+        /// A level (error, warn, info, debug, trace) or a filter such as `info,muster_executor=debug`.
+        log_level: String = "info".to_owned(),
+    }
+}
+
+section! {
+    /// The mail server.
+    Smtp {
+        /// Host name.
+        host: String = String::new(),
+        /// Port.
+        port: u16 = 587,
+        /// implicit, starttls (required, never optional), or none (only towards loopback).
+        tls: SmtpTls = SmtpTls::Starttls,
+        /// User name, if the server asks for one.
+        user: Option<String> = None,
+        /// Reference to the password.
+        password_ref: Option<String> = None,
+        /// The sender, such as `Muster <muster@example.com>`.
+        from: String = String::new(),
+    }
+}
+
+section! {
+    /// Where webhooks may go.
+    Webhooks {
+        /// Private or loopback destinations that are allowed anyway: networks (`10.1.0.0/16`), addresses or host names.
+        allow_private_addresses: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// What this executor may act on.
+    Executor {
+        /// The agents by the name that targets refer to.
+        agents: BTreeMap<String, Agent> = BTreeMap::new(),
+    }
+}
+
+section! {
+    /// One place where commands are run for one tenant.
+    Agent {
+        /// The tenant whose targets may use it.
+        tenant: String = String::new(),
+        /// local: commands run on the executor's own machine.
+        kind: AgentKind = AgentKind::Local,
+        /// The directory under which data directories of databases may lie. Nothing outside is touched.
+        data_directory: PathBuf = PathBuf::new(),
+        /// Where the database's programs are (`pg_ctl`, `pg_rewind`, …).
+        bin_directory: PathBuf = PathBuf::new(),
+        /// The user the programs run as. Absent: the executor's own.
+        run_as: Option<String> = None,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentKind {
+    Local,
+}
+
+section! {
+    /// The collector's cycle.
+    Observe {
+        /// How often each target is measured.
+        interval: HumanDuration = HumanDuration::seconds(2),
+        /// How long connecting to a target may take.
+        connect_timeout: HumanDuration = HumanDuration::seconds(3),
+        /// How long one measurement may take.
+        query_timeout: HumanDuration = HumanDuration::seconds(2),
+        /// Most observations in one message to the log.
+        batch_size: usize = 500,
+        /// Longest an observation waits for its message to fill.
+        batch_delay: HumanDuration = HumanDuration::millis(100),
+    }
+}
+
+section! {
+    /// `file:NAME` means `<directory>/<tenant>/NAME`, for Muster's own secrets `<directory>/_system/NAME`.
+    Secrets {
+        /// Absent: references to files are refused.
+        directory: Option<PathBuf> = None,
+    }
+}
