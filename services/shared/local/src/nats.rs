@@ -230,6 +230,7 @@ impl NatsServer {
 
 impl Drop for NatsServer {
     /// Waits for the end of the process (milliseconds after SIGKILL), so that its directory can go.
+    #[expect(clippy::disallowed_methods, reason = "drop cannot await, and this takes milliseconds")]
     fn drop(&mut self) {
         let Some(process) = self.process.as_mut() else { return };
         let _ = process.start_kill(); // an error means that it has ended

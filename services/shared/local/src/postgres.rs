@@ -309,6 +309,7 @@ impl PostgresServer {
 }
 
 /// The caller's PGHOST, PGOPTIONS and the like must not reach another server, and messages stay English.
+#[expect(clippy::disallowed_methods, reason = "no setting of ours: it only keeps settings of others away")]
 fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"PG") {

@@ -27,7 +27,7 @@ pub fn nats_server() -> Result<PathBuf> {
         Some(path) => places.push(path),
         None => {
             places.extend(tool_dirs().into_iter().map(|dir| dir.join("bin/nats-server")));
-            places.extend(path_dirs().map(|dir| dir.join("nats-server")));
+            places.extend(path_dirs().into_iter().map(|dir| dir.join("nats-server")));
         }
     }
     first(&places, |path| path.is_file()).ok_or_else(|| LocalError::ToolMissing {
@@ -45,9 +45,7 @@ pub fn postgres_bin_dir() -> Result<PathBuf> {
         None => {
             places.extend(tool_dirs().into_iter().map(|dir| dir.join("postgresql/bin")));
             places.extend(packaged_postgres());
-            places.extend(
-                path_dirs().filter_map(|dir| Some(fs::canonicalize(dir.join("postgres")).ok()?.parent()?.to_owned())),
-            );
+            places.extend(path_dirs().iter().filter_map(|dir| resolved_parent(&dir.join("postgres"))));
         }
     }
     first(&places, |dir| POSTGRES_PROGRAMS.iter().all(|program| dir.join(program).is_file())).ok_or_else(|| {
@@ -101,14 +99,18 @@ fn packaged_postgres() -> Vec<PathBuf> {
     found.into_iter().map(|(_, bin)| bin).collect()
 }
 
-/// The crate runs before there is a configuration: it reads these few variables itself.
+#[expect(clippy::disallowed_methods, reason = "programs are looked for before there is a configuration")]
 fn setting(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn path_dirs() -> impl Iterator<Item = PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).collect::<Vec<_>>().into_iter()
+fn path_dirs() -> Vec<PathBuf> {
+    setting("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// The real directory of a program that may be a link.
+fn resolved_parent(program: &Path) -> Option<PathBuf> {
+    Some(fs::canonicalize(program).ok()?.parent()?.to_owned())
 }
 
 fn first(places: &[PathBuf], usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
