@@ -56,6 +56,7 @@ impl Telemetry {
             .try_init()
             .map_err(|_| TelemetryError::AlreadyInstalled)?;
 
+        log_panics();
         metrics::handle();
         Ok(Self { tracer_provider })
     }
@@ -84,4 +85,13 @@ fn tracer_provider(config: &config::Telemetry, instance: &str) -> Result<SdkTrac
         .build()
         .map_err(|e| TelemetryError::Endpoint { endpoint: endpoint.clone(), problem: e.to_string() })?;
     Ok(builder.with_batch_exporter(exporter).build())
+}
+
+/// A panic becomes a log line like any other error; its task ends, not the process.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("without a message");
+        tracing::error!(place, message, "panic");
+    }));
 }

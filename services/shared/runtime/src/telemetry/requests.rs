@@ -20,8 +20,7 @@ const UNKNOWN: &str = "unknown";
 pub async fn observe_grpc(request: Request, next: Next) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let method = known_methods().get(path).map_or(UNKNOWN, String::as_str);
-    let response = observe("grpc", method.to_owned(), request, next);
-    response.await
+    observe("grpc", method.to_owned(), request, next).await
 }
 
 /// Middleware for the HTTP routes.
