@@ -1,1 +1,40 @@
+//! What a protected platform is: how it is watched, and how it is moved to its other side.
+//!
+//! Architecture Invariant: watching and moving are two traits with two sets of credentials. An
+//! [`Observer`] has no operation that changes a protected system, and is never given an account that could.
+//!
+//! One folder per platform, one line in [`registry`].
 
+pub mod agent;
+pub mod mover;
+pub mod observer;
+pub mod postgresql;
+pub mod redact;
+pub mod registry;
+
+pub use agent::{AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig};
+pub use mover::{
+    Facts, LastKnownPrimary, Limits, MoveJob, MoveKind, Mover, Probe, StepDone, StepError, StepErrorKind, Timeouts,
+};
+pub use observer::{ObserveTarget, Observer};
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+/// The clock, handed in by whoever runs the platform code.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// An account with its password resolved at the moment of use. Never stored, never logged.
+#[derive(Clone)]
+pub struct Login {
+    pub user: String,
+    pub password: SecretString,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}

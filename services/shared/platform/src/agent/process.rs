@@ -1,0 +1,91 @@
+//! Which processes of a server are alive. A pid file outlives a crash and says nothing about the
+//! backends a killed postmaster leaves behind, which go on writing until they notice; so every
+//! process that works in the data directory counts (PostgreSQL changes into it at start).
+//!
+//! Needs Linux's /proc. Without it nothing can be proven, and that is an error.
+
+use std::{fs, path::Path};
+
+use jiff::Timestamp;
+use nix::{sys::signal, unistd::Pid};
+
+use super::{AgentError, RunningServer, ServerProcess};
+
+/// The server on this data directory, judged by its processes.
+pub(super) fn find(data_directory: &Path) -> Result<ServerProcess, AgentError> {
+    let pids = working_in(data_directory)?;
+    if pids.is_empty() {
+        return Ok(ServerProcess::Stopped);
+    }
+    let file = PidFile::read(data_directory).filter(|file| pids.contains(&file.pid));
+    Ok(ServerProcess::Running(RunningServer {
+        pids,
+        port: file.as_ref().and_then(|file| file.port),
+        started_at: file.and_then(|file| file.started_at),
+    }))
+}
+
+/// Sends SIGKILL to everything that works in the data directory now.
+pub(super) fn kill_all(data_directory: &Path) -> Result<(), AgentError> {
+    // The postmaster first: it would start new processes for the ones that die.
+    if let Some(file) = PidFile::read(data_directory)
+        && working_in(data_directory)?.contains(&file.pid)
+    {
+        // Gone in the meantime is what is wanted.
+        let _ = signal::kill(Pid::from_raw(file.pid), signal::Signal::SIGKILL);
+    }
+    for pid in working_in(data_directory)? {
+        let _ = signal::kill(Pid::from_raw(pid), signal::Signal::SIGKILL);
+    }
+    Ok(())
+}
+
+/// Server programs whose working directory is the data directory.
+fn working_in(data_directory: &Path) -> Result<Vec<i32>, AgentError> {
+    let directory = fs::canonicalize(data_directory).map_err(|e| file_error(data_directory, &e))?;
+    let proc = Path::new("/proc");
+    let entries = fs::read_dir(proc).map_err(|e| file_error(proc, &e))?;
+    let mut pids = Vec::new();
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        // Processes of others cannot be looked into; the server's belong to the directory's owner.
+        let works_here = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == directory);
+        if works_here && is_server(&entry.path()) {
+            pids.push(pid);
+        }
+    }
+    Ok(pids)
+}
+
+/// `postgres` (or `postmaster`), not a person's shell that stands in the directory. A zombie has no cwd.
+fn is_server(process: &Path) -> bool {
+    fs::read_link(process.join("exe"))
+        .ok()
+        .and_then(|exe| exe.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .is_some_and(|name| name.starts_with("postgres") || name.starts_with("postmaster"))
+}
+
+/// `postmaster.pid`: pid, data directory, start time, port, …, one a line.
+struct PidFile {
+    pid: i32,
+    port: Option<u16>,
+    started_at: Option<Timestamp>,
+}
+
+impl PidFile {
+    fn read(data_directory: &Path) -> Option<Self> {
+        let text = fs::read_to_string(data_directory.join("postmaster.pid")).ok()?;
+        let lines: Vec<&str> = text.lines().collect();
+        let number = |at: usize| lines.get(at).and_then(|line| line.trim().parse::<i64>().ok());
+        Some(Self {
+            // Negative for a single-user server.
+            pid: i32::try_from(number(0)?.abs()).ok()?,
+            started_at: number(2).and_then(|seconds| Timestamp::from_second(seconds).ok()),
+            port: number(3).and_then(|port| u16::try_from(port).ok()),
+        })
+    }
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> AgentError {
+    AgentError::File { path: path.to_owned(), why: error.to_string() }
+}

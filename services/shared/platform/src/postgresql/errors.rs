@@ -1,0 +1,65 @@
+//! What a server's refusal means for us, by SQLSTATE.
+//! Codes: PostgreSQL manual, appendix A.
+
+use muster_domain::pb::observation::v1::{ErrorClass, ObservationError};
+
+/// A failed connection or statement, classified and without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct SqlError {
+    pub class: ErrorClass,
+    /// The server's own code; absent when it did not answer.
+    pub code: Option<String>,
+    pub message: String,
+}
+
+impl SqlError {
+    pub(super) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, code: None, message: message.into() }
+    }
+
+    pub(super) fn to_observation(&self) -> ObservationError {
+        ObservationError { class: self.class.into(), message: self.message.clone() }
+    }
+
+    /// The server, or the way to it, is gone: a kept connection may simply be stale.
+    pub(super) fn is_lost_connection(&self) -> bool {
+        self.class == ErrorClass::Unreachable || self.code.as_deref().is_some_and(|code| code.starts_with("57P"))
+    }
+}
+
+impl From<sqlx::Error> for SqlError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().map(|code| code.into_owned());
+                let class = class_of(code.as_deref().unwrap_or_default());
+                // The primary message alone: details can quote statements and data.
+                Self { class, code, message: database.message().to_owned() }
+            }
+            sqlx::Error::Io(io) => Self::new(ErrorClass::Unreachable, io.to_string()),
+            sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) => {
+                Self::new(ErrorClass::Configuration, error.to_string())
+            }
+            sqlx::Error::Tls(why) => Self::new(ErrorClass::Protocol, format!("TLS was not established: {why}")),
+            _ => Self::new(ErrorClass::Protocol, error.to_string()),
+        }
+    }
+}
+
+fn class_of(code: &str) -> ErrorClass {
+    match code {
+        // Wrong password; no such role, no line in pg_hba.conf, not allowed to log in.
+        "28P01" | "28000" => ErrorClass::Credential,
+        "42501" => ErrorClass::Permission,
+        // No such database.
+        "3D000" => ErrorClass::Configuration,
+        // Starting up, shutting down, crashed; no connection left; the role is just changing
+        // ("recovery is in progress", "recovery is not in progress").
+        "57P01" | "57P02" | "57P03" | "53300" | "55000" => ErrorClass::NotReady,
+        // Canceled by the statement timeout: too slow is no answer.
+        "57014" => ErrorClass::Unreachable,
+        code if code.starts_with("08") => ErrorClass::Unreachable,
+        _ => ErrorClass::Protocol,
+    }
+}

@@ -1,0 +1,23 @@
+//! Every platform Muster can protect. Adding one is a folder and a line here.
+
+use std::sync::Arc;
+
+use muster_domain::pb::inventory::v1::resource_spec::Platform as PlatformSpec;
+
+use crate::{Mover, Now, Observer};
+
+/// One kind of platform.
+pub struct Platform {
+    /// As the manifest names it.
+    pub name: &'static str,
+    pub serves: fn(&PlatformSpec) -> bool,
+    pub observer: fn(Now) -> Arc<dyn Observer>,
+    pub mover: fn() -> Arc<dyn Mover>,
+}
+
+pub const PLATFORMS: &[Platform] = &[];
+
+/// The platform that serves a resource. `None`: the specification is newer than this program.
+pub fn platform_of(spec: &PlatformSpec) -> Option<&'static Platform> {
+    PLATFORMS.iter().find(|platform| (platform.serves)(spec))
+}
