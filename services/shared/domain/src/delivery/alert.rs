@@ -69,7 +69,7 @@ impl Alert<'_> {
         message.severity = if self.severity == AlertSeverity::Warning { Severity::Warning } else { Severity::Critical };
         let loudness = if message.severity == Severity::Critical { "CRITICAL" } else { "WARNING" };
         message.set_subject(&format!("{prefix}{loudness}: {}: {}", message.place(), words.headline));
-        message.set_summary(&format!("{}: {}", message.place(), words.meaning));
+        message.set_summary(&format!("System {}: {}", message.place(), words.meaning));
         message.next_step = words.next_step.into();
         judge(&mut message, self.assessment);
         message
@@ -81,7 +81,7 @@ fn resolved(source: &Source, e: &AlertResolved) -> Message {
     let mut message = Message::about(source, kind::ALERT_RESOLVED, &e.resource, e.tier, e.environment);
     message.alert_id = e.alert_id.clone();
     message.set_subject(&format!("RESOLVED: {}: {}", message.place(), words.headline));
-    message.set_summary(&format!("{}: the alert '{}' is over.", message.place(), words.headline));
+    message.set_summary(&format!("System {}: the alert '{}' is over.", message.place(), words.headline));
     message.next_step = "Nothing has to be done now. The page shows the time line.".into();
     if let (Some(opened), Some(ended)) = (from_pb(e.opened_at.as_ref()), from_pb(e.resolved_at.as_ref())) {
         message.fact("Alert lasted", humane(ended.duration_since(opened)));

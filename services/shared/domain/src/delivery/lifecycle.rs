@@ -20,7 +20,7 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             let mut m = about(kind::REQUEST_REJECTED);
             m.severity = Severity::Warning;
             m.set_subject(&format!("Rejected: {what}"));
-            m.set_summary(&format!("{} rejected {what}. It will not run.", person(e.approver.as_ref())));
+            m.set_summary(&format!("{} rejected the {what}. It will not run.", person(e.approver.as_ref())));
             m.fact("Reason", &e.reason);
             m.next_step = "A rejected request is final. Whoever still needs the move opens a new request.".into();
             m
@@ -28,7 +28,7 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
         Event::Withdrawn(e) => {
             let mut m = about(kind::REQUEST_WITHDRAWN);
             m.set_subject(&format!("Withdrawn: {what}"));
-            m.set_summary(&format!("{} withdrew {what}. It will not run.", person(e.actor.as_ref())));
+            m.set_summary(&format!("{} withdrew the {what}. It will not run.", person(e.actor.as_ref())));
             m.fact("Reason", &e.reason);
             m.next_step = "Nothing has to be done.".into();
             m
@@ -37,7 +37,7 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             let mut m = about(kind::REQUEST_EXPIRED);
             m.severity = Severity::Warning;
             m.set_subject(&format!("Expired: {what}"));
-            m.set_summary(&format!("{what} was not approved and started in time. It will not run."));
+            m.set_summary(&format!("The {what} was not approved and started in time. It will not run."));
             m.fact("Note", &e.note);
             m.next_step = "If the move is still needed, open a new request and reach the approvers directly.".into();
             m
@@ -46,7 +46,7 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             let mut m = about(kind::REQUEST_CONFIRMED);
             m.severity = Severity::Warning;
             m.set_subject(&format!("Confirmed: {what} is about to start"));
-            m.set_summary(&format!("{} typed the confirmation phrase. {what} starts now.", person(e.actor.as_ref())));
+            m.set_summary(&format!("{} typed the confirmation phrase. The {what} starts now.", person(e.actor.as_ref())));
             m.next_step = "Follow the run on the page. Operators and approvers can stop it there.".into();
             m
         }
@@ -85,7 +85,7 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.severity = Severity::Warning;
     m.opens_thread = true;
     m.set_subject(&format!("Approval needed: {what}"));
-    m.set_summary(&format!("{} asks for {what}, from {} to {}.", person(opened.requester.as_ref()), opened.from_site, opened.target_site));
+    m.set_summary(&format!("{} asks for a {what}. It runs on {} now.", person(opened.requester.as_ref()), opened.from_site));
     m.fact("Why", &opened.reason);
     let needed: Vec<String> = opened
         .policy
@@ -108,11 +108,11 @@ fn approved(mut m: Message, opened: &RequestOpened, e: &RequestApproved) -> Mess
     m.fact("Note", &e.note);
     if e.completes {
         m.set_subject(&format!("Approved: {what}"));
-        m.set_summary(&format!("{who} approved {what}. Every approval is there."));
+        m.set_summary(&format!("{who} approved the {what}. Every approval is there."));
         m.next_step = "An operator can now start it on the page with the confirmation phrase, until it expires.".into();
     } else {
         m.set_subject(&format!("Partly approved: {what}"));
-        m.set_summary(&format!("{who} approved {what}. It still cannot start."));
+        m.set_summary(&format!("{who} approved the {what}. It still cannot start."));
         m.fact("Still missing", e.missing.join(", "));
         m.next_step = "The missing approvers open the page and decide.".into();
     }
@@ -123,7 +123,7 @@ fn started(mut m: Message, opened: &RequestOpened, e: &ExecutionStarted) -> Mess
     let what = movement(opened);
     m.severity = Severity::Warning;
     m.set_subject(&format!("Started: {what}"));
-    m.set_summary(&format!("{what} is running, from {} to {}.", e.from_site, e.target_site));
+    m.set_summary(&format!("The {what} is running, from {} to {}.", e.from_site, e.target_site));
     m.fact("Steps", e.steps.len().to_string());
     if let Some(target) = duration_from_pb(e.rto_target.as_ref()) {
         m.fact("RTO target", humane(target));
@@ -135,7 +135,7 @@ fn started(mut m: Message, opened: &RequestOpened, e: &ExecutionStarted) -> Mess
 fn succeeded(mut m: Message, opened: &RequestOpened, e: &ExecutionSucceeded) -> Message {
     let what = movement(opened);
     m.set_subject(&format!("Succeeded: {what}"));
-    m.set_summary(&format!("{what} is done: the system runs on {}.", opened.target_site));
+    m.set_summary(&format!("The {what} is done: the system runs on {}.", opened.target_site));
     let rto = duration_from_pb(e.rto_measured.as_ref()).map_or_else(|| "not measured".to_owned(), humane);
     m.fact("RTO measured", format!("{rto} ({})", if e.rto_met { "target met" } else { "target not met" }));
     let outage = duration_from_pb(e.write_outage.as_ref()).map_or_else(|| "not measured".to_owned(), humane);
@@ -150,7 +150,7 @@ fn failed(mut m: Message, opened: &RequestOpened, e: &ExecutionFailed) -> Messag
     let place = if e.step.is_empty() { "in the checks before the first step".to_owned() } else { format!("in step {}", e.step) };
     m.severity = Severity::Critical;
     m.set_subject(&format!("FAILED: {what}"));
-    m.set_summary(&format!("{what} failed {place}. It is not tried again by itself."));
+    m.set_summary(&format!("The {what} failed {place}. It is not tried again by itself."));
     m.reasons.push(clip(&e.error, MAX_TEXT_CHARS));
     m.fact("Known state", known(&e.known_state));
     m.set_loss(e.loss.as_ref());
@@ -163,7 +163,7 @@ fn stopped(mut m: Message, opened: &RequestOpened, e: &ExecutionStopped) -> Mess
     m.severity = Severity::Critical;
     m.set_subject(&format!("STOPPED: {what}"));
     let place = if e.before_step.is_empty() { String::new() } else { format!(" before or in step {}", e.before_step) };
-    m.set_summary(&format!("{what} was stopped{place}. It is not resumed by itself."));
+    m.set_summary(&format!("The {what} was stopped{place}. It is not resumed by itself."));
     m.fact("Stopped by", person(e.actor.as_ref()));
     m.fact("Reason", &e.reason);
     m.fact("Known state", known(&e.known_state));

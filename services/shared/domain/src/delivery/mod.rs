@@ -17,3 +17,6 @@ pub use failure::{Failure, FailureCode};
 pub use message::{Message, Severity, Source};
 pub use routing::{Decision, Route, Verdict, route};
 pub use state::{Delivery, Phase, delivery_id};
+
+#[cfg(test)]
+mod message_tests;

@@ -174,7 +174,7 @@ pub fn attempt(state: &Delivery, now: Timestamp, limit: SignedDuration) -> Resul
             state.outcome_unknown
         }
         Phase::Attempting => {
-            wait_until(state.attempted_at.map(|at| at + limit), now)?;
+            wait_until(state.attempted_at.and_then(|at| at.checked_add(limit).ok()), now)?;
             true
         }
     };
@@ -212,7 +212,8 @@ pub fn failed(state: &Delivery, attempt: u32, now: Timestamp, failure: &Failure,
         attempt,
         failed_at: Some(to_pb(now)),
         error: failure.to_string(),
-        retry_at: Some(to_pb(now + delay.max(asked))),
+        // Without a representable time it is due at once.
+        retry_at: now.checked_add(delay.max(asked)).ok().map(to_pb),
     }))
 }
 

@@ -1,0 +1,227 @@
+#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+//! The texts themselves are snapshots: they are read by people at night, so a change is looked at.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{Message, Severity, Source, alert, lifecycle, message};
+use crate::pb::common::v1::{Actor, Measurement, Reason, Role, Thresholds};
+use crate::pb::execution::v1::{ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, execution_event};
+use crate::pb::inventory::v1::ApprovalRequirement;
+use crate::pb::readiness::v1::{
+    AlertKind, AlertOpened, AlertResolved, AlertUpdated, Assessment, ReadinessEvent, Severity as AlertSeverity, Status, StatusChanged,
+    readiness_event,
+};
+use crate::pb::request::v1::{
+    ApprovalPolicy, RequestApproved, RequestConfirmed, RequestDenied, RequestEvent, RequestExpired, RequestOpened, RequestWithdrawn,
+    request_event,
+};
+use crate::statement;
+use crate::time::{duration_to_pb, to_pb};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn source() -> Source {
+    Source { tenant: "acme".into(), event_id: Uuid::from_u128(5), sequence: 42, occurred_at: at(0) }
+}
+
+fn person(name: &str) -> Option<Actor> {
+    Some(Actor { id: "https://idp|1".into(), name: name.into(), ..Default::default() })
+}
+
+fn assessment() -> Assessment {
+    Assessment {
+        status: Status::Red.into(),
+        reasons: vec![Reason {
+            code: "RPO_BREACH".into(),
+            text: "the RPO indicator is above the limit".into(),
+            measurements: vec![Measurement { name: "rpo_seconds".into(), value: Some(95.0), limit: Some(60.0), unit: "s".into() }],
+        }],
+        rpo_now: Some(duration_to_pb(SignedDuration::from_secs(95))),
+        loss: Some(statement::bounded(at(-95), at(0), None, vec!["An indicator, no proof.".into()])),
+        observed_at: Some(to_pb(at(0))),
+        ..Default::default()
+    }
+}
+
+fn opened_alert(kind: AlertKind) -> AlertOpened {
+    AlertOpened {
+        alert_id: "a1".into(),
+        resource: "orders-db".into(),
+        kind: kind.into(),
+        severity: AlertSeverity::Critical.into(),
+        assessment: Some(assessment()),
+        condition_since: Some(to_pb(at(-60))),
+        thresholds: Some(Thresholds { rpo_breach: Some(duration_to_pb(SignedDuration::from_secs(60))), ..Default::default() }),
+        tier: 1,
+        environment: 1,
+        due_at: None,
+    }
+}
+
+fn readiness(event: readiness_event::Event) -> ReadinessEvent {
+    ReadinessEvent { event: Some(event) }
+}
+
+fn opened_request() -> RequestOpened {
+    RequestOpened {
+        request_id: "r-1".into(),
+        r#type: 1,
+        resource: "orders-db".into(),
+        from_site: "site-a".into(),
+        target_site: "site-b".into(),
+        reason: "rack maintenance".into(),
+        ticket: "CHG-7".into(),
+        tier: 1,
+        environment: 1,
+        requester: person("Olga Operator"),
+        policy: Some(ApprovalPolicy {
+            source: "built-in ADR-001".into(),
+            require: vec![
+                ApprovalRequirement { role: Role::ApproverIt.into(), count: 1 },
+                ApprovalRequirement { role: Role::ApproverBusiness.into(), count: 1 },
+            ],
+        }),
+        expires_at: Some(to_pb(at(14_400))),
+        ..Default::default()
+    }
+}
+
+fn request(event: request_event::Event) -> Message {
+    lifecycle::request_message(&source(), &RequestEvent { event: Some(event) }, &opened_request()).unwrap()
+}
+
+fn execution(event: execution_event::Event) -> Option<Message> {
+    lifecycle::execution_message(&source(), &ExecutionEvent { event: Some(event) }, &opened_request())
+}
+
+#[test]
+fn every_alert_kind_has_its_message_with_resource_tier_and_reason() {
+    let kinds = [
+        (AlertKind::RpoBreach, "rpo.breached"),
+        (AlertKind::LostSight, "visibility.lost"),
+        (AlertKind::ReplicationBroken, "replication.broken"),
+        (AlertKind::Integrity, "integrity.violated"),
+        (AlertKind::Unspecified, "alert.opened"),
+    ];
+    for (kind, expected) in kinds {
+        let m = alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(opened_alert(kind)))).unwrap();
+        assert_eq!(m.kind, expected);
+        assert!(m.subject.contains("orders-db (tier 1, production)"), "{}", m.subject);
+        assert!(m.reasons[0].contains("rpo_seconds 95 s, limit 60 s"), "{:?}", m.reasons);
+        assert!(!m.next_step.is_empty() && m.opens_thread && m.severity == Severity::Critical);
+    }
+}
+
+#[test]
+fn a_status_change_alone_is_not_told() {
+    assert!(alert::message(&source(), &readiness(readiness_event::Event::StatusChanged(StatusChanged::default()))).is_none());
+    assert!(alert::message(&source(), &ReadinessEvent { event: None }).is_none());
+}
+
+#[test]
+fn an_unset_severity_counts_as_critical_and_a_missing_judgement_as_unknown() {
+    let mut e = opened_alert(AlertKind::LostSight);
+    e.severity = 0;
+    e.assessment = None;
+    let m = alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(e))).unwrap();
+    assert_eq!(m.severity, Severity::Critical);
+    assert!(m.facts.iter().any(|f| f.name == "Status" && f.value == "unknown"));
+    assert!(m.loss[0].contains("cannot be proven"));
+}
+
+#[test]
+fn alert_texts() {
+    let opened = alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(opened_alert(AlertKind::RpoBreach))));
+    let o = opened_alert(AlertKind::RpoBreach);
+    let updated = AlertUpdated { alert_id: o.alert_id, resource: o.resource, kind: o.kind, severity: 1, assessment: o.assessment, tier: 1, environment: 2 };
+    let updated = alert::message(&source(), &readiness(readiness_event::Event::AlertUpdated(updated)));
+    let resolved = AlertResolved {
+        alert_id: "a1".into(),
+        resource: "orders-db".into(),
+        kind: AlertKind::RpoBreach.into(),
+        assessment: Some(Assessment { status: Status::Green.into(), loss: None, ..assessment() }),
+        opened_at: Some(to_pb(at(-600))),
+        resolved_at: Some(to_pb(at(0))),
+        tier: 1,
+        environment: 1,
+    };
+    let resolved = readiness(readiness_event::Event::AlertResolved(resolved));
+    assert_eq!(alert::resolved_alert(&resolved), Some("a1"));
+    insta::assert_yaml_snapshot!(vec![opened, updated, alert::message(&source(), &resolved)]);
+}
+
+#[test]
+fn request_texts() {
+    use request_event::Event;
+    let approved = |completes, missing: &[&str]| {
+        Event::Approved(RequestApproved {
+            approver: person("Anna Approver"),
+            as_role: Role::ApproverIt.into(),
+            completes,
+            missing: missing.iter().map(|m| (*m).to_owned()).collect(),
+            ..Default::default()
+        })
+    };
+    insta::assert_yaml_snapshot!(vec![
+        request(Event::Opened(opened_request())),
+        request(approved(false, &["1 x Approver-Business"])),
+        request(approved(true, &[])),
+        request(Event::Denied(RequestDenied { approver: person("Bert"), reason: "not today".into(), ..Default::default() })),
+        request(Event::Withdrawn(RequestWithdrawn { actor: person("Olga Operator"), reason: "mistake".into(), ..Default::default() })),
+        request(Event::Expired(RequestExpired::default())),
+        request(Event::Confirmed(RequestConfirmed { actor: person("Olga Operator"), ..Default::default() })),
+    ]);
+}
+
+#[test]
+fn execution_texts() {
+    use execution_event::Event;
+    let succeeded = ExecutionSucceeded {
+        rto_measured: Some(duration_to_pb(SignedDuration::from_secs(73))),
+        write_outage: None,
+        loss: Some(statement::proven_none("0/1", "0/2")),
+        rto_met: true,
+        ..Default::default()
+    };
+    let failed = ExecutionFailed { step: "promote-target".into(), error: "connection refused".into(), guidance: "Fence the old primary.".into(), ..Default::default() };
+    let stopped = ExecutionStopped { before_step: "stop-primary".into(), actor: person("Olga Operator"), reason: "wrong window".into(), known_state: "primary untouched".into(), ..Default::default() };
+    let texts: Vec<Message> = [Event::Succeeded(succeeded), Event::Failed(failed), Event::Stopped(stopped)].into_iter().filter_map(execution).collect();
+    assert_eq!(texts.len(), 3);
+    insta::assert_yaml_snapshot!(texts);
+}
+
+#[test]
+fn steps_in_between_are_not_told() {
+    assert!(execution(execution_event::Event::StepClaimed(StepClaimed::default())).is_none());
+}
+
+#[test]
+fn what_people_typed_cannot_break_the_subject_or_grow_without_bound() {
+    let mut opened = opened_request();
+    opened.target_site = "b\r\nBcc: victim@example.com".into();
+    opened.reason = "x".repeat(100_000);
+    let m = lifecycle::request_message(&source(), &RequestEvent { event: Some(request_event::Event::Opened(opened.clone())) }, &opened).unwrap();
+    assert!(!m.subject.contains(['\r', '\n']));
+    assert!(m.subject.chars().count() <= message::MAX_SUBJECT_CHARS);
+    assert!(serde_json::to_string(&m).unwrap().len() < 16_000);
+}
+
+#[test]
+fn a_failed_delivery_is_told_once_and_never_about_itself() {
+    let m = request(request_event::Event::Opened(opened_request()));
+    let about = message::delivery_failed(&m, Uuid::from_u128(8), "hook", "GONE: 410", at(5)).unwrap();
+    assert_eq!(about.kind, "delivery.failed");
+    assert!(about.subject.contains("route hook"));
+    assert_eq!((about.tier, about.environment), (m.tier, m.environment));
+    assert!(message::delivery_failed(&about, Uuid::from_u128(9), "mail", "x", at(6)).is_none());
+}
+
+#[test]
+fn a_message_survives_being_kept() {
+    let m = request(request_event::Event::Opened(opened_request()));
+    let kept: Message = serde_json::from_str(&serde_json::to_string(&m).unwrap()).unwrap();
+    assert_eq!(kept, m);
+}
