@@ -60,7 +60,10 @@ begin with `MUSTER_SECRET__SYSTEM_` (of a tenant: `MUSTER_SECRET_<TENANT>_`, upp
 
 /// The reference as Markdown.
 pub fn reference() -> String {
-    let mut text = format!("{HEAD}\n{}\n", Config::ABOUT.trim());
+    let mut text = format!("{HEAD}\n{}\n\n", Config::ABOUT.trim());
+    for (section, about) in Config::KEYS {
+        let _ = writeln!(text, "- [`{section}`](#{section}): {}", about.trim());
+    }
     for part in parts() {
         let _ = write!(text, "\n## {}\n\n{}\n\n| key | default | meaning |\n|---|---|---|\n", part.path, part.about.trim());
         for (key, doc) in part.keys {

@@ -91,8 +91,8 @@ section! {
 section! {
     /// PostgreSQL 15 or newer.
     Postgres {
-        /// `postgres://user@host:port/database` of the service role. It may not own tables. Without a password.
-        url: String = "postgres://muster@127.0.0.1:5432/muster".to_owned(),
+        /// `postgres://user@host:port/database` of the service role, which owns nothing. Without a password.
+        url: String = "postgres://muster_service@127.0.0.1:5432/muster".to_owned(),
         /// Reference to the service role's password.
         password_ref: Option<String> = None,
         /// The same for the role that owns the tables. Given: migrations are run at start-up.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use service::Service;
 
-use crate::{config, health::Health, tasks, telemetry};
+use crate::{Context, config, health::Health, identity, tasks, telemetry};
 
 /// How long the answer "not ready" is given before connections are closed, so that load balancers notice.
 const NOTICE: Duration = Duration::from_millis(200);
@@ -36,6 +36,19 @@ pub struct Surroundings {
     pub config: config::Server,
     pub health: Health,
     pub shutdown: CancellationToken,
+}
+
+/// Serves the services of a process, and says who callers are. Returns after draining.
+pub async fn serve(context: Context, mut services: Vec<Service>, listener: TcpListener) -> Result<(), ServeError> {
+    services.push(identity::service(context.access.clone()));
+    let around = Surroundings {
+        config: context.config.server.clone(),
+        health: context.health.clone(),
+        shutdown: context.shutdown.clone(),
+    };
+    serve_on(around, services, listener).await?;
+    context.access.flush().await;
+    Ok(())
 }
 
 /// Serves until `shutdown` is cancelled, then drains for at most `drain_timeout`.

@@ -1,10 +1,14 @@
 //! Refusals and failures as gRPC statuses with `google.rpc` details, the same for every service.
 
+mod errors;
+
 use std::collections::HashMap;
 
 use muster_domain::{Refusal, refusal::describe};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+pub use errors::IntoStatus;
 
 /// The `domain` of every ErrorInfo.
 pub const DOMAIN: &str = "muster";

@@ -1,0 +1,50 @@
+//! A call that may be made.
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use muster_domain::{TenantId, pb::common::v1::Actor};
+use muster_eventlog::Meta;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{Clock, idempotency, status};
+
+/// A caller may name the correlation; else one is made.
+const CORRELATION_HEADER: &str = "x-correlation-id";
+
+/// An authenticated, authorized call of one method in one tenant.
+#[derive(Debug, Clone)]
+pub struct Call<T> {
+    pub tenant: TenantId,
+    /// With the roles held in this tenant at this moment.
+    pub actor: Actor,
+    /// "muster.request.v1.ApprovalService/ApproveRequest"
+    pub method: &'static str,
+    pub message: T,
+    /// When the call was let in. One call has one time.
+    pub now: Timestamp,
+    pub correlation: Uuid,
+    clock: Clock,
+}
+
+impl<T> Call<T> {
+    pub(super) fn new(tenant: TenantId, actor: Actor, method: &'static str, message: T, headers: &HeaderMap, clock: Clock) -> Self {
+        let named = headers.get(CORRELATION_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
+        let correlation = named.unwrap_or_else(|| clock.new_id());
+        Self { tenant, actor, method, message, now: clock.now(), correlation, clock }
+    }
+
+    /// What goes with the event this call appends. Its id follows from the key, so that the same command sent twice is
+    /// one event; an empty key means that each sending is a new command.
+    pub fn meta(&self, idempotency_key: &str) -> Result<Meta, Status> {
+        let event_id = idempotency::event_id_for(&self.clock, &self.tenant, &self.actor.id, self.method, idempotency_key)
+            .map_err(|refusal| status::refused(&refusal))?;
+        Ok(Meta { event_id, actor: self.actor.clone(), time: self.now, correlation: self.correlation, causation: None })
+    }
+
+    /// Takes the message out; what is left still makes metas and denials.
+    pub fn split(self) -> (T, Call<()>) {
+        let Self { tenant, actor, method, message, now, correlation, clock } = self;
+        (message, Call { tenant, actor, method, message: (), now, correlation, clock })
+    }
+}
