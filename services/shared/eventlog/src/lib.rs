@@ -1,1 +1,67 @@
+//! The immutable event log on NATS JetStream, and the read models in PostgreSQL that follow it.
+//!
+//! A fact is in the log or it did not happen. What this crate guarantees, and by what:
+//!
+//! | guarantee | by |
+//! |---|---|
+//! | of any number of racing writers of one version, one wins | each version has its own subject, which the *server* lets be written once ([`append`]) |
+//! | no version is skipped | an append expects the version before it as the aggregate's newest ([`append`]) |
+//! | an event is stored once, also if no answer came | the leader is asked what stands at that version before it is sent again ([`append`]) |
+//! | several events are stored all or none | the server's atomic batches ([`batch`]) |
+//! | a command asked for twice is carried out once | the aggregate's event ids ([`decide`](EventLog::decide)) |
+//! | each event counts once in a table | events and position in one PostgreSQL transaction ([`projection`]) |
+//! | each reaction happens at least once, in order | the position is written after it ([`reactor`]) |
+//! | what cannot be taken in is never skipped in silence and holds up nobody else | parking ([`park`]) |
+//! | a timer fires although everybody was away, and says how late | the server's schedules ([`timers`]) |
+//! | a tenant's rows are seen in the tenant's transactions only | row-level security, forced ([`db`]) |
+//!
+//! Architecture Invariant: nothing here updates, purges or deletes a stream, or a message of one. The services have no
+//! permission to, so code that needs it cannot work.
 
+pub mod append;
+pub mod batch;
+mod config;
+pub mod db;
+mod decide;
+mod error;
+mod follow;
+mod lease;
+mod live;
+pub mod load;
+mod log;
+mod names;
+pub mod observations;
+mod owners;
+pub mod park;
+pub mod position;
+pub mod projection;
+mod provision;
+pub mod reactor;
+mod rebuild;
+mod record;
+mod retry;
+mod streams;
+pub mod timers;
+mod verify;
+mod wire;
+
+pub use append::{Appended, MAX_EVENT_BYTES};
+pub use batch::{MAX_BATCH, Pending};
+pub use config::LogConfig;
+pub use db::{Database, DatabaseError, Migration, Schema};
+pub use decide::{Decided, Outcome};
+pub use error::{AppendError, DecideError, LogError};
+pub use lease::Lease;
+pub use live::{LiveFold, live_fold};
+pub use load::Loaded;
+pub use log::EventLog;
+pub use names::{EventAddress, OBSERVATION_SHARDS, shard_of, shard_of_tenant};
+pub use observations::{ObservationStart, StoredObservations};
+pub use park::{PARKED_KIND, PARKED_TYPE};
+pub use position::{WaitError, wait_for};
+pub use projection::{Projection, ProjectionError, project_tenant, run_projection};
+pub use reactor::{ReactError, Reactor, reaction_id, run_reactor};
+pub use rebuild::{Progress, RebuildError, rebuild};
+pub use record::{Meta, Record, Unreadable};
+pub use timers::{TimerError, TimerFired, TimerHandler, TimerKey, Timers, run_timers};
+pub use verify::{Difference, OLDEST_SERVER, Verified};

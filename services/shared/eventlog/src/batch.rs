@@ -1,0 +1,145 @@
+//! Several events of one tenant, all or nothing, by the server's atomic batch publish. For decisions that truly
+//! span aggregates; a batch holds up every other append to the stream for milliseconds, so never on a hot path.
+
+use std::collections::BTreeMap;
+
+use async_nats::{HeaderMap, header};
+use bytes::Bytes;
+use muster_domain::{Aggregate, AggregateId, TenantId};
+use uuid::Uuid;
+
+use crate::{
+    EventLog,
+    append::{Appended, Draft, Standing, Verdict, refused},
+    error::AppendError,
+    record::Meta,
+    retry::{PATIENCE, Patience},
+    wire::{self, Failure},
+};
+
+/// Far below the server's 1,000: what is larger is not a decision but a migration.
+pub const MAX_BATCH: usize = 100;
+
+/// One event of a batch.
+pub struct Pending(Draft);
+
+impl Pending {
+    pub fn new<A: Aggregate>(id: &AggregateId, version: u64, meta: &Meta, event: &A::Event) -> Self {
+        Self(Draft::new::<A>(id, version, meta, event))
+    }
+}
+
+struct Message {
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+    event_id: Uuid,
+}
+
+impl EventLog {
+    /// Appends all events or none. Returns the last one's place. Each event needs an id of its own; several events
+    /// of one aggregate have to be in the order of their versions.
+    pub async fn append_batch(&self, tenant: &TenantId, pending: Vec<Pending>) -> Result<Appended, AppendError> {
+        let Some(last) = pending.last() else { return Err(AppendError::BatchSize { count: 0, limit: MAX_BATCH }) };
+        if pending.len() > MAX_BATCH {
+            return Err(AppendError::BatchSize { count: pending.len(), limit: MAX_BATCH });
+        }
+        let done = |sequence| Appended { sequence, version: last.0.version, event_id: last.0.meta.event_id };
+        let messages = self.messages_of(tenant, &pending).await?;
+        let stream = self.names().record_stream(tenant);
+        let mut patience = Patience::new(PATIENCE);
+        let mut outcome_was_unknown = false;
+        loop {
+            let failure = match self.publish_batch(&messages).await {
+                Ok(sequence) => return Ok(done(sequence)),
+                Err(failure) => failure,
+            };
+            let verdict = Verdict::of(&failure);
+            if let Verdict::Final = verdict {
+                return Err(refused(failure));
+            }
+            match self.batch_standing(&stream, &pending, &messages).await {
+                Ok(BatchStanding::Ours(sequence)) => return Ok(done(sequence)),
+                Ok(BatchStanding::Theirs(conflict)) => return Err(conflict),
+                Ok(BatchStanding::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {
+                    return Err(last.0.conflict());
+                }
+                Ok(BatchStanding::Nothing) | Err(_) => {}
+            }
+            outcome_was_unknown = true;
+            self.wait_out_append(&stream, failure, &mut patience).await?;
+        }
+    }
+
+    async fn messages_of(&self, tenant: &TenantId, pending: &[Pending]) -> Result<Vec<Message>, AppendError> {
+        // The version each aggregate has within the batch so far.
+        let mut reached: BTreeMap<(&str, &AggregateId), u64> = BTreeMap::new();
+        let mut messages = Vec::with_capacity(pending.len());
+        for Pending(draft) in pending {
+            draft.check_size(self)?;
+            let after = match reached.insert((draft.kind, &draft.id), draft.version) {
+                // Only the first event of an aggregate has a predecessor that the server can be asked to expect;
+                // that the others follow it is checked here.
+                Some(before) if before + 1 == draft.version => None,
+                Some(_) => {
+                    return Err(AppendError::VersionSkipped {
+                        kind: draft.kind.to_owned(),
+                        id: draft.id.to_string(),
+                        version: draft.version,
+                    });
+                }
+                None => Some(self.sequence_before(tenant, draft.kind, &draft.id, draft.version).await?),
+            };
+            messages.push(Message {
+                subject: self.names().event(tenant, draft.kind, &draft.id, draft.version),
+                headers: draft.headers(self, tenant, after)?,
+                payload: draft.payload.clone(),
+                event_id: draft.meta.event_id,
+            });
+        }
+        Ok(messages)
+    }
+
+    /// The sequence of the last event of the batch.
+    async fn publish_batch(&self, messages: &[Message]) -> Result<u64, Failure> {
+        let batch = Uuid::now_v7().simple().to_string();
+        for (index, message) in messages.iter().enumerate() {
+            let mut headers = message.headers.clone();
+            headers.insert(header::NATS_BATCH_ID, batch.as_str());
+            headers.insert(header::NATS_BATCH_SEQUENCE, (index + 1).to_string());
+            if index + 1 == messages.len() {
+                headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
+                return wire::publish(self.client(), message.subject.clone(), headers, message.payload.clone()).await;
+            }
+            self.client()
+                .publish_with_headers(message.subject.clone(), headers, message.payload.clone())
+                .await
+                .map_err(|error| Failure::Unknown(error.to_string()))?;
+        }
+        Err(Failure::Unknown("an empty batch".to_owned()))
+    }
+
+    /// A batch is stored whole or not at all; the last event tells. If another's event stands in our way, it is a conflict.
+    async fn batch_standing(
+        &self,
+        stream: &str,
+        pending: &[Pending],
+        messages: &[Message],
+    ) -> Result<BatchStanding, Failure> {
+        let mut ours = None;
+        for (Pending(draft), message) in pending.iter().zip(messages) {
+            match self.standing(stream, &message.subject, message.event_id).await? {
+                Standing::Ours(sequence) => ours = Some(sequence),
+                Standing::Theirs => return Ok(BatchStanding::Theirs(draft.conflict())),
+                Standing::Nothing => return Ok(BatchStanding::Nothing),
+            }
+        }
+        Ok(ours.map_or(BatchStanding::Nothing, BatchStanding::Ours))
+    }
+}
+
+enum BatchStanding {
+    Ours(u64),
+    Theirs(AppendError),
+    Nothing,
+}

@@ -1,0 +1,215 @@
+//! Reactors: code that does something because an event happened (asks, notifies, appends another event).
+//!
+//! At least once, in order, tenant by tenant. The position is written after the reaction, so a crash between the two
+//! repeats it: a reaction derives its own event id from (handler, source event id) and finds itself "already there".
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use muster_domain::{TenantId, ids::derived_id};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    EventLog,
+    db::Database,
+    error::{AppendError, DecideError, LogError},
+    follow::{Follower, Position, records},
+    owners::run_for_tenants,
+    park::Parking,
+    position,
+    projection::sequence_of,
+    record::{Record, Unreadable},
+    retry::pauses,
+};
+
+/// Tries before an event is parked: about a minute.
+const TRIES: u32 = 12;
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long the position of a reactor that is not concerned may lag: what is repeated after a crash does nothing.
+const IDLE_POSITION_EVERY: Duration = Duration::from_secs(2);
+
+/// A reaction to events.
+#[async_trait]
+pub trait Reactor: Send + Sync + 'static {
+    /// "notifier.deliveries": the key of its position, for ever.
+    fn name(&self) -> &'static str;
+
+    /// The aggregate kinds it reacts to; empty for all.
+    fn kinds(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// May be called again for the same record: has to be idempotent.
+    async fn react(&self, record: &Record) -> Result<(), ReactError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReactError {
+    /// Something the reaction needs is away: waited out, however long it takes.
+    #[error("{0}")]
+    Unavailable(String),
+    /// This event cannot be reacted to: tried a few times, then parked.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<LogError> for ReactError {
+    fn from(error: LogError) -> Self {
+        if error.is_unavailable() { Self::Unavailable(error.to_string()) } else { Self::Failed(error.to_string()) }
+    }
+}
+
+impl From<AppendError> for ReactError {
+    fn from(error: AppendError) -> Self {
+        if error.is_unavailable() { Self::Unavailable(error.to_string()) } else { Self::Failed(error.to_string()) }
+    }
+}
+
+impl<R: std::fmt::Display> From<DecideError<R>> for ReactError {
+    fn from(error: DecideError<R>) -> Self {
+        match error {
+            DecideError::Refused(refusal) => Self::Failed(refusal.to_string()),
+            error if error.is_unavailable() => Self::Unavailable(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ReactError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<prost::DecodeError> for ReactError {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::Failed(format!("the payload cannot be decoded: {error}"))
+    }
+}
+
+/// The id of the event by which `handler` reacts to `source`: the same however often it reacts.
+pub fn reaction_id(handler: &str, source: Uuid) -> Uuid {
+    derived_id(&["reaction", handler, &source.to_string()])
+}
+
+/// Runs a reactor for all tenants, present and future, until `shutdown`. A tenant seen for the first time is read
+/// from the beginning of its log.
+pub async fn run_reactor(log: EventLog, db: Database, reactor: Arc<dyn Reactor>, shutdown: CancellationToken) {
+    let name = format!("reactor.{}", reactor.name());
+    run_for_tenants(log.clone(), name, shutdown, move |tenant, stop| {
+        let work = TenantReactor { log: log.clone(), db: db.clone(), reactor: reactor.clone(), tenant };
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work.run() => {}
+            }
+        }
+    })
+    .await;
+}
+
+struct TenantReactor {
+    log: EventLog,
+    db: Database,
+    reactor: Arc<dyn Reactor>,
+    tenant: TenantId,
+}
+
+impl TenantReactor {
+    async fn run(self) {
+        let mut position = self.wait_out(|| position::reached(&self.db, self.reactor.name(), &self.tenant)).await;
+        let stream = self.log.names().record_stream(&self.tenant);
+        let mut follower = Follower::new(self.log.clone(), stream, Vec::new(), Position::After(position));
+        let mut noted = Instant::now();
+        loop {
+            for entry in records(self.log.names(), follower.next().await) {
+                let concerned = self.is_concerned(&entry);
+                if concerned {
+                    self.handle(&entry).await;
+                }
+                let through = sequence_of(&entry);
+                if concerned || noted.elapsed() >= IDLE_POSITION_EVERY {
+                    let reached = self.wait_out(|| self.advance(through)).await;
+                    noted = Instant::now();
+                    if reached > through {
+                        // Another instance is ahead: go on from there.
+                        position = reached;
+                        break;
+                    }
+                }
+                position = through;
+            }
+            if Position::After(position) != follower.position() {
+                follower.restart(Position::After(position));
+            }
+        }
+    }
+
+    fn is_concerned(&self, entry: &Result<Record, Unreadable>) -> bool {
+        let kinds = self.reactor.kinds();
+        entry.as_ref().map_or(true, |record| kinds.is_empty() || kinds.contains(&record.kind.as_str()))
+    }
+
+    /// Returns when the reaction has happened, or the event is parked.
+    async fn handle(&self, entry: &Result<Record, Unreadable>) {
+        let (mut delays, mut tries) = (pauses(LONGEST_PAUSE), 0);
+        loop {
+            let error = match entry {
+                Ok(record) => self.reactor.react(record).await,
+                Err(unreadable) => Err(ReactError::Failed(unreadable.why.clone())),
+            };
+            let Err(error) = error else { return };
+            if let ReactError::Failed(reason) = &error {
+                tries += 1;
+                if tries >= TRIES || entry.is_err() {
+                    return self.park(entry, reason, tries).await;
+                }
+            }
+            metrics::counter!("muster_log_handler_failures_total", "handler" => self.reactor.name()).increment(1);
+            tracing::warn!(handler = self.reactor.name(), tenant = %self.tenant, sequence = sequence_of(entry), %error, "cannot react yet, trying again");
+            tokio::time::sleep(delays.next().unwrap_or(LONGEST_PAUSE)).await;
+        }
+    }
+
+    async fn park(&self, entry: &Result<Record, Unreadable>, error: &str, tries: u32) {
+        self.wait_out(|| {
+            self.log.park(Parking {
+                handler: self.reactor.name(),
+                tenant: &self.tenant,
+                entry,
+                error: error.to_owned(),
+                tries,
+            })
+        })
+        .await;
+    }
+
+    /// Moves the position forward, never back: where it is now.
+    async fn advance(&self, through: u64) -> Result<u64, sqlx::Error> {
+        let mut tx = self.db.tenant_tx(&self.tenant).await?;
+        let reached = position::lock(&mut tx, self.reactor.name(), &self.tenant).await?;
+        if reached < through {
+            position::set(&mut tx, self.reactor.name(), &self.tenant, through).await?;
+        }
+        tx.commit().await?;
+        Ok(reached.max(through))
+    }
+
+    async fn wait_out<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+        &self,
+        mut attempt: impl FnMut() -> F,
+    ) -> T {
+        let mut delays = pauses(LONGEST_PAUSE);
+        loop {
+            match attempt().await {
+                Ok(value) => return value,
+                Err(error) => {
+                    tracing::warn!(handler = self.reactor.name(), tenant = %self.tenant, %error, "waiting to go on")
+                }
+            }
+            tokio::time::sleep(delays.next().unwrap_or(LONGEST_PAUSE)).await;
+        }
+    }
+}
