@@ -36,13 +36,11 @@ pub struct Begin {
     pub started: ExecutionStarted,
 }
 
-/// Begins the run. A second begin changes nothing.
+/// Begins the run. A second begin changes nothing. A run that could not be planned begins without steps, so
+/// that its failure has a place to be recorded; it can never succeed.
 pub fn start(execution: &Execution, begin: Begin) -> Decision {
     if execution.exists() {
         return Ok(None);
-    }
-    if begin.started.steps.is_empty() {
-        return Err(refusal("PLAN_EMPTY", "a run has steps", "0 steps", "at least one", "check the platform of the resource"));
     }
     Ok(event(Event::Started(begin.started)))
 }
@@ -167,6 +165,9 @@ pub fn request_stop(execution: &Execution, actor: &Actor, reason: &str, now: Tim
 /// Every step and every postcheck is good.
 pub fn succeed(execution: &Execution, executor: &str, end: ExecutionSucceeded) -> Decision {
     must_own(execution, executor)?;
+    if execution.view.steps.is_empty() {
+        return Err(refusal("PLAN_EMPTY", "a success has steps", "0 steps", "at least one", "check the platform of the resource"));
+    }
     if let Some(open) = execution.next_step() {
         let id = open.step.as_ref().map(|step| step.id.clone()).unwrap_or_default();
         return Err(refusal("STEPS_OPEN", "a success has every step done", id, "no open step", "run the remaining steps"));

@@ -5,19 +5,26 @@
 //! refused, by this module's rules and by the log's version guard.
 
 mod decide;
+mod next;
 mod reservation;
 
 pub use decide::{
     Begin, ClaimRefused, claim_step, fail, finish_step, fail_step, record_checks, record_markers, request_stop, start, stop,
     succeed, take_over,
 };
+pub use next::{Next, next};
 pub use reservation::{Reservation, release, reserve};
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::pb::execution::v1::{
-    CheckOutcome, CheckPhase, ChecksRecorded, ExecutionEvent, ExecutionState, ExecutionView, MarkersCaptured, Step, StepState,
-    StepView, execution_event::Event,
+    CheckOutcome, CheckPhase, ExecutionEvent, ExecutionState, ExecutionView, Step, StepState, StepView,
+    execution_event::Event,
 };
+use crate::time::from_pb;
 
 /// One execution: the fold of its events.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +32,12 @@ pub struct Execution {
     pub view: ExecutionView,
     /// The instance that may append.
     pub executor: String,
+    /// Merged outputs of the steps that succeeded: all that a successor has to go on.
+    pub facts: BTreeMap<String, String>,
+    pub marked_before: bool,
+    pub marked_after: bool,
+    /// When the target was looked at after the last step.
+    pub postchecked_at: Option<Timestamp>,
 }
 
 impl EventKind for ExecutionEvent {
@@ -63,8 +76,26 @@ impl Aggregate for Execution {
                 view.started = Some(started.clone());
                 view.set_state(ExecutionState::Running);
             }
-            Some(Event::ChecksRecorded(recorded)) => record(view, recorded),
-            Some(Event::MarkersCaptured(captured)) => capture(view, captured),
+            Some(Event::ChecksRecorded(recorded)) => match recorded.phase() {
+                CheckPhase::After => {
+                    view.postchecks = recorded.checks.clone();
+                    self.postchecked_at = from_pb(recorded.checked_at.as_ref());
+                }
+                CheckPhase::Before | CheckPhase::Unspecified => view.prechecks = recorded.checks.clone(),
+            },
+            Some(Event::MarkersCaptured(captured)) => {
+                match captured.phase() {
+                    CheckPhase::After => {
+                        view.markers_after = captured.markers.clone();
+                        self.marked_after = true;
+                    }
+                    CheckPhase::Before | CheckPhase::Unspecified => {
+                        view.markers_before = captured.markers.clone();
+                        self.marked_before = true;
+                    }
+                }
+                view.markers_unavailable.extend(captured.unavailable.iter().cloned());
+            }
             Some(Event::StepClaimed(claimed)) => {
                 if let Some(step) = step_mut(view, &claimed.step) {
                     step.set_state(StepState::Running);
@@ -78,6 +109,7 @@ impl Aggregate for Execution {
                     step.finished_at = done.finished_at;
                     step.note = done.note.clone();
                 }
+                self.facts.extend(done.outputs.clone());
             }
             Some(Event::StepFailed(failed)) => {
                 if let Some(step) = step_mut(view, &failed.step) {
@@ -119,6 +151,11 @@ impl Execution {
         self.view.steps.iter().find(|step| step.state() != StepState::Succeeded)
     }
 
+    /// A step was claimed, so the protected system may not be as it was.
+    pub fn has_touched(&self) -> bool {
+        self.view.steps.iter().any(|step| step.attempts > 0)
+    }
+
     /// The prechecks are recorded and none of them holds the run up.
     pub fn prechecks_passed(&self) -> bool {
         !self.view.prechecks.is_empty() && blocking(&self.view.prechecks).is_empty()
@@ -135,21 +172,6 @@ pub fn blocking(checks: &[crate::pb::execution::v1::Check]) -> Vec<&crate::pb::e
 
 fn pending(step: &Step) -> StepView {
     StepView { step: Some(step.clone()), state: StepState::Pending.into(), ..StepView::default() }
-}
-
-fn record(view: &mut ExecutionView, recorded: &ChecksRecorded) {
-    match recorded.phase() {
-        CheckPhase::After => view.postchecks = recorded.checks.clone(),
-        CheckPhase::Before | CheckPhase::Unspecified => view.prechecks = recorded.checks.clone(),
-    }
-}
-
-fn capture(view: &mut ExecutionView, captured: &MarkersCaptured) {
-    match captured.phase() {
-        CheckPhase::After => view.markers_after = captured.markers.clone(),
-        CheckPhase::Before | CheckPhase::Unspecified => view.markers_before = captured.markers.clone(),
-    }
-    view.markers_unavailable.extend(captured.unavailable.iter().cloned());
 }
 
 fn step_mut<'a>(view: &'a mut ExecutionView, id: &str) -> Option<&'a mut StepView> {

@@ -37,12 +37,66 @@ fn claim(execution: &mut Execution, executor: &str, step: &str) {
     execution.evolve(&event);
 }
 
+fn mark(execution: &mut Execution, phase: CheckPhase) {
+    let event = record_markers(execution, "one", phase, vec![], vec!["db-b: no answer".into()]).unwrap().unwrap();
+    execution.evolve(&event);
+}
+
 fn done(execution: &mut Execution, executor: &str, step: &str) {
     let event = finish_step(execution, executor, step, "", BTreeMap::new(), false, now()).unwrap().unwrap();
     execution.evolve(&event);
 }
 
+#[test]
+fn what_comes_next_follows_from_the_log() {
+    assert_eq!(next(&Execution::default()), Next::Nothing);
+    let mut execution = begun();
+    assert_eq!(next(&execution), Next::Precheck);
+    let mut unready = execution.clone();
+    let event = record_checks(&unready, "one", CheckPhase::Before, vec![check(CheckOutcome::Unknown)], now());
+    unready.evolve(&event.unwrap().unwrap());
+    assert!(matches!(next(&unready), Next::EndUnready(checks) if checks.len() == 1));
+    execution = ready();
+    assert_eq!(next(&execution), Next::MarkBefore);
+    mark(&mut execution, CheckPhase::Before);
+    assert!(matches!(next(&execution), Next::Run(_)));
+    claim(&mut execution, "one", "stop");
+    assert!(matches!(next(&execution), Next::Settle(_)));
+    done(&mut execution, "one", "stop");
+    claim(&mut execution, "one", "promote");
+    done(&mut execution, "one", "promote");
+    assert_eq!(next(&execution), Next::MarkAfter);
+    mark(&mut execution, CheckPhase::After);
+    assert_eq!(next(&execution), Next::Postcheck);
+    let event = record_checks(&execution, "one", CheckPhase::After, vec![check(CheckOutcome::Passed)], now());
+    execution.evolve(&event.unwrap().unwrap());
+    assert_eq!(next(&execution), Next::Succeed);
+    assert_eq!(execution.postchecked_at, Some(now()));
+}
 
+#[test]
+fn a_stop_waits_for_the_claimed_step_and_for_no_other() {
+    let mut execution = ready();
+    mark(&mut execution, CheckPhase::Before);
+    claim(&mut execution, "one", "stop");
+    let event = request_stop(&execution, &Default::default(), "why", now()).unwrap().unwrap();
+    execution.evolve(&event);
+    assert!(matches!(next(&execution), Next::Settle(_)));
+    done(&mut execution, "one", "stop");
+    assert!(matches!(next(&execution), Next::EndStopped(step) if step.step.as_ref().unwrap().id == "promote"));
+}
+
+#[test]
+fn a_run_without_a_plan_begins_and_never_succeeds() {
+    let started = ExecutionStarted { request_id: "r".into(), executor: "one".into(), ..Default::default() };
+    let mut execution = Execution::default();
+    let event = start(&execution, Begin { started }).unwrap().unwrap();
+    execution.evolve(&event);
+    assert_eq!(next(&execution), Next::EndUnplanned);
+    let event = record_checks(&execution, "one", CheckPhase::After, vec![check(CheckOutcome::Passed)], now());
+    execution.evolve(&event.unwrap().unwrap());
+    assert_eq!(succeed(&execution, "one", ExecutionSucceeded::default()).unwrap_err().code, "PLAN_EMPTY");
+}
 
 #[test]
 fn no_step_before_the_prechecks_passed() {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{MAX_TEXT, Request, must_be_open, required_text};
 use crate::pb::common::v1::{Actor, Role};
-use crate::pb::request::v1::{RequestEvent, RequestExpired, RequestState, RequestWithdrawn, request_event::Event};
+use crate::pb::request::v1::{RequestEvent, RequestExpired, RequestWithdrawn, request_event::Event};
 use crate::refusal::{Refusal, refusal};
 use crate::time::{humane, to_pb};
 
@@ -34,8 +34,7 @@ pub fn withdraw(request: &Request, actor: &Actor, reason: &str, now: Timestamp) 
 
 /// The timer's answer: lapses a request whose time is over, and leaves every other alone.
 pub fn expire(request: &Request, now: Timestamp) -> Option<RequestEvent> {
-    let open = matches!(request.view.state(), RequestState::PendingApproval | RequestState::Approved);
-    let end = request.expires_at().filter(|end| open && now >= *end)?;
+    let end = request.expires_at().filter(|end| request.is_open() && now >= *end)?;
     Some(RequestEvent {
         event: Some(Event::Expired(RequestExpired {
             expired_at: Some(to_pb(now)),

@@ -6,12 +6,14 @@
 
 mod approve;
 mod close;
+mod confirmed;
 mod open;
 mod policy;
 mod start;
 
 pub use approve::{approve, deny};
 pub use close::{expire, withdraw};
+pub use confirmed::{proven, unchanged};
 pub use open::{OpenRequest, confirmation_phrase, open};
 pub use policy::{EffectivePolicy, effective_policy, missing_approvals};
 pub use start::start;
@@ -95,6 +97,11 @@ impl Request {
         self.view.opened.is_some()
     }
 
+    /// Open for decisions, as far as its events say; its time may be over.
+    pub fn is_open(&self) -> bool {
+        matches!(self.view.state(), RequestState::PendingApproval | RequestState::Approved)
+    }
+
     pub fn expires_at(&self) -> Option<Timestamp> {
         from_pb(self.view.opened.as_ref()?.expires_at.as_ref())
     }
@@ -149,7 +156,7 @@ fn must_be_open(request: &Request, now: Timestamp) -> Result<(), Refusal> {
             "list them with `muster request list`",
         ));
     }
-    if !matches!(view.state(), RequestState::PendingApproval | RequestState::Approved) {
+    if !request.is_open() {
         return Err(refusal(
             "REQUEST_CLOSED",
             "decisions and starts need a request that is still open",

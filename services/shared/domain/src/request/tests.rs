@@ -111,6 +111,40 @@ fn tier_1_needs_it_and_business_then_the_phrase() {
 }
 
 #[test]
+fn an_executor_finds_the_proof_in_the_log_and_misses_what_is_not_there() {
+    let mut request = opened(Tier::Tier2);
+    assert_eq!(proven(&request).unwrap_err().code, "APPROVAL_NOT_PROVEN");
+    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    apply(&mut request, decision);
+    assert!(proven(&request).is_err(), "approved and not confirmed");
+    let decision = start(&request, &person("olga", &[Role::Operator]), PHRASE, now());
+    apply(&mut request, decision);
+    assert!(proven(&request).is_ok());
+
+    // What no decision of ours writes, and an executor must not act on.
+    let forged = |forge: fn(&mut RequestView)| {
+        let mut request = request.clone();
+        forge(&mut request.view);
+        proven(&request).unwrap_err().code
+    };
+    assert_eq!(forged(|view| view.approvals.clear()), "APPROVAL_NOT_PROVEN");
+    assert_eq!(forged(|view| view.approvals[0].approver = view.opened.as_ref().unwrap().requester.clone()), "APPROVAL_NOT_PROVEN");
+    assert_eq!(forged(|view| view.opened.as_mut().unwrap().policy = None), "APPROVAL_NOT_PROVEN");
+    assert_eq!(forged(|view| view.confirmed.as_mut().unwrap().phrase = "yes".into()), "APPROVAL_NOT_PROVEN");
+}
+
+#[test]
+fn a_request_holds_for_one_version_of_the_resource() {
+    let request = opened(Tier::Tier2);
+    let opened = request.view.opened.as_ref().unwrap();
+    let document = resource(Tier::Tier2);
+    assert!(unchanged(opened, Some(&document)).is_ok());
+    for changed in [None, Some(inv::Document { version: 4, ..document.clone() }), Some(inv::Document { retired: true, ..document })] {
+        assert_eq!(unchanged(opened, changed.as_ref()).unwrap_err().code, "RESOURCE_CHANGED");
+    }
+}
+
+#[test]
 fn one_person_with_both_approver_roles_fills_one_place_and_blocks_nobody() {
     let mut request = opened(Tier::Tier1);
     let both = person("bo", &[Role::ApproverIt, Role::ApproverBusiness]);
