@@ -6,8 +6,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
 up: setup ## build Muster and run it here with its own NATS and PostgreSQL
-	cargo build --locked -p muster
-	exec target/debug/muster up
+	@exec cargo run --locked -p muster -- up
 
 test: setup ## all checks, then all tests
 	@scripts/check

@@ -6,7 +6,13 @@ macro_rules! package {
     ($($name:ident),* $(,)?) => {$(
         pub mod $name {
             pub mod v1 {
-                #![allow(clippy::all, missing_docs, unused_qualifications, clippy::allow_attributes_without_reason)]
+                #![allow(
+                    clippy::all,
+                    clippy::allow_attributes,
+                    clippy::allow_attributes_without_reason,
+                    unused_qualifications,
+                    reason = "generated code"
+                )]
                 include!(concat!(env!("OUT_DIR"), "/muster.", stringify!($name), ".v1.rs"));
                 include!(concat!(env!("OUT_DIR"), "/muster.", stringify!($name), ".v1.serde.rs"));
             }
