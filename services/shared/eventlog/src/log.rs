@@ -89,8 +89,11 @@ impl EventLog {
         self.inner.replicas
     }
 
+    /// Changes with the next connection after now.
     pub(crate) fn connection(&self) -> watch::Receiver<u64> {
-        self.inner.connection.clone()
+        let mut connection = self.inner.connection.clone();
+        connection.mark_unchanged();
+        connection
     }
 
     /// A single server knows for certain which streams exist; a cluster that elects a leader does not.

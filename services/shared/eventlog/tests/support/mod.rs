@@ -1,0 +1,89 @@
+//! A counter as the aggregate under test, and real servers.
+
+pub(crate) mod proxy;
+
+use std::{future::Future, time::Duration};
+
+use jiff::Timestamp;
+use muster_domain::{
+    Aggregate, AggregateId, EventKind, TenantId,
+    pb::common::v1::{Actor, ActorKind},
+};
+use muster_eventlog::{EventLog, LogConfig, Meta};
+use uuid::Uuid;
+
+/// The event: who counted, and to what.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Counted {
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(string, tag = "2")]
+    pub(crate) by: String,
+}
+
+impl EventKind for Counted {
+    fn kind(&self) -> &'static str {
+        "counter.counted"
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counter {
+    pub(crate) count: u64,
+    pub(crate) last: u64,
+}
+
+impl Aggregate for Counter {
+    const KIND: &'static str = "counter";
+    type Event = Counted;
+
+    fn evolve(&mut self, event: &Counted) {
+        self.count += 1;
+        self.last = event.number;
+    }
+}
+
+pub(crate) fn counted(number: u64) -> Counted {
+    Counted { number, by: "test".into() }
+}
+
+pub(crate) fn meta() -> Meta {
+    meta_with(Uuid::now_v7())
+}
+
+pub(crate) fn meta_with(event_id: Uuid) -> Meta {
+    let actor =
+        Actor { id: "https://idp.example|1".into(), name: "Ada".into(), kind: ActorKind::Person.into(), roles: vec![] };
+    Meta { event_id, actor, time: Timestamp::now(), correlation: Uuid::now_v7(), causation: None }
+}
+
+pub(crate) fn id(text: &str) -> AggregateId {
+    text.parse().unwrap()
+}
+
+pub(crate) fn tenant(text: &str) -> TenantId {
+    text.parse().unwrap()
+}
+
+pub(crate) async fn connect(url: String, replicas: usize) -> EventLog {
+    EventLog::connect(&LogConfig { url, replicas, ..LogConfig::default() }).await.unwrap()
+}
+
+/// A log with everything provisioned and these tenants.
+pub(crate) async fn provisioned(url: String, replicas: usize, tenants: &[&str]) -> EventLog {
+    let log = connect(url, replicas).await;
+    log.provision().await.unwrap();
+    for name in tenants {
+        log.provision_tenant(&tenant(name)).await.unwrap();
+    }
+    log
+}
+
+/// Asks until it holds; panics when it does not within `limit`.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, mut holds: impl FnMut() -> F) {
+    let deadline = tokio::time::Instant::now() + limit;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
