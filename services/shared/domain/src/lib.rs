@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod aggregate;
+pub mod audit;
 pub mod delivery;
 pub mod denial;
 pub mod execution;

@@ -1,0 +1,74 @@
+//! The gRPC API as the person who is looking at the page.
+
+use muster_domain::pb::{
+    audit::v1::audit_service_client::AuditServiceClient,
+    execution::v1::executor_service_client::ExecutorServiceClient,
+    identity::v1::identity_service_client::IdentityServiceClient,
+    notification::v1::notifier_service_client::NotifierServiceClient,
+    readiness::v1::monitor_service_client::MonitorServiceClient,
+    request::v1::approval_service_client::ApprovalServiceClient,
+};
+use muster_runtime::Context;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use crate::ConsoleError;
+
+/// Adds the person's token to each call.
+#[derive(Clone)]
+pub(crate) struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+type Authorized = InterceptedService<Channel, Bearer>;
+
+pub(crate) struct Api {
+    channel: Channel,
+}
+
+/// The clients of one person.
+pub(crate) struct PersonApi {
+    channel: Channel,
+    bearer: Bearer,
+}
+
+impl Api {
+    pub(crate) fn new(context: &Context) -> Result<Self, ConsoleError> {
+        let address = context.config.server.public_url.clone();
+        let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| ConsoleError::ApiAddress(address))?;
+        Ok(Self { channel: endpoint.connect_lazy() })
+    }
+
+    pub(crate) fn for_person(&self, token: &str) -> Result<PersonApi, Status> {
+        let value = format!("Bearer {token}").parse().map_err(|_| Status::unauthenticated("the session holds no usable token"))?;
+        Ok(PersonApi { channel: self.channel.clone(), bearer: Bearer(value) })
+    }
+}
+
+macro_rules! clients {
+    ($($name:ident: $client:ident),* $(,)?) => {
+        impl PersonApi {$(
+            pub(crate) fn $name(&self) -> $client<Authorized> {
+                $client::with_interceptor(self.channel.clone(), self.bearer.clone())
+            }
+        )*}
+    };
+}
+
+clients! {
+    identity: IdentityServiceClient,
+    monitor: MonitorServiceClient,
+    approval: ApprovalServiceClient,
+    executor: ExecutorServiceClient,
+    notifier: NotifierServiceClient,
+    audit: AuditServiceClient,
+}

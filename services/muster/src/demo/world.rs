@@ -1,0 +1,168 @@
+//! What stands around Muster in the demo: the application that writes, and somebody who gets messages.
+//! A process of its own: it goes on when Muster is killed, as the world does.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use nix::fcntl::{Flock, FlockArg};
+use standardwebhooks::Webhook;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{estate::Estate, writer};
+use crate::place::Place;
+
+/// The log of received webhooks ends here; it is a demo's mail box, not an archive.
+const MAX_INBOX_BYTES: u64 = 16 * 1024 * 1024;
+
+const LOCK: &str = "world.lock";
+const WEBHOOKS: &str = "webhooks.jsonl";
+
+struct Inbox {
+    file: PathBuf,
+    secret: String,
+}
+
+/// Runs until SIGTERM or Ctrl-C. A second one on the same place leaves at once.
+pub async fn run(place: &Place) -> Result<()> {
+    let lock_file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(place.file(LOCK))?;
+    let Ok(mut lock) = Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) else {
+        return Ok(());
+    };
+    lock.set_len(0)?;
+    lock.write_all(std::process::id().to_string().as_bytes())?;
+
+    let estate = Estate::open(&place.estate())?;
+    let password = place.secret("acme", "application", crate::place::random_password)?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    for pair in estate.pairs {
+        let (directory, password, stop) = (place.estate(), password.clone(), stop.clone());
+        tasks.spawn(async move { writer::write(pair, directory, password, stop).await });
+    }
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", place.port("webhook", None)?)).await?;
+    let inbox = Arc::new(Inbox { file: place.file(WEBHOOKS), secret: webhook_secret(place)? });
+    let receiver = Router::new().route("/hook", post(receive)).with_state(inbox);
+    let until = stop.clone();
+    tasks.spawn(async move { axum::serve(listener, receiver).with_graceful_shutdown(until.cancelled_owned()).await.map_err(Into::into) });
+
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+/// "whsec_" and 32 bytes, made once.
+pub fn webhook_secret(place: &Place) -> Result<String> {
+    use base64::Engine as _;
+    place.secret("acme", "demo-webhook", || {
+        let key = crate::place::random_password();
+        format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(&key.as_bytes()[..32]))
+    })
+}
+
+/// The process id of a running world.
+pub fn running(place: &Place) -> Option<i32> {
+    let file = fs::OpenOptions::new().read(true).write(true).open(place.file(LOCK)).ok()?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(_) => None,
+        Err(_) => fs::read_to_string(place.file(LOCK)).ok()?.trim().parse().ok(),
+    }
+}
+
+/// Takes a message only when its signature holds, as a real receiver must.
+async fn receive(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    match keep(&inbox, &headers, &body) {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::UNAUTHORIZED,
+    }
+}
+
+fn keep(inbox: &Inbox, headers: &HeaderMap, body: &[u8]) -> Result<()> {
+    Webhook::new(&inbox.secret)?.verify(body, headers).context("the signature does not hold")?;
+    if fs::metadata(&inbox.file).is_ok_and(|found| found.len() > MAX_INBOX_BYTES) {
+        bail!("the demo's inbox is full");
+    }
+    let id = headers.get("webhook-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let line = serde_json::json!({
+        "webhookId": id,
+        "receivedAt": jiff::Timestamp::now(),
+        "body": serde_json::from_slice::<serde_json::Value>(body)?,
+    });
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(&inbox.file)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    Ok(())
+}
+
+/// What arrived, newest last.
+pub fn inbox(place: &Place, json: bool) -> Result<String> {
+    let webhooks: Vec<serde_json::Value> = fs::read_to_string(place.file(WEBHOOKS))
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let mails = mails(&place.mail())?;
+    if json {
+        return Ok(serde_json::json!({ "mails": mails, "webhooks": webhooks }).to_string());
+    }
+    let mut text = String::new();
+    for mail in &mails {
+        text.push_str(&format!("mail     {}  {}\n", mail.to, mail.subject));
+    }
+    for hook in &webhooks {
+        let kind = hook["body"]["type"].as_str().unwrap_or("?");
+        text.push_str(&format!("webhook  {}  {kind}\n", hook["receivedAt"].as_str().unwrap_or("?")));
+    }
+    if text.is_empty() {
+        text.push_str("nothing has arrived yet");
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Mail {
+    to: String,
+    subject: String,
+    text: String,
+}
+
+/// The mail server of the demo keeps a Maildir: one file a message.
+fn mails(directory: &Path) -> Result<Vec<Mail>> {
+    let mut files: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
+    for sub in ["new", "cur"] {
+        let Ok(entries) = fs::read_dir(directory.join(sub)) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            files.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    files.sort();
+    files.into_iter().map(|(_, path)| read_mail(&path)).collect()
+}
+
+fn read_mail(path: &Path) -> Result<Mail> {
+    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let header = |name: &str| {
+        let mut lines = text.lines().take_while(|line| !line.is_empty()).skip_while(|line| !line.starts_with(name));
+        let first = lines.next().unwrap_or_default().trim_start_matches(name).trim().to_owned();
+        let folded = lines.take_while(|line| line.starts_with([' ', '\t'])).map(str::trim);
+        std::iter::once(first).chain(folded.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+    };
+    Ok(Mail { to: header("To:"), subject: header("Subject:"), text: text.clone() })
+}
