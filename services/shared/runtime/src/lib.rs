@@ -8,12 +8,16 @@ pub mod context;
 pub mod health;
 pub mod idempotency;
 pub mod identity;
+pub mod issuer;
 pub mod page;
 pub mod secrets;
 pub mod serve;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;
+
+#[cfg(test)]
+mod testing;
 
 pub use access::{Access, Call, TenantScoped};
 pub use auth::{Authenticator, Caller};

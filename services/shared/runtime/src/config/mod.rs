@@ -14,7 +14,7 @@ mod values;
 mod tests;
 
 pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_TENANT};
-pub(crate) use validate::is_issuer_url;
+pub(crate) use validate::{is_issuer_url, is_loopback};
 pub use error::{ConfigError, ConfigErrors};
 pub use load::Profile;
 pub use reference::reference;
