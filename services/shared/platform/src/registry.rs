@@ -15,7 +15,7 @@ pub struct Platform {
     pub mover: fn() -> Arc<dyn Mover>,
 }
 
-pub const PLATFORMS: &[Platform] = &[];
+pub const PLATFORMS: &[Platform] = &[crate::postgresql::PLATFORM];
 
 /// The platform that serves a resource. `None`: the specification is newer than this program.
 pub fn platform_of(spec: &PlatformSpec) -> Option<&'static Platform> {

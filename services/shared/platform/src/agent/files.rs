@@ -16,9 +16,8 @@ pub(super) const AUTO_CONF: &str = "postgresql.auto.conf";
 /// The replication password, out of sight of `SHOW primary_conninfo` and of `pg_settings`.
 pub(super) const PASSFILE: &str = "muster_replication.pgpass";
 
-/// Files that belong to the node and not to the cluster; a rewind would bring the source's (trap T1).
-pub(super) const NODE_LOCAL: &[&str] =
-    &["postgresql.conf", AUTO_CONF, "pg_hba.conf", "pg_ident.conf", PASSFILE, "current_logfiles", "postmaster.opts"];
+/// Files beside the `*.conf` ones that belong to the node and not to the cluster.
+const NODE_LOCAL: &[&str] = &[PASSFILE, "current_logfiles", "postmaster.opts"];
 
 /// A configuration file larger than this is not one.
 const MAX_FILE: u64 = 1 << 20;
@@ -72,6 +71,23 @@ pub(super) fn remove(path: &Path) -> Result<(), AgentError> {
 fn sync_directory(path: &Path) -> Result<(), AgentError> {
     let directory = path.parent().unwrap_or(path);
     fs::File::open(directory).and_then(|d| d.sync_all()).map_err(|e| error(directory, &e))
+}
+
+/// Every file of the directory that belongs to the node: a rewind would bring the source's, with its
+/// port and its name (trap T1).
+pub(super) fn node_local(directory: &Path) -> Result<Vec<(PathBuf, String)>, AgentError> {
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|e| error(directory, &e))? {
+        let path = entry.map_err(|e| error(directory, &e))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_file()
+            && (name.ends_with(".conf") || NODE_LOCAL.contains(&name.as_ref()))
+            && let Some(content) = read(&path)?
+        {
+            kept.push((path, content));
+        }
+    }
+    Ok(kept)
 }
 
 /// The settings that point a standby at its source. Two empty texts: at nothing.

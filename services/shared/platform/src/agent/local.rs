@@ -231,6 +231,7 @@ impl HostAgent for LocalAgent {
 
     async fn start(&self, limit: Duration) -> Result<(), AgentError> {
         let options = self.start_options()?;
+        process::remove_dead_pid_file(&self.config.data_directory)?;
         self.pg_ctl("start", &options, limit).await
     }
 
@@ -264,12 +265,9 @@ impl HostAgent for LocalAgent {
         self.must_be_stopped("a rewind").await?;
         let owner = self.owner()?;
         self.fence().await?;
-        let kept = files::NODE_LOCAL
-            .iter()
-            .map(|name| Ok((*name, files::read(&self.path(name))?)))
-            .collect::<Result<Vec<_>, AgentError>>()?;
         let rewind_source = StandbySource { login: rewind.clone(), ..source.clone() };
         self.stop_cleanly_once(limit).await?;
+        let kept = files::node_local(&self.config.data_directory)?;
         let arguments = vec![
             OsString::from("--target-pgdata"),
             self.config.data_directory.clone().into(),
@@ -278,11 +276,8 @@ impl HostAgent for LocalAgent {
         ];
         let said = self.run_with("pg_rewind", arguments, Some(rewind), limit).await;
         // Whatever came of it: the source's port, name and signal files are not this node's (T1, T2).
-        for (name, content) in kept {
-            match content {
-                Some(content) => files::write(&self.path(name), &content, owner)?,
-                None => files::remove(&self.path(name))?,
-            }
+        for (path, content) in kept {
+            files::write(&path, &content, owner)?;
         }
         self.fence().await?;
         said?;
@@ -317,7 +312,7 @@ impl HostAgent for LocalAgent {
         let directory = &self.config.data_directory;
         let stat = nix::sys::statvfs::statvfs(directory)
             .map_err(|e| AgentError::File { path: directory.clone(), why: e.to_string() })?;
-        Ok(u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size())))
+        Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 }
 

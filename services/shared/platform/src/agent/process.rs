@@ -40,6 +40,19 @@ pub(super) fn kill_all(data_directory: &Path) -> Result<(), AgentError> {
     Ok(())
 }
 
+/// The pid file of a killed server whose pid still exists as a zombie: its parent, a container's first
+/// process perhaps, does not ask for its end, and PostgreSQL would take it for a running server.
+pub(super) fn remove_dead_pid_file(data_directory: &Path) -> Result<(), AgentError> {
+    let Some(file) = PidFile::read(data_directory) else { return Ok(()) };
+    let stat = fs::read_to_string(format!("/proc/{}/stat", file.pid)).unwrap_or_default();
+    // "pid (name) state …"; the name can hold spaces and parentheses.
+    let zombie = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'));
+    if zombie && working_in(data_directory)?.is_empty() {
+        return super::files::remove(&data_directory.join("postmaster.pid"));
+    }
+    Ok(())
+}
+
 /// Server programs whose working directory is the data directory.
 fn working_in(data_directory: &Path) -> Result<Vec<i32>, AgentError> {
     let directory = fs::canonicalize(data_directory).map_err(|e| file_error(data_directory, &e))?;

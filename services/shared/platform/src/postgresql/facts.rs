@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
-    pb::observation::v1::{PostgresqlFacts, ReplicationSlot, WalReceiver, WalSender},
+    pb::observation::v1::{ErrorClass, PostgresqlFacts, ReplicationSlot, WalReceiver, WalSender},
     time::{self, PbTimestamp},
 };
 use sqlx::{Row, postgres::PgRow};
@@ -25,6 +25,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
        current_setting('wal_log_hints') = 'on' AS wal_log_hints,
        current_setting('data_checksums') = 'on' AS data_checksums,
        current_setting('synchronous_standby_names') AS synchronous_standby_names,
+       (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size') AS segment_size,
        (SELECT setting::bigint FROM pg_settings WHERE name = 'recovery_min_apply_delay') AS apply_delay_ms,
        (SELECT setting = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'
            AND source NOT IN ('user', 'database user', 'client', 'session')) AS read_only,
@@ -66,6 +67,11 @@ SELECT pg_last_wal_receive_lsn()::text AS received,
        (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::bigint AS last_commit,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS server_time";
 
+// A standby without a receiver: the newest timeline it has log of at its position. The control file
+// would name the timeline of the last restart point, which can be one too old (trap T4).
+const LOG_TIMELINE: &str = "
+SELECT max(substr(name, 1, 8)) AS timeline FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND substr(name, 9) = $1";
+
 const PAUSE_STATE: &str = "SELECT pg_get_wal_replay_pause_state() AS state";
 /// Before version 14 a requested pause and a reached one look the same.
 const PAUSE_STATE_13: &str = "SELECT CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'not paused' END AS state";
@@ -92,9 +98,12 @@ pub(super) async fn collect(session: &mut Session, heartbeat: bool) -> Result<Po
         limited_view: full_view != Some(true),
         ..Default::default()
     };
-    let checkpoint_timeline = timeline(row.try_get("checkpoint_timeline")?);
     if in_recovery {
-        standby(session, &mut facts, version, checkpoint_timeline).await?;
+        standby(session, &mut facts, version).await?;
+        facts.timeline = match facts.wal_receiver.as_ref().map(|receiver| receiver.received_timeline) {
+            Some(received) if received != 0 => Some(received),
+            _ => log_timeline(session, &facts, &row).await?,
+        };
     } else {
         primary(session, &mut facts, heartbeat).await?;
     }
@@ -133,12 +142,7 @@ async fn beat(session: &mut Session) -> Result<bool, SqlError> {
     }
 }
 
-async fn standby(
-    session: &mut Session,
-    facts: &mut PostgresqlFacts,
-    version: i32,
-    checkpoint_timeline: Option<u32>,
-) -> Result<(), SqlError> {
+async fn standby(session: &mut Session, facts: &mut PostgresqlFacts, version: i32) -> Result<(), SqlError> {
     facts.wal_receiver = session.optional(sqlx::query(RECEIVER)).await?.map(|row| receiver(&row)).transpose()?;
     let pause = if version >= PAUSE_STATE_SINCE { PAUSE_STATE } else { PAUSE_STATE_13 };
     facts.replay_pause_state =
@@ -148,9 +152,27 @@ async fn standby(
     facts.replay_lsn = lsn(&row, "replayed")?.map(|lsn| lsn.0);
     facts.last_replayed_commit_at = at(&row, "last_commit")?;
     facts.server_time = at(&row, "server_time")?;
-    let received = facts.wal_receiver.as_ref().map(|r| r.received_timeline).filter(|timeline| *timeline != 0);
-    facts.timeline = received.or(checkpoint_timeline);
     Ok(())
+}
+
+async fn log_timeline(session: &mut Session, facts: &PostgresqlFacts, basics: &PgRow) -> Result<Option<u32>, SqlError> {
+    let segment_size: Option<i64> = basics.try_get("segment_size")?;
+    let position = facts.receive_lsn.max(facts.replay_lsn).map(Lsn);
+    let segment = position.zip(segment_size).and_then(|(lsn, size)| lsn.segment(u64::try_from(size).ok()?));
+    let Some(segment) = segment else { return Ok(None) };
+    match session.one(sqlx::query(LOG_TIMELINE).bind(segment)).await {
+        Ok(row) => {
+            let hex: Option<String> = row.try_get("timeline")?;
+            // No such file: the log comes from an archive, and the control file is the best there is.
+            Ok(match hex {
+                Some(hex) => u32::from_str_radix(&hex, 16).ok(),
+                None => timeline(basics.try_get("checkpoint_timeline")?),
+            })
+        }
+        // Not allowed to list: unknown.
+        Err(error) if error.class == ErrorClass::Permission => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Without permission only the process id is shown: every column is NULL.

@@ -18,6 +18,13 @@ impl Lsn {
         self.0.saturating_sub(other.0)
     }
 
+    /// The name, without the timeline, of the segment file that holds the byte before this position.
+    pub(super) fn segment(self, segment_size: u64) -> Option<String> {
+        let number = self.0.checked_sub(1)?.checked_div(segment_size)?;
+        let per_file = (1_u64 << 32).checked_div(segment_size)?;
+        Some(format!("{:08X}{:08X}", number.checked_div(per_file)?, number.checked_rem(per_file)?))
+    }
+
     /// The end of the last record before an insert position. At the beginning of a page the insert
     /// position stands behind the page's header, which is not shipped before the next record is:
     /// no standby would ever seem to have all of an idle primary.
@@ -70,6 +77,16 @@ mod tests {
         for text in ["", "/", "0", "0/", "/1", "0/1FFFFFFFF", "0/+1", "0/ 1", "x/1", "0/1/2"] {
             assert!(text.parse::<Lsn>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_the_segment_file() {
+        let name = |text: &str| text.parse::<Lsn>().unwrap().segment(16 << 20);
+        assert_eq!(name("0/3010430").as_deref(), Some("0000000000000003"));
+        assert_eq!(name("0/4000000").as_deref(), Some("0000000000000003"));
+        assert_eq!(name("16/B374D848").as_deref(), Some("00000016000000B3"));
+        assert_eq!(name("0/0"), None);
+        assert_eq!(Lsn(5).segment(0), None);
     }
 
     #[test]

@@ -71,7 +71,12 @@ pub(super) async fn drain(work: &Work<'_>, facts: &Facts) -> Result<StepDone, St
         }
         Err(state) => (look(work, facts).await?, format!("not finished in time ({state}); the promotion applies the rest")),
     };
-    Ok(positions(note, &seen))
+    let timeline = seen.timeline.ok_or_else(|| {
+        StepError::failed(format!("the timeline of {target} cannot be told, so its promotion could not be judged"))
+    })?;
+    let mut step = positions(note, &seen);
+    step.outputs.insert(fact::OLD_TIMELINE.to_owned(), timeline.to_string());
+    Ok(step)
 }
 
 /// One look at the target, which must still be a standby of this system.

@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use super::{done, probed};
 use crate::{
-    Facts, Probe, StepDone, StepError,
+    Facts, MoveKind, Probe, StepDone, StepError,
     postgresql::{
         errors::SqlError,
         fact,
@@ -28,20 +28,21 @@ pub(super) async fn verify(work: &Work<'_>, facts: &Facts) -> Result<StepDone, S
         [(fact::WRITABLE_AT, work.time())],
     );
     if let Some(fork) = fork_lsn(work, &mut session, timeline).await {
-        judge_fork(facts, fork)?;
+        judge_fork(work, facts, fork)?;
         step.note.push_str(&format!("; the timeline began at {fork}"));
         step.outputs.insert(fact::FORK_LSN.to_owned(), fork.to_string());
     }
     Ok(step)
 }
 
-/// The new timeline must begin behind the shutdown checkpoint, or something was left out.
-fn judge_fork(facts: &Facts, fork: Lsn) -> Result<(), StepError> {
-    if !facts.contains_key(fact::SHUTDOWN_LSN) {
+/// After a planned stop the new timeline must begin behind the shutdown checkpoint. A failover cannot
+/// choose where it begins; what is missing is stated afterwards.
+fn judge_fork(work: &Work<'_>, facts: &Facts, fork: Lsn) -> Result<(), StepError> {
+    if work.job.kind == MoveKind::Failover {
         return Ok(());
     }
-    let (shutdown, planned) = (fact::lsn(facts, fact::SHUTDOWN_LSN)?, facts.contains_key(fact::STALE_SLOT));
-    if fork < shutdown && planned {
+    let shutdown = fact::lsn(facts, fact::SHUTDOWN_LSN)?;
+    if fork < shutdown {
         return Err(StepError::failed(format!(
             "the new timeline began at {fork}, before the shutdown checkpoint at {shutdown}: log is missing on the new primary"
         )));

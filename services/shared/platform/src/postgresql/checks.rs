@@ -1,0 +1,52 @@
+//! Checks as data: what was looked at, what was found, what is allowed.
+
+use muster_domain::pb::execution::v1::{Check, CheckOutcome};
+
+fn check(name: &str, outcome: CheckOutcome, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+    Check {
+        name: name.to_owned(),
+        outcome: outcome.into(),
+        value: value.into(),
+        limit: limit.to_owned(),
+        text: text.into(),
+        advisory: false,
+    }
+}
+
+pub(super) fn passed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+    check(name, CheckOutcome::Passed, value, limit, text)
+}
+
+pub(super) fn failed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+    check(name, CheckOutcome::Failed, value, limit, text)
+}
+
+pub(super) fn unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
+    check(name, CheckOutcome::Unknown, "unknown", limit, text)
+}
+
+/// Not good, and not in the way.
+pub(super) fn warning(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+    Check { advisory: true, ..check(name, CheckOutcome::Warning, value, limit, text) }
+}
+
+/// Could not be found out, and does not hold up the run.
+pub(super) fn advisory_unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
+    Check { advisory: true, ..unknown(name, limit, text) }
+}
+
+/// Passed or failed; `None` is unknown, which counts as failed.
+pub(super) fn must(
+    name: &str,
+    holds: Option<bool>,
+    value: impl Into<String>,
+    limit: &str,
+    good: impl Into<String>,
+    bad: impl Into<String>,
+) -> Check {
+    match holds {
+        Some(true) => passed(name, value, limit, good),
+        Some(false) => failed(name, value, limit, bad),
+        None => unknown(name, limit, bad),
+    }
+}

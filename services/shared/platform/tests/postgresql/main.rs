@@ -1,0 +1,10 @@
+//! PostgreSQL on real servers: watched, moved, broken.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+
+mod agent;
+mod failover;
+mod observe;
+mod pair;
+mod refusals;
+mod rollback;
+mod switchover;

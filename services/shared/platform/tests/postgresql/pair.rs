@@ -1,0 +1,209 @@
+//! A primary and its standby with the accounts of the contract, and the jobs to move between them.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use muster_domain::pb::{
+    execution::v1::{Check, CheckOutcome},
+    inventory::v1::{
+        Heartbeat, PostgresqlNode, PostgresqlTarget, TlsMode, resource_spec::Platform as PlatformSpec,
+    },
+    observation::v1::{NodeObservation, ObservationError, PostgresqlFacts, node_observation::Result as NodeResult},
+};
+use muster_local::postgres::PostgresServer;
+use muster_platform::{
+    Facts, HostAgent, Limits, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer,
+    Probe, Timeouts, registry::platform_of,
+};
+
+/// Trust for the test's own superuser, passwords for the accounts of the contract.
+const HBA: &str = "\
+host all postgres 127.0.0.1/32 trust
+host replication postgres 127.0.0.1/32 trust
+host all all 127.0.0.1/32 scram-sha-256
+host replication all 127.0.0.1/32 scram-sha-256
+";
+
+/// The grants of the contract, and nothing more.
+const ACCOUNTS: &str = "
+CREATE ROLE mon LOGIN PASSWORD 'mon-password'; GRANT pg_monitor TO mon;
+CREATE ROLE plain LOGIN PASSWORD 'plain-password';
+CREATE ROLE exec LOGIN REPLICATION PASSWORD 'exec-password'; GRANT pg_monitor, pg_checkpoint TO exec;
+GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_wal_replay_resume() TO exec;
+CREATE ROLE repl LOGIN REPLICATION PASSWORD 'it''s: \\ secret';
+CREATE TABLE ledger (n bigint PRIMARY KEY); GRANT SELECT, INSERT ON ledger TO plain;";
+
+pub(crate) struct Pair {
+    pub a: PostgresServer,
+    pub b: PostgresServer,
+}
+
+impl Pair {
+    /// Node "a" is the primary, "b" streams from it.
+    pub(crate) async fn start() -> Self {
+        let a = PostgresServer::temporary().await.unwrap();
+        a.sql(ACCOUNTS).await.unwrap();
+        let b = PostgresServer::temporary_standby(&a, "for_b").await.unwrap();
+        for server in [&a, &b] {
+            std::fs::write(server.dir().join("pg_hba.conf"), HBA).unwrap();
+            server.sql("SELECT pg_reload_conf()").await.unwrap();
+        }
+        let pair = Self { a, b };
+        eventually("b streams from a", async || {
+            pair.a.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").await.unwrap().trim() == "1"
+        })
+        .await;
+        pair
+    }
+
+    pub(crate) fn spec(&self) -> PostgresqlTarget {
+        PostgresqlTarget {
+            nodes: vec![node("a", "west", self.a.port()), node("b", "east", self.b.port())],
+            database: "postgres".into(),
+            heartbeat: Heartbeat::TransactionId.into(),
+            tls: TlsMode::Disable.into(),
+            ..Default::default()
+        }
+    }
+
+    pub(crate) fn agent_of(server: &PostgresServer) -> Arc<dyn HostAgent> {
+        Arc::new(LocalAgent::new(LocalAgentConfig {
+            data_directory: server.dir().to_owned(),
+            bin_directory: server.bin_dir().to_owned(),
+            config_file: None,
+            log_file: None,
+            root_certificate: None,
+        }))
+    }
+
+    /// A new job each time: what one process remembers must never matter.
+    pub(crate) fn job(&self, kind: MoveKind, from: &str, target: &str) -> MoveJob {
+        MoveJob {
+            tenant: "acme".into(),
+            resource: "ledger".into(),
+            kind,
+            from_node: from.into(),
+            target_node: target.into(),
+            spec: PlatformSpec::Postgresql(self.spec()),
+            execute: login("exec", "exec-password"),
+            replication: Some(login("repl", "it's: \\ secret")),
+            agents: BTreeMap::from([
+                ("a".to_owned(), Self::agent_of(&self.a)),
+                ("b".to_owned(), Self::agent_of(&self.b)),
+            ]),
+            timeouts: Timeouts { replay: Duration::from_secs(15), ..Timeouts::default() },
+            limits: Limits { free_disk_bytes: 1, ..Limits::default() },
+            last_known_primary: None,
+            now: Arc::new(Timestamp::now),
+        }
+    }
+
+    pub(crate) fn url(&self, node: &str) -> String {
+        let server = if node == "a" { &self.a } else { &self.b };
+        format!("postgres://plain:plain-password@127.0.0.1:{}/postgres", server.port())
+    }
+}
+
+pub(crate) fn node(name: &str, site: &str, port: u16) -> PostgresqlNode {
+    PostgresqlNode {
+        name: name.into(),
+        site: site.into(),
+        host: "127.0.0.1".into(),
+        port: port.into(),
+        agent: format!("agent-{name}"),
+    }
+}
+
+pub(crate) fn login(user: &str, password: &str) -> Login {
+    Login { user: user.into(), password: password.to_owned().into() }
+}
+
+pub(crate) fn spec_of(target: PostgresqlTarget) -> PlatformSpec {
+    PlatformSpec::Postgresql(target)
+}
+
+pub(crate) fn mover() -> Arc<dyn Mover> {
+    (platform_of(&spec_of(PostgresqlTarget::default())).unwrap().mover)()
+}
+
+pub(crate) fn observer() -> Arc<dyn Observer> {
+    (platform_of(&spec_of(PostgresqlTarget::default())).unwrap().observer)(Arc::new(Timestamp::now))
+}
+
+pub(crate) fn watched(spec: PostgresqlTarget, monitor: Login) -> ObserveTarget {
+    ObserveTarget { tenant: "acme".into(), resource: "ledger".into(), spec: spec_of(spec), monitor }
+}
+
+pub(crate) fn mon() -> Login {
+    login("mon", "mon-password")
+}
+
+pub(crate) fn facts(observation: &NodeObservation) -> &PostgresqlFacts {
+    match observation.result.as_ref().unwrap() {
+        NodeResult::Postgresql(facts) => facts,
+        NodeResult::Error(error) => panic!("{}: {error:?}", observation.node),
+    }
+}
+
+pub(crate) fn error(observation: &NodeObservation) -> &ObservationError {
+    match observation.result.as_ref().unwrap() {
+        NodeResult::Error(error) => error,
+        NodeResult::Postgresql(facts) => panic!("{}: {facts:?}", observation.node),
+    }
+}
+
+/// Polls until it holds; a minute is longer than anything here takes.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// Runs the steps up to and including `last`, as an executor does: look, run, merge the outputs. Every
+/// step by a new job, and every step that may be run again is run again.
+pub(crate) async fn drive(job: impl Fn() -> MoveJob, last: Option<&str>) -> Facts {
+    let mover = mover();
+    let mut facts = Facts::new();
+    for step in mover.plan(&job()) {
+        match mover.probe(&job(), &step.id, &facts).await {
+            Probe::Done { outputs, .. } => facts.extend(outputs),
+            Probe::Unknown(text) => panic!("{}: {text}", step.id),
+            Probe::NotDone => {
+                let done = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.id));
+                facts.extend(done.outputs);
+            }
+        }
+        // The same by a successor that does not know whether the step ran.
+        match mover.probe(&job(), &step.id, &facts).await {
+            Probe::Unknown(text) => panic!("{} afterwards: {text}", step.id),
+            Probe::Done { .. } | Probe::NotDone => {}
+        }
+        let again = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
+        for (name, value) in again.outputs {
+            let is_time = name.ends_with("_at");
+            let grows = name == "target_receive_lsn" || name == "target_replay_lsn";
+            let known = facts.entry(name.clone()).or_insert(value.clone());
+            assert!(is_time || grows || *known == value, "{}: {name} was {known}, is {value}", step.id);
+        }
+        if last == Some(step.id.as_str()) {
+            break;
+        }
+    }
+    facts
+}
+
+pub(crate) fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name} in {checks:#?}"))
+}
+
+/// Those that hold up the run.
+pub(crate) fn blocking(checks: &[Check]) -> Vec<&str> {
+    let good = [i32::from(CheckOutcome::Passed), i32::from(CheckOutcome::Warning)];
+    checks.iter().filter(|c| !c.advisory && !good.contains(&c.outcome)).map(|c| c.name.as_str()).collect()
+}
