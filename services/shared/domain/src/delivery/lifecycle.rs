@@ -72,6 +72,31 @@ pub fn execution_message(source: &Source, event: &ExecutionEvent, opened: &Reque
     }
 }
 
+/// Whether [`execution_message`] makes a message of it; most steps of a run do not.
+pub fn is_told(event: &ExecutionEvent) -> bool {
+    use execution_event::Event;
+    matches!(event.event, Some(Event::Started(_) | Event::Succeeded(_) | Event::Failed(_) | Event::Stopped(_)))
+}
+
+/// What a run knows of its request, should the request itself not be there.
+pub fn opened_from_run(started: &ExecutionStarted) -> RequestOpened {
+    let kind = match started.r#type.as_str() {
+        "switchover" => RequestType::Switchover,
+        "failover" => RequestType::Failover,
+        _ => RequestType::Unspecified,
+    };
+    RequestOpened {
+        request_id: started.request_id.clone(),
+        r#type: kind.into(),
+        resource: started.resource.clone(),
+        from_site: started.from_site.clone(),
+        target_site: started.target_site.clone(),
+        tier: started.tier,
+        environment: started.environment,
+        ..RequestOpened::default()
+    }
+}
+
 fn about(source: &Source, kind: &str, opened: &RequestOpened) -> Message {
     let mut message = Message::about(source, kind, &opened.resource, opened.tier, opened.environment);
     message.request_id = opened.request_id.clone();

@@ -195,7 +195,11 @@ fn execution_texts() {
 
 #[test]
 fn steps_in_between_are_not_told() {
-    assert!(execution(execution_event::Event::StepClaimed(StepClaimed::default())).is_none());
+    let step = execution_event::Event::StepClaimed(StepClaimed::default());
+    assert!(!lifecycle::is_told(&ExecutionEvent { event: Some(step.clone()) }));
+    assert!(execution(step).is_none());
+    let failed = execution_event::Event::Failed(ExecutionFailed::default());
+    assert!(lifecycle::is_told(&ExecutionEvent { event: Some(failed) }));
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! What a delivery's timer carries: everything an attempt needs, so that it can be made by any instance.
+//!
+//! No secret and no URL with its query is in it; both are looked up in the route when the attempt is made.
+
+use muster_domain::TenantId;
+use muster_domain::delivery::{Decision, Message, delivery_id};
+use muster_eventlog::TimerKey;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The handler of the deliveries' timers.
+pub(crate) const TIMERS: &str = "notifier.deliveries";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Parcel {
+    pub(crate) message: Message,
+    pub(crate) route: String,
+    /// As recorded, see `Recipient::shown`.
+    pub(crate) recipient: String,
+    pub(crate) correlation: Uuid,
+}
+
+impl Parcel {
+    pub(crate) fn new(message: &Message, decision: &Decision, correlation: Uuid) -> Self {
+        Self { message: message.clone(), route: decision.route.clone(), recipient: decision.recipient.shown.clone(), correlation }
+    }
+
+    pub(crate) fn delivery_id(&self) -> Uuid {
+        delivery_id(&self.message.tenant, self.message.event_id, &self.route, &self.recipient)
+    }
+
+    pub(crate) fn timer(&self, tenant: &TenantId) -> TimerKey {
+        TimerKey { tenant: tenant.clone(), handler: TIMERS.to_owned(), key: self.delivery_id().to_string() }
+    }
+}
