@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -19,9 +19,11 @@ use crate::{
 };
 
 mod cluster;
+mod config;
 mod probe;
 
 pub use cluster::NatsCluster;
+pub use config::{ClusterMember, Credentials, NatsOptions};
 
 const SERVER: &str = "nats-server";
 /// Opening a store of some million messages takes seconds; longer means that it is stuck.
@@ -31,38 +33,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// A killed process is gone within milliseconds; dropping never waits longer than this.
 const DROP_LIMIT: Duration = Duration::from_secs(2);
-
-/// How to run one server.
-#[derive(Debug, Clone, Default)]
-pub struct NatsOptions {
-    /// Configuration, log and store live here; it is created when missing.
-    pub dir: PathBuf,
-    /// `None`: a free port, kept over restarts of the same [`NatsServer`].
-    pub port: Option<u16>,
-    /// fsync before every acknowledgement: what an acknowledged event means on production servers.
-    pub sync_always: bool,
-    /// The only user who may connect; `None` lets everybody on this machine in.
-    pub credentials: Option<Credentials>,
-    /// Be a member of a cluster.
-    pub cluster: Option<ClusterMember>,
-}
-
-/// A user name and password, for tests and the local stack.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    pub user: String,
-    pub password: String,
-}
-
-/// This server's place in a cluster on this machine.
-#[derive(Debug, Clone)]
-pub struct ClusterMember {
-    pub name: String,
-    /// Where the other members reach this one.
-    pub port: u16,
-    /// The cluster ports of all members.
-    pub routes: Vec<u16>,
-}
 
 /// A running (or stopped, or killed) server. Dropping it kills the process.
 #[derive(Debug)]
@@ -77,9 +47,10 @@ pub struct NatsServer {
 impl NatsServer {
     /// Starts a server and waits until JetStream answers. A server that an earlier, killed process
     /// left running on the same directory is stopped first: two must never share a store.
-    pub async fn start(options: NatsOptions) -> Result<Self> {
+    pub async fn start(mut options: NatsOptions) -> Result<Self> {
         fs::create_dir_all(&options.dir).map_err(LocalError::io("create", &options.dir))?;
-        stop_leftover(&options.dir).await;
+        options.dir = fs::canonicalize(&options.dir).map_err(LocalError::io("resolve", &options.dir))?;
+        stop_leftover(&options).await;
         let mut server = Self { port: 0, process: None, _temporary: None, options };
         server.launch_on_some_port().await?;
         if server.options.cluster.is_none() {
@@ -176,9 +147,8 @@ impl NatsServer {
     async fn launch(&mut self, port: u16) -> Result<()> {
         self.port = port;
         check_free(SERVER, port)?;
-        let config = config_file(&self.options.dir);
-        fs::write(&config, self.config()).map_err(LocalError::io("write", &config))?;
-        let log = log_file(&self.options.dir);
+        let config = self.options.write_config(port)?;
+        let log = self.options.log_file();
         let log_start = fs::metadata(&log).map_or(0, |found| found.len());
         let program = tools::nats_server()?;
         let mut command = Command::new(&program);
@@ -200,31 +170,8 @@ impl NatsServer {
         Err(LocalError::EndedEarly { server: SERVER, log_tail })
     }
 
-    fn config(&self) -> String {
-        let dir = self.options.dir.display();
-        let sync = if self.options.sync_always { "always" } else { "2m" };
-        let mut text = format!(
-            "listen: 127.0.0.1:{}\nserver_name: local-{}\npid_file: \"{dir}/nats-server.pid\"\nlog_file: \"{dir}/nats-server.log\"\n\
-             jetstream {{ store_dir: \"{dir}/store\", sync_interval: {sync} }}\n",
-            self.port, self.port,
-        );
-        if let Some(Credentials { user, password }) = &self.options.credentials {
-            text.push_str(&format!("authorization {{ user: {user:?}, password: {password:?} }}\n"));
-        }
-        if let Some(member) = &self.options.cluster {
-            let routes: Vec<String> = member.routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-            text.push_str(&format!(
-                "cluster {{ name: {:?}, listen: 127.0.0.1:{}, routes: [{}] }}\n",
-                member.name,
-                member.port,
-                routes.join(", ")
-            ));
-        }
-        text
-    }
-
     fn log_tail(&self) -> String {
-        log_tail(&log_file(&self.options.dir))
+        log_tail(&self.options.log_file())
     }
 }
 
@@ -245,22 +192,14 @@ fn temporary_dir() -> Result<TempDir> {
     tempfile::Builder::new().prefix("nats-").tempdir().map_err(LocalError::io("create", std::env::temp_dir()))
 }
 
-fn config_file(dir: &Path) -> PathBuf {
-    dir.join("nats-server.conf")
-}
-
-fn log_file(dir: &Path) -> PathBuf {
-    dir.join("nats-server.log")
-}
-
-async fn stop_leftover(dir: &Path) {
-    let pid_file = fs::read_to_string(dir.join("nats-server.pid")).unwrap_or_default();
+async fn stop_leftover(options: &NatsOptions) {
+    let pid_file = fs::read_to_string(options.pid_file()).unwrap_or_default();
     let Ok(pid) = pid_file.trim().parse::<i32>() else { return };
-    let config = config_file(dir).display().to_string();
+    let config = options.config_file().display().to_string();
     if !is_alive(pid) || !command_line(pid).contains(&config) {
         return;
     }
-    tracing::warn!(pid, dir = %dir.display(), "stopping a nats-server that an earlier run left behind");
+    tracing::warn!(pid, dir = %options.dir.display(), "stopping a nats-server that an earlier run left behind");
     signal(pid, Signal::SIGTERM);
     if !wait_until(STOP_LIMIT, || !is_alive(pid)).await {
         signal(pid, Signal::SIGKILL);

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -10,6 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tokio::io::AsyncWriteExt;
 
 use crate::{LocalError, Result};
 
@@ -20,7 +22,6 @@ const SHOWN_BYTES: usize = 2_000;
 
 /// The fields of `/proc/<pid>/stat` that matter here.
 struct Stat {
-    name: String,
     state: char,
     parent: i32,
 }
@@ -28,10 +29,8 @@ struct Stat {
 fn stat(pid: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // "pid (name) state parent …"; the name can hold spaces and parentheses.
-    let (head, tail) = text.rsplit_once(") ")?;
-    let name = head.split_once(" (")?.1.to_owned();
-    let mut fields = tail.split(' ');
-    Some(Stat { name, state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    Some(Stat { state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
 }
 
 /// Whether the process runs; one that has ended but was not yet reaped does not.
@@ -39,9 +38,9 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
-/// Whether the process runs and is this program: pids are reused.
-pub(crate) fn is_alive_as(pid: i32, program: &str) -> bool {
-    is_alive(pid) && stat(pid).is_some_and(|stat| stat.name == program)
+/// Whether this is the process's working directory. Only the same user and root may look.
+pub(crate) fn works_in(pid: i32, dir: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| fs::canonicalize(dir).is_ok_and(|dir| dir == cwd))
 }
 
 /// Ended, but its parent has not asked for its exit status: the pid still exists.
@@ -83,14 +82,28 @@ pub(crate) async fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) 
 }
 
 /// Runs a program to its end and gives its standard output.
-pub(crate) async fn run(command: std::process::Command) -> Result<String> {
+pub(crate) async fn run(command: Command) -> Result<String> {
+    run_with_input(command, "").await
+}
+
+pub(crate) async fn run_with_input(command: Command, input: &str) -> Result<String> {
     let shown = format!("{command:?}");
-    let output = tokio::process::Command::from(command)
-        .stdin(std::process::Stdio::null())
+    let mut process = tokio::process::Command::from(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
+        .spawn()
         .map_err(LocalError::io("run", &shown))?;
+    let stdin = process.stdin.take();
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // A program that ends without reading all says why in its output.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let ((), output) = tokio::join!(feed, process.wait_with_output());
+    let output = output.map_err(LocalError::io("run", &shown))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
     }

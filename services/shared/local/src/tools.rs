@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -65,7 +65,7 @@ pub fn state_base(project_root: &Path) -> Result<PathBuf> {
         return Ok(project_root.join(".muster"));
     }
     let base = Path::new("/var/tmp").join(format!("muster{}", project_root.display().to_string().replace('/', "-")));
-    fs::create_dir_all(&base).map_err(LocalError::io("create", &base))?;
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&base).map_err(LocalError::io("create", &base))?;
     let found = fs::symlink_metadata(&base).map_err(LocalError::io("look at", &base))?;
     // Anybody may write to /var/tmp: we must not run programs that somebody else put there.
     let ours = found.is_dir() && found.uid() == Uid::effective().as_raw() && found.mode() & 0o022 == 0;

@@ -34,7 +34,7 @@ impl PostgresServer {
             "-D",
         ]);
         command.arg(self.dir());
-        if self._guardian.is_some() {
+        if self.guardian.is_some() {
             command.arg("--no-sync");
         }
         run(command).await?;

@@ -20,7 +20,7 @@ impl PostgresServer {
         let mut options = PostgresOptions::new(&dir);
         options.settings.clone_from(&primary.options.settings);
         let mut standby = Self::at(options)?;
-        standby._guardian = Some(Guardian::watch(&dir, &standby.bin_dir, &standby.account)?);
+        standby.guardian = Some(Guardian::watch(&dir, &standby.bin_dir, &standby.account)?);
         standby.copy_from(primary, slot).await?;
         standby.start().await?;
         Ok(standby)
