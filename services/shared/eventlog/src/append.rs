@@ -135,11 +135,10 @@ impl EventLog {
         let mut patience = Patience::new(PATIENCE);
         let mut outcome_was_unknown = false;
         loop {
-            let failure =
-                match wire::publish(self.client(), subject.clone(), headers.clone(), draft.payload.clone()).await {
-                    Ok(sequence) => return Ok(done(sequence)),
-                    Err(failure) => failure,
-                };
+            let failure = match wire::publish(self, subject.clone(), headers.clone(), draft.payload.clone()).await {
+                Ok(sequence) => return Ok(done(sequence)),
+                Err(failure) => failure,
+            };
             let verdict = Verdict::of(&failure);
             if let Verdict::Final = verdict {
                 return Err(refused(failure));
@@ -176,7 +175,7 @@ impl EventLog {
         let stream = self.names().record_stream(tenant);
         let mut patience = Patience::new(PATIENCE);
         loop {
-            match wire::leader_last(self.client(), &stream, &before).await {
+            match wire::leader_last(self, &stream, &before).await {
                 Ok(Some(stored)) => return Ok(stored.sequence),
                 Ok(None) => return Err(skipped()),
                 Err(failure) => self.wait_out("appending", &stream, failure, &mut patience).await?,
@@ -185,7 +184,7 @@ impl EventLog {
     }
 
     pub(crate) async fn standing(&self, stream: &str, subject: &str, event_id: Uuid) -> Result<Standing, Failure> {
-        let Some(stored) = wire::leader_last(self.client(), stream, subject).await? else {
+        let Some(stored) = wire::leader_last(self, stream, subject).await? else {
             return Ok(Standing::Nothing);
         };
         let ours = text(&stored.headers, CE_ID) == Some(event_id.to_string().as_str());

@@ -109,7 +109,7 @@ impl EventLog {
             headers.insert(header::NATS_BATCH_SEQUENCE, (index + 1).to_string());
             if index + 1 == messages.len() {
                 headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
-                return wire::publish(self.client(), message.subject.clone(), headers, message.payload.clone()).await;
+                return wire::publish(self, message.subject.clone(), headers, message.payload.clone()).await;
             }
             self.client()
                 .publish_with_headers(message.subject.clone(), headers, message.payload.clone())

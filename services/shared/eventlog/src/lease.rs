@@ -101,7 +101,7 @@ impl Held {
 
     async fn current(&self) -> Result<Option<Stored>, LogError> {
         let names = self.log.names();
-        wire::leader_last(self.log.client(), &names.lease_stream(), &names.lease(&self.name)).await.map_err(failed)
+        wire::leader_last(&self.log, &names.lease_stream(), &names.lease(&self.name)).await.map_err(failed)
     }
 
     async fn renew(&mut self) -> Result<bool, LogError> {
@@ -150,7 +150,7 @@ impl Held {
     async fn put(&self, value: &str, mut headers: HeaderMap, ttl: Duration) -> Result<u64, Failure> {
         headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, self.revision.to_string());
         headers.insert(header::NATS_MESSAGE_TTL, format!("{}s", ttl.as_secs_f64().ceil()));
-        wire::publish(self.log.client(), self.log.names().lease(&self.name), headers, value.to_owned().into()).await
+        wire::publish(&self.log, self.log.names().lease(&self.name), headers, value.to_owned().into()).await
     }
 }
 

@@ -80,19 +80,38 @@ impl EventLog {
         id: &AggregateId,
     ) -> Result<Vec<Stored>, Failure> {
         let filter = [self.names().aggregate(tenant, kind, id)];
-        let mut events = match wire::multi_last(self.client(), stream, &filter).await {
+        let mut events = match wire::multi_last(self, stream, &filter).await {
             Err(Failure::TooMany) => self.read_by_version(stream, tenant, kind, id).await?,
             result => result?,
         };
-        // The stream's order is the versions' order, but for the pages of a batch: sort costs nothing.
-        events.sort_by_key(|event| event.sequence);
-        loop {
-            let next = self.names().event(tenant, kind, id, events.len() as u64 + 1);
-            match wire::leader_last(self.client(), stream, &next).await? {
-                Some(event) => events.push(event),
-                None => return Ok(events),
+        // A lost packet must not look like a damaged log: the leader is asked for what is missing in between too.
+        events.sort_by_key(version_of);
+        let mut complete = Vec::with_capacity(events.len());
+        for event in events {
+            while version_of(&event) > complete.len() as u64 + 1 {
+                let Some(missing) = self.read_version(stream, tenant, kind, id, complete.len() as u64 + 1).await?
+                else {
+                    break;
+                };
+                complete.push(missing);
             }
+            complete.push(event);
         }
+        while let Some(newer) = self.read_version(stream, tenant, kind, id, complete.len() as u64 + 1).await? {
+            complete.push(newer);
+        }
+        Ok(complete)
+    }
+
+    async fn read_version(
+        &self,
+        stream: &str,
+        tenant: &TenantId,
+        kind: &'static str,
+        id: &AggregateId,
+        version: u64,
+    ) -> Result<Option<Stored>, Failure> {
+        wire::leader_last(self, stream, &self.names().event(tenant, kind, id, version)).await
     }
 
     /// More than 1,024 events: ask for the versions by name, a page at a time.
@@ -107,7 +126,7 @@ impl EventLog {
         for first in (1..=MAX_EVENTS).step_by(NAMED_PAGE as usize) {
             let subjects: Vec<_> =
                 (first..first + NAMED_PAGE).map(|v| self.names().event(tenant, kind, id, v)).collect();
-            let page = wire::multi_last(self.client(), stream, &subjects).await?;
+            let page = wire::multi_last(self, stream, &subjects).await?;
             let complete = page.len() as u64 == NAMED_PAGE;
             events.extend(page);
             if !complete {
@@ -149,13 +168,17 @@ impl EventLog {
     }
 }
 
+/// 0 for what is not an event: no event has it, so it is never taken for one.
+fn version_of(stored: &Stored) -> u64 {
+    stored.subject.rsplit('.').next().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
 fn fold<A: Aggregate>(stream: &str, id: &AggregateId, events: Vec<Stored>) -> Result<Loaded<A>, LogError> {
     let mut loaded = Loaded::<A>::default();
     for stored in events {
         let unreadable =
             |why: String| LogError::Unreadable { stream: stream.to_owned(), sequence: stored.sequence, why };
-        let version = stored.subject.rsplit('.').next().and_then(|v| v.parse::<u64>().ok());
-        if version != Some(loaded.version + 1) {
+        if version_of(&stored) != loaded.version + 1 {
             return Err(LogError::VersionMissing { kind: A::KIND, id: id.to_string(), missing: loaded.version + 1 });
         }
         let event = A::Event::decode(stored.payload.clone()).map_err(|error| unreadable(error.to_string()))?;

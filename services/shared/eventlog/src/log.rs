@@ -43,6 +43,8 @@ impl EventLog {
             .connect(config.url.split(',').map(str::trim).collect::<Vec<_>>())
             .await
             .map_err(|error| LogError::Connect { url: config.url.clone(), reason: chain(&error) })?;
+        // The callback runs beside us: without this, our own connection would look like another one to the first request.
+        let _ = connection.clone().wait_for(|count| *count > 0).await;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_TIMEOUT);
         let names = Names::new(&config.prefix);

@@ -72,7 +72,7 @@ impl EventLog {
         let (subject, stream) = (self.names().observation(&tenant), self.names().observation_stream(shard_of(&tenant)));
         let mut patience = Patience::new(PATIENCE);
         loop {
-            match wire::publish(self.client(), subject.clone(), headers.clone(), payload.clone().into()).await {
+            match wire::publish(self, subject.clone(), headers.clone(), payload.clone().into()).await {
                 Ok(sequence) => return Ok(sequence),
                 Err(failure @ Failure::Refused { .. }) => return Err(refused(failure)),
                 Err(failure) => self.wait_out_append(&stream, failure, &mut patience).await?,

@@ -44,10 +44,10 @@ impl EventLog {
         let stream = self.names().control_stream();
         let mut patience = Patience::new(PATIENCE);
         loop {
-            match wire::publish(self.client(), subject.clone(), async_nats::HeaderMap::new(), "".into()).await {
+            match wire::publish(self, subject.clone(), async_nats::HeaderMap::new(), "".into()).await {
                 Ok(_) => return Ok(()),
                 Err(failure @ Failure::Refused { code: STORE_FAILED, .. }) => {
-                    match wire::leader_last(self.client(), &stream, &subject).await {
+                    match wire::leader_last(self, &stream, &subject).await {
                         Ok(Some(_)) => return Ok(()),
                         Ok(None) | Err(_) => {
                             self.wait_out("announcing a tenant", &stream, failure, &mut patience).await?

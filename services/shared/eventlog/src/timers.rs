@@ -127,7 +127,7 @@ impl Timers {
         let stream = self.log.names().timer_stream();
         let mut patience = Patience::new(PATIENCE);
         loop {
-            match wire::publish(self.log.client(), subject.clone(), headers.clone(), payload.clone()).await {
+            match wire::publish(&self.log, subject.clone(), headers.clone(), payload.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(Failure::Refused { code, description }) => {
                     return Err(LogError::Refused { doing: "setting a timer", code, description });

@@ -1,9 +1,7 @@
 //! The few JetStream requests the log lives on that async-nats 0.51 does not offer as we need them: a publish whose
 //! refusal keeps its code, a read by the leader, and `multi_last`. To be replaced when the orbit crates follow.
 
-use std::time::Duration;
-
-use async_nats::{Client, HeaderMap, Request, StatusCode, client::RequestErrorKind};
+use async_nats::{HeaderMap, Request, StatusCode, client::RequestErrorKind};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -11,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::retry::REQUEST_TIMEOUT;
+use crate::{EventLog, retry::REQUEST_TIMEOUT};
 
 /// A second message on a subject that may hold one only.
 pub(crate) const STORE_FAILED: u64 = 10077;
@@ -68,8 +66,13 @@ impl ApiError {
     }
 }
 
-async fn request(client: &Client, subject: String, request: Request) -> Result<async_nats::Message, Failure> {
-    client.send_request(subject, request.timeout(Some(REQUEST_TIMEOUT))).await.map_err(|error| match error.kind() {
+async fn request(log: &EventLog, subject: String, request: Request) -> Result<async_nats::Message, Failure> {
+    let mut connection = log.connection();
+    let answer = tokio::select! {
+        answer = log.client().send_request(subject, request.timeout(Some(REQUEST_TIMEOUT))) => answer,
+        _ = connection.changed() => return Err(connection_lost()),
+    };
+    answer.map_err(|error| match error.kind() {
         RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
             Failure::Refused { code: 0, description: error.to_string() }
         }
@@ -79,13 +82,18 @@ async fn request(client: &Client, subject: String, request: Request) -> Result<a
     })
 }
 
+/// An answer that was on its way over the connection before will not come.
+fn connection_lost() -> Failure {
+    Failure::Unknown("the connection was lost before the answer came".to_owned())
+}
+
 fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(payload).map_err(|error| Failure::Unknown(format!("answer not understood: {error}")))
 }
 
 /// Publishes and waits until the stream has stored it: the sequence.
 pub(crate) async fn publish(
-    client: &Client,
+    log: &EventLog,
     subject: String,
     headers: HeaderMap,
     payload: Bytes,
@@ -96,7 +104,7 @@ pub(crate) async fn publish(
         #[serde(default)]
         seq: u64,
     }
-    let answer = request(client, subject, Request::new().headers(headers).payload(payload)).await?;
+    let answer = request(log, subject, Request::new().headers(headers).payload(payload)).await?;
     let ack: Ack = parse(&answer.payload)?;
     match ack.error {
         Some(error) => Err(error.into_failure()),
@@ -106,7 +114,7 @@ pub(crate) async fn publish(
 }
 
 /// The newest message on a subject as the stream's leader knows it: never behind an acknowledged append.
-pub(crate) async fn leader_last(client: &Client, stream: &str, subject: &str) -> Result<Option<Stored>, Failure> {
+pub(crate) async fn leader_last(log: &EventLog, stream: &str, subject: &str) -> Result<Option<Stored>, Failure> {
     #[derive(Deserialize)]
     struct Answer {
         error: Option<ApiError>,
@@ -123,8 +131,7 @@ pub(crate) async fn leader_last(client: &Client, stream: &str, subject: &str) ->
         time: Timestamp,
     }
     let body = json!({ "last_by_subj": subject }).to_string();
-    let answer =
-        request(client, format!("$JS.API.STREAM.MSG.GET.{stream}"), Request::new().payload(body.into())).await?;
+    let answer = request(log, format!("$JS.API.STREAM.MSG.GET.{stream}"), Request::new().payload(body.into())).await?;
     let answer: Answer = parse(&answer.payload)?;
     match (answer.error, answer.message) {
         (Some(error), _) if error.err_code == NO_MESSAGE_FOUND => Ok(None),
@@ -159,12 +166,12 @@ fn parse_headers(raw: &[u8]) -> HeaderMap {
 
 /// The newest message of every subject that matches, in the stream's order, from any replica: 0.4 ms for one
 /// aggregate of a million events, and possibly behind an append acknowledged just now.
-pub(crate) async fn multi_last(client: &Client, stream: &str, subjects: &[String]) -> Result<Vec<Stored>, Failure> {
+pub(crate) async fn multi_last(log: &EventLog, stream: &str, subjects: &[String]) -> Result<Vec<Stored>, Failure> {
     let mut found = Vec::new();
     let mut from = 0;
     loop {
-        // The server cuts an answer that grows too large; `up_to` keeps later pages on the first page's view.
-        let page = multi_last_page(client, stream, subjects, from).await?;
+        // The server cuts an answer that grows too large: go on after its last message.
+        let page = multi_last_page(log, stream, subjects, from).await?;
         let Some(last) = page.messages.last().map(|m| m.sequence) else { return Ok(found) };
         found.extend(page.messages);
         if page.pending == 0 {
@@ -179,21 +186,26 @@ struct Page {
     pending: u64,
 }
 
-async fn multi_last_page(client: &Client, stream: &str, subjects: &[String], from: u64) -> Result<Page, Failure> {
+async fn multi_last_page(log: &EventLog, stream: &str, subjects: &[String], from: u64) -> Result<Page, Failure> {
     let unknown = |error: String| Failure::Unknown(error);
-    let inbox = client.new_inbox();
-    let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| unknown(e.to_string()))?;
+    let mut connection = log.connection();
+    let inbox = log.client().new_inbox();
+    let mut answers = log.client().subscribe(inbox.clone()).await.map_err(|e| unknown(e.to_string()))?;
     let body = match from {
         0 => json!({ "multi_last": subjects }),
         seq => json!({ "multi_last": subjects, "seq": seq }),
     };
-    client
+    log.client()
         .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, body.to_string().into())
         .await
         .map_err(|e| unknown(e.to_string()))?;
     let mut messages = Vec::new();
     loop {
-        let answer = next_within(&mut answers, REQUEST_TIMEOUT).await?;
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(REQUEST_TIMEOUT, answers.next()) => answer,
+            _ = connection.changed() => return Err(connection_lost()),
+        };
+        let answer = answer.map_err(|_| unknown("timed out".to_owned()))?.ok_or_else(connection_lost)?;
         match answer.status.unwrap_or(StatusCode::OK).as_u16() {
             200 => messages.push(direct(answer)?),
             204 => {
@@ -204,14 +216,6 @@ async fn multi_last_page(client: &Client, stream: &str, subjects: &[String], fro
             413 => return Err(Failure::TooMany),
             status => return Err(unknown(format!("status {status} {}", answer.description.unwrap_or_default()))),
         }
-    }
-}
-
-async fn next_within(answers: &mut async_nats::Subscriber, limit: Duration) -> Result<async_nats::Message, Failure> {
-    match tokio::time::timeout(limit, answers.next()).await {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err(Failure::Unknown("the connection was closed".to_owned())),
-        Err(_) => Err(Failure::Unknown("timed out".to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::future::join_all;
 use muster_eventlog::{AppendError, DecideError, EventLog, LogError, MAX_EVENT_BYTES, Outcome, Pending};
 use muster_local::nats::{NatsCluster, NatsServer};
-use support::{Counted, Counter, connect, counted, id, meta, meta_with, proxy::Proxy, provisioned, tenant};
+use support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +174,8 @@ async fn a_command_is_carried_out_once(log: &EventLog) {
     let count = |state: &Counter| Ok::<_, String>(Some(counted(state.count + 1)));
     let first = log.decide(&acme, &one, &command, count).await.unwrap();
     assert_eq!((first.outcome, first.version, first.state.count), (Outcome::Appended, 1, 1));
-    let again = log.decide::<Counter, String>(&acme, &one, &command, |_| panic!("must not decide again")).await.unwrap();
+    let again =
+        log.decide::<Counter, String>(&acme, &one, &command, |_| panic!("must not decide again")).await.unwrap();
     assert_eq!((again.outcome, again.version, again.sequence), (Outcome::AlreadyDone, 1, first.sequence));
     let nothing = log.decide::<Counter, String>(&acme, &one, &meta(), |_| Ok(None)).await.unwrap();
     assert_eq!((nothing.outcome, nothing.version), (Outcome::Nothing, 1));
