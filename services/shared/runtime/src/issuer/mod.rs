@@ -12,9 +12,6 @@ mod page;
 mod redirect;
 mod token;
 
-#[cfg(test)]
-mod tests;
-
 use std::{path::PathBuf, sync::Arc};
 
 use axum::{

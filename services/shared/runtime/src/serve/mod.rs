@@ -5,9 +5,6 @@ mod probes;
 mod routes;
 mod service;
 
-#[cfg(test)]
-mod tests;
-
 use std::time::Duration;
 
 use tokio::{net::TcpListener, task::JoinHandle};

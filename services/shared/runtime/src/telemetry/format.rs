@@ -5,19 +5,20 @@ use std::fmt;
 use tracing::{Event, Subscriber, dispatcher};
 use tracing_subscriber::{
     Layer,
-    fmt::{FmtContext, FormatEvent, FormatFields, format, format::Writer},
+    fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format, format::Writer},
     registry::LookupSpan,
 };
 
 use super::trace;
 use crate::config::LogFormat;
 
-/// The layer that writes to standard error. Standard output belongs to commands.
-pub fn layer<S>(kind: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+/// The layer that writes the lines.
+pub fn layer<S, W>(kind: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match kind {
         LogFormat::Json => Box::new(
             layer

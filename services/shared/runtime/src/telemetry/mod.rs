@@ -10,7 +10,7 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config;
 
@@ -39,6 +39,15 @@ impl Telemetry {
     /// Once per process, inside the tokio runtime. Trace and span ids are real even when nothing is exported,
     /// so that `traceparent` in the log of events is never made up.
     pub fn install(config: &config::Telemetry, instance: &str) -> Result<Self, TelemetryError> {
+        // Standard output belongs to commands.
+        Self::install_with(config, instance, std::io::stderr)
+    }
+
+    /// The same, with the log lines going elsewhere.
+    pub fn install_with<W>(config: &config::Telemetry, instance: &str, writer: W) -> Result<Self, TelemetryError>
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         let tracer_provider = tracer_provider(config, instance)?;
         opentelemetry::global::set_tracer_provider(tracer_provider.clone());
@@ -52,7 +61,7 @@ impl Telemetry {
         let spans = tracing_opentelemetry::layer().with_tracer(tracer_provider.tracer("muster")).with_filter(traced);
         tracing_subscriber::registry()
             .with(spans)
-            .with(format::layer(config.log_format).with_filter(level))
+            .with(format::layer(config.log_format, writer).with_filter(level))
             .try_init()
             .map_err(|_| TelemetryError::AlreadyInstalled)?;
 
