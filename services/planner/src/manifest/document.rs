@@ -94,7 +94,14 @@ fn read_metadata(mut metadata: Fields<'_, '_>, tenant: &TenantId) -> Option<Stri
         && node.text() != Some(tenant.as_str())
     {
         let found = super::fields::show(node.text().unwrap_or("not a text"));
-        metadata.faults.add(node.at, "metadata.tenant", "a manifest stays within the tenant it is applied to", &found, tenant.as_str(), "apply it to that tenant, or leave the key out");
+        metadata.faults.add(
+            node.at,
+            "metadata.tenant",
+            "a manifest stays within the tenant it is applied to",
+            &found,
+            tenant.as_str(),
+            "apply it to that tenant, or leave the key out",
+        );
     }
     metadata.finish();
     Some(name).filter(|name| !name.is_empty())

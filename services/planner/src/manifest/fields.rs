@@ -34,7 +34,14 @@ impl<'n, 'f> Fields<'n, 'f> {
                 Some(fields)
             }
             other => {
-                faults.add(node.at, &path, "this is a block of keys", other.describe(), "key: value lines, indented", "write its keys below it");
+                faults.add(
+                    node.at,
+                    &path,
+                    "this is a block of keys",
+                    other.describe(),
+                    "key: value lines, indented",
+                    "write its keys below it",
+                );
                 None
             }
         }
@@ -45,7 +52,14 @@ impl<'n, 'f> Fields<'n, 'f> {
         for (key, _) in self.entries {
             if !seen.insert(key.name.as_str()) {
                 let field = self.field(&show(&key.name));
-                self.faults.add(key.at, &field, "a key is given once", "given again here", "once", "remove one of the two");
+                self.faults.add(
+                    key.at,
+                    &field,
+                    "a key is given once",
+                    "given again here",
+                    "once",
+                    "remove one of the two",
+                );
             }
         }
     }
@@ -59,7 +73,14 @@ impl<'n, 'f> Fields<'n, 'f> {
         self.known.push(key);
         let (_, node) = self.entries.iter().find(|(k, _)| k.name == key)?;
         if let Value::Null = node.value {
-            self.faults.add(node.at, &self.field(key), "a key has a value", "nothing", "a value", "give the value, or remove the key");
+            self.faults.add(
+                node.at,
+                &self.field(key),
+                "a key has a value",
+                "nothing",
+                "a value",
+                "give the value, or remove the key",
+            );
             return None;
         }
         Some(node)
@@ -76,7 +97,14 @@ impl<'n, 'f> Fields<'n, 'f> {
             None => false,
             Some(Node { value: Value::Flag(flag), .. }) => *flag,
             Some(node) => {
-                self.faults.add(node.at, &field, "this is a yes-or-no", &shown(node), "true or false", "write true or false, without quotes");
+                self.faults.add(
+                    node.at,
+                    &field,
+                    "this is a yes-or-no",
+                    &shown(node),
+                    "true or false",
+                    "write true or false, without quotes",
+                );
                 false
             }
         }
@@ -91,7 +119,14 @@ impl<'n, 'f> Fields<'n, 'f> {
             _ => None,
         };
         if number.is_none() {
-            self.faults.add(node.at, &field, "this is a whole number", &shown(node), "a number without quotes, 0 or more", "write it in digits");
+            self.faults.add(
+                node.at,
+                &field,
+                "this is a whole number",
+                &shown(node),
+                "a number without quotes, 0 or more",
+                "write it in digits",
+            );
         }
         number
     }
@@ -123,7 +158,14 @@ impl<'n, 'f> Fields<'n, 'f> {
             _ => None,
         };
         if read.is_none() {
-            self.faults.add(node.at, &field, "this is a number of bytes", &shown(node), SIZE_FORMS, "write it like 16MiB");
+            self.faults.add(
+                node.at,
+                &field,
+                "this is a number of bytes",
+                &shown(node),
+                SIZE_FORMS,
+                "write it like 16MiB",
+            );
         }
         read
     }
@@ -147,21 +189,38 @@ impl<'n, 'f> Fields<'n, 'f> {
     }
 
     /// Reads each item of a list; items with faults are left out.
-    pub(super) fn list<T>(&mut self, key: &'static str, read: impl Fn(&'n Node, &str, &'f Faults) -> Option<T>) -> Vec<T> {
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&'n Node, &str, &'f Faults) -> Option<T>,
+    ) -> Vec<T> {
         let field = self.field(key);
         let Some(node) = self.take(key) else { return Vec::new() };
         let Value::List(items) = &node.value else {
-            self.faults.add(node.at, &field, "this is a list", &shown(node), "items, each with a dash, or [a, b]", "write it as a list");
+            self.faults.add(
+                node.at,
+                &field,
+                "this is a list",
+                &shown(node),
+                "items, each with a dash, or [a, b]",
+                "write it as a list",
+            );
             return Vec::new();
         };
-        items.iter().enumerate().filter_map(|(index, item)| read(item, &format!("{field}[{index}]"), self.faults)).collect()
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| read(item, &format!("{field}[{index}]"), self.faults))
+            .collect()
     }
 
     /// Free keys with texts behind them.
     pub(super) fn texts_by_key(&mut self, key: &'static str) -> Vec<(String, String)> {
         let Some(block) = self.block(key) else { return Vec::new() };
         let entries = block.entries.iter();
-        entries.filter_map(|(k, node)| Some((k.name.clone(), text_of(node, &block.field(&show(&k.name)), block.faults)?))).collect()
+        entries
+            .filter_map(|(k, node)| Some((k.name.clone(), text_of(node, &block.field(&show(&k.name)), block.faults)?)))
+            .collect()
     }
 
     /// What the block may hold, for the error of a key that is missing.
@@ -181,7 +240,14 @@ impl<'n, 'f> Fields<'n, 'f> {
                 None => "remove it, or correct its name".to_owned(),
             };
             let field = self.field(&show(&key.name));
-            self.faults.add(key.at, &field, "this key is not known here", &show(&key.name), &self.known.join(", "), &next);
+            self.faults.add(
+                key.at,
+                &field,
+                "this key is not known here",
+                &show(&key.name),
+                &self.known.join(", "),
+                &next,
+            );
         }
     }
 }
@@ -190,7 +256,14 @@ pub(super) fn text_of(node: &Node, field: &str, faults: &Faults) -> Option<Strin
     if let Value::Text(text) = &node.value {
         return Some(text.clone());
     }
-    faults.add(node.at, field, "this is a text", node.value.describe(), "a text; in quotes when it looks like something else", "put it in quotes");
+    faults.add(
+        node.at,
+        field,
+        "this is a text",
+        node.value.describe(),
+        "a text; in quotes when it looks like something else",
+        "put it in quotes",
+    );
     None
 }
 

@@ -56,7 +56,9 @@ impl Node {
         for step in path.split(['.', '[']) {
             let next = match &node.value {
                 Value::Map(entries) => entries.iter().find(|(key, _)| key.name == step).map(|(_, inner)| inner),
-                Value::List(items) => step.strip_suffix(']').and_then(|i| i.parse::<usize>().ok()).and_then(|i| items.get(i)),
+                Value::List(items) => {
+                    step.strip_suffix(']').and_then(|i| i.parse::<usize>().ok()).and_then(|i| items.get(i))
+                }
                 _ => None,
             };
             match next {
@@ -65,13 +67,6 @@ impl Node {
             }
         }
         node.at
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&Node> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
-            _ => None,
-        }
     }
 
     pub(super) fn text(&self) -> Option<&str> {

@@ -13,7 +13,9 @@ use super::{
 
 /// The names the domain uses; which of them may approve is its rule.
 fn roles() -> Vec<(&'static str, Role)> {
-    [Role::ApproverIt, Role::ApproverBusiness, Role::Operator, Role::Admin, Role::Viewer].map(|role| (role_name(role), role)).to_vec()
+    [Role::ApproverIt, Role::ApproverBusiness, Role::Operator, Role::Admin, Role::Viewer]
+        .map(|role| (role_name(role), role))
+        .to_vec()
 }
 
 pub(super) fn read(mut fields: Fields<'_, '_>) -> PolicySpec {

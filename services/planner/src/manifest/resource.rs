@@ -2,7 +2,8 @@
 
 use muster_domain::pb::common::v1::{Environment, Tier};
 use muster_domain::pb::inventory::v1::{
-    Credential, Heartbeat, PostgresqlNode, PostgresqlTarget, ResourceSpec, ThresholdOverrides, TlsMode, resource_spec::Platform,
+    Credential, Heartbeat, PostgresqlNode, PostgresqlTarget, ResourceSpec, ThresholdOverrides, TlsMode,
+    resource_spec::Platform,
 };
 
 use super::{fault::Faults, fields::Fields, node::Node};
@@ -14,7 +15,8 @@ pub(super) const ENVIRONMENTS: &[(&str, Environment)] = &[
     ("test", Environment::Test),
     ("development", Environment::Development),
 ];
-pub(super) const HEARTBEATS: &[(&str, Heartbeat)] = &[("transactionId", Heartbeat::TransactionId), ("none", Heartbeat::None)];
+pub(super) const HEARTBEATS: &[(&str, Heartbeat)] =
+    &[("transactionId", Heartbeat::TransactionId), ("none", Heartbeat::None)];
 pub(super) const TLS_MODES: &[(&str, TlsMode)] = &[("disable", TlsMode::Disable), ("verify-full", TlsMode::VerifyFull)];
 /// The database every PostgreSQL server has; replication is of the whole server anyway.
 const DEFAULT_DATABASE: &str = "postgres";

@@ -1,6 +1,8 @@
 //! `kind: NotificationRoute`: who is told about what.
 
-use muster_domain::pb::inventory::v1::{EmailChannel, NotificationRouteSpec, WebhookChannel, notification_route_spec::Channel};
+use muster_domain::pb::inventory::v1::{
+    EmailChannel, NotificationRouteSpec, WebhookChannel, notification_route_spec::Channel,
+};
 
 use super::{
     fields::Fields,
@@ -12,7 +14,14 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> NotificationRouteSpec {
     let webhook = fields.block("webhook").map(webhook);
     if email.is_some() && webhook.is_some() {
         let (field, at) = (fields.field("webhook"), fields.at);
-        fields.faults.add(at, &field, "a route has one channel", "email and webhook", "one of them", "declare a second route for the other");
+        fields.faults.add(
+            at,
+            &field,
+            "a route has one channel",
+            "email and webhook",
+            "one of them",
+            "declare a second route for the other",
+        );
     }
     let spec = NotificationRouteSpec {
         description: fields.text("description"),

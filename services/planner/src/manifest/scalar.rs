@@ -78,14 +78,38 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("4h", 14_400_000), ("1h30m", 5_400_000), ("2d", 172_800_000), (" 1m5s ", 65_000), ("0s", 0)] {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("4h", 14_400_000),
+            ("1h30m", 5_400_000),
+            ("2d", 172_800_000),
+            (" 1m5s ", 65_000),
+            ("0s", 0),
+        ] {
             assert_eq!(duration(text).unwrap(), SignedDuration::from_millis(millis), "{text}");
         }
     }
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in ["", "-5s", "30", "5 m", "1.5h", "30m1h", "5s5s", "s", "5x", "1h30", "99999999999999999999s", "9223372036854775807d", "+5s", "５s"] {
+        for text in [
+            "",
+            "-5s",
+            "30",
+            "5 m",
+            "1.5h",
+            "30m1h",
+            "5s5s",
+            "s",
+            "5x",
+            "1h30",
+            "99999999999999999999s",
+            "9223372036854775807d",
+            "+5s",
+            "５s",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -40,7 +40,8 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn what_is_left_out_gets_the_careful_default() {
-    let text = resource_with("    heartbeat: transactionId\n    tls: disable\n", "").replace("    database: orders\n", "");
+    let text =
+        resource_with("    heartbeat: transactionId\n    tls: disable\n", "").replace("    database: orders\n", "");
     let read = parse(&text, &acme()).unwrap();
     let value = serde_json::to_value(&read[0].document).unwrap();
     let target = &value["resourceSpec"]["postgresql"];
@@ -57,8 +58,11 @@ fn empty_documents_and_comments_are_nothing() {
 
 #[test]
 fn an_alias_repeats_what_its_anchor_says() {
-    let text = resource_with("monitor: {user: muster_monitor, passwordRef: \"file:orders-monitor\"}", "monitor: &who {user: muster_monitor, passwordRef: \"file:orders-monitor\"}")
-        .replace("replication: {user: replicator, passwordRef: \"file:orders-replication\"}", "replication: *who");
+    let text = resource_with(
+        "monitor: {user: muster_monitor, passwordRef: \"file:orders-monitor\"}",
+        "monitor: &who {user: muster_monitor, passwordRef: \"file:orders-monitor\"}",
+    )
+    .replace("replication: {user: replicator, passwordRef: \"file:orders-replication\"}", "replication: *who");
     assert_eq!(parse(&text, &acme()).unwrap().len(), 1);
 }
 
@@ -127,7 +131,10 @@ fn each_mistake_is_named_with_its_place() {
 
 #[test]
 fn a_secret_in_the_wrong_place_is_not_repeated() {
-    for text in [resource_with("passwordRef: \"file:orders-monitor\"", "password: hunter2"), resource_with("\"file:orders-monitor\"", "12345678")] {
+    for text in [
+        resource_with("passwordRef: \"file:orders-monitor\"", "password: hunter2"),
+        resource_with("\"file:orders-monitor\"", "12345678"),
+    ] {
         let shown = faults(&text).join("\n");
         assert!(!shown.contains("hunter2") && !shown.contains("12345678"), "{shown}");
     }

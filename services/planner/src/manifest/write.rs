@@ -2,8 +2,8 @@
 
 use muster_domain::access::role_name;
 use muster_domain::pb::inventory::v1::{
-    ApprovalRule, Credential, Document, GroupSpec, NotificationRouteSpec, PolicySpec, PostgresqlTarget, ReadinessRule, ResourceSpec, ThresholdOverrides,
-    document::Spec, notification_route_spec::Channel, resource_spec::Platform,
+    ApprovalRule, Credential, Document, GroupSpec, NotificationRouteSpec, PolicySpec, PostgresqlTarget, ReadinessRule,
+    ResourceSpec, ThresholdOverrides, document::Spec, notification_route_spec::Channel, resource_spec::Platform,
 };
 use muster_domain::time::{PbDuration, duration_from_pb};
 use serde_json::{Map, Value, json};
@@ -26,8 +26,12 @@ pub fn to_yaml(document: &Document) -> Result<String, WriteError> {
 /// The same as a value with the manifest's keys.
 pub fn to_value(document: &Document) -> Value {
     let spec = match &document.spec {
-        Some(Spec::TenantSpec(spec)) => block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))]),
-        Some(Spec::SiteSpec(spec)) => block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))]),
+        Some(Spec::TenantSpec(spec)) => {
+            block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))])
+        }
+        Some(Spec::SiteSpec(spec)) => {
+            block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))])
+        }
         Some(Spec::ResourceSpec(spec)) => resource(spec),
         Some(Spec::GroupSpec(spec)) => group(spec),
         Some(Spec::PolicySpec(spec)) => policy(spec),
@@ -152,7 +156,9 @@ fn readiness_rule(rule: &ReadinessRule) -> Value {
 fn route(spec: &NotificationRouteSpec) -> Value {
     let (email, webhook) = match &spec.channel {
         Some(Channel::Email(email)) => (Some(json!({"to": email.to})), None),
-        Some(Channel::Webhook(hook)) => (None, Some(block([("url", text(&hook.url)), ("secretRef", text(&hook.secret_ref))]))),
+        Some(Channel::Webhook(hook)) => {
+            (None, Some(block([("url", text(&hook.url)), ("secretRef", text(&hook.secret_ref))])))
+        }
         None => (None, None),
     };
     block([

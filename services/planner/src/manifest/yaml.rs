@@ -22,12 +22,23 @@ const MAX_ANCHORS: usize = 200;
 /// The documents that are not empty.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, Fault> {
     if text.len() > MAX_BYTES {
-        return Err(whole("a manifest is bounded", &format!("{} bytes", text.len()), &format!("at most {MAX_BYTES} bytes (1 MiB)"), "split it into several manifests"));
+        return Err(whole(
+            "a manifest is bounded",
+            &format!("{} bytes", text.len()),
+            &format!("at most {MAX_BYTES} bytes (1 MiB)"),
+            "split it into several manifests",
+        ));
     }
-    let documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| explain(&error))?;
+    let documents: Vec<Node> =
+        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| explain(&error))?;
     let documents: Vec<Node> = documents.into_iter().filter(|node| !matches!(node.value, Value::Null)).collect();
     if documents.is_empty() {
-        return Err(whole("a manifest declares something", "no documents", "1 document or more", "write at least one document with kind, metadata and spec"));
+        return Err(whole(
+            "a manifest declares something",
+            "no documents",
+            "1 document or more",
+            "write at least one document with kind, metadata and spec",
+        ));
     }
     Ok(documents)
 }
@@ -69,9 +80,18 @@ fn explain(error: &DeserializeError) -> Fault {
             let (value, allowed) = breached(breach);
             whole(limit, &value, &allowed, split)
         }
-        error if expands_too_far(error) => whole(limit, "aliases that expand to more", &format!("{MAX_REPLAYED} values"), split),
-        DeserializeError::MergeKeyNotAllowed { .. } => whole("merge keys are not part of a manifest", "<<", "keys written out", "write the keys out"),
-        other => whole("a manifest is YAML", &message(other), "YAML 1.2 documents separated by ---", "correct the text at this place"),
+        error if expands_too_far(error) => {
+            whole(limit, "aliases that expand to more", &format!("{MAX_REPLAYED} values"), split)
+        }
+        DeserializeError::MergeKeyNotAllowed { .. } => {
+            whole("merge keys are not part of a manifest", "<<", "keys written out", "write the keys out")
+        }
+        other => whole(
+            "a manifest is YAML",
+            &message(other),
+            "YAML 1.2 documents separated by ---",
+            "correct the text at this place",
+        ),
     };
     Fault { place, ..fault }
 }
@@ -79,7 +99,9 @@ fn explain(error: &DeserializeError) -> Fault {
 /// The limit may be met inside the expansion of an alias, which wraps the error.
 fn expands_too_far(error: &DeserializeError) -> bool {
     match error {
-        DeserializeError::AliasReplayLimitExceeded { .. } | DeserializeError::AliasReplayStackDepthExceeded { .. } => true,
+        DeserializeError::AliasReplayLimitExceeded { .. } | DeserializeError::AliasReplayStackDepthExceeded { .. } => {
+            true
+        }
         DeserializeError::AliasError { error, .. } => expands_too_far(error.without_snippet()),
         _ => false,
     }
@@ -88,7 +110,9 @@ fn expands_too_far(error: &DeserializeError) -> bool {
 fn breached(breach: &BudgetBreach) -> (String, String) {
     match breach {
         BudgetBreach::Depth { depth } => (format!("{depth} levels"), format!("{MAX_DEPTH} levels")),
-        BudgetBreach::Documents { documents } => (format!("{documents} documents or more"), format!("{MAX_DOCUMENTS} documents")),
+        BudgetBreach::Documents { documents } => {
+            (format!("{documents} documents or more"), format!("{MAX_DOCUMENTS} documents"))
+        }
         BudgetBreach::Nodes { nodes } => (format!("{nodes} values or more"), format!("{MAX_NODES} values")),
         BudgetBreach::Aliases { aliases } => (format!("{aliases} aliases or more"), format!("{MAX_ALIASES} aliases")),
         BudgetBreach::Anchors { anchors } => (format!("{anchors} anchors or more"), format!("{MAX_ANCHORS} anchors")),
