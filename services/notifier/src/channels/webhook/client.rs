@@ -11,12 +11,24 @@ use reqwest::{Response, StatusCode, header, redirect};
 use super::guard::{Guarded, Policy, Refused};
 use crate::channels::SetupError;
 
-const CONNECT: Duration = Duration::from_secs(5);
-const WHOLE_REQUEST: Duration = Duration::from_secs(15);
 /// Of an answer only the status counts; this much is read so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 4 * 1024;
 /// Connections kept open to one receiver.
 const MAX_IDLE: usize = 2;
+
+/// How long a receiver may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub connect: Duration,
+    /// From the look-up of the name to the end of the answer.
+    pub whole: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), whole: Duration::from_secs(15) }
+    }
+}
 
 pub(super) struct Client {
     http: reqwest::Client,
@@ -24,12 +36,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(policy: Policy) -> Result<Self, SetupError> {
+    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, SetupError> {
         let policy = Arc::new(policy);
         let http = reqwest::Client::builder()
             .user_agent(concat!("Muster/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE_REQUEST)
+            .connect_timeout(limits.connect)
+            .timeout(limits.whole)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)

@@ -16,6 +16,7 @@ use muster_runtime::secrets::{Owner, SecretResolver};
 
 use super::{Attempt, Channel, Receipt, SetupError};
 
+pub use client::Limits;
 pub use guard::Policy;
 pub use sign::webhook_id;
 
@@ -32,8 +33,13 @@ pub struct Webhook {
 impl Webhook {
     /// `allow` lists private destinations that the operator permits: networks, addresses or host names.
     pub fn new(allow: &[String], secrets: SecretResolver) -> Result<Self, SetupError> {
+        Self::with_limits(allow, secrets, Limits::default())
+    }
+
+    /// With other time limits, for tests.
+    pub fn with_limits(allow: &[String], secrets: SecretResolver, limits: Limits) -> Result<Self, SetupError> {
         let policy = Policy::new(allow)?;
-        Ok(Self { client: client::Client::new(policy)?, secrets })
+        Ok(Self { client: client::Client::new(policy, limits)?, secrets })
     }
 }
 

@@ -1,0 +1,116 @@
+//! A real SMTP server: aiosmtpd with scripted answers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How the server offers TLS.
+#[derive(Clone, Copy, PartialEq)]
+pub enum ServerTls {
+    None,
+    Starttls,
+    Implicit,
+}
+
+pub struct SmtpServer {
+    process: Child,
+    pub port: u16,
+    pub ca_pem: Vec<u8>,
+    dir: TempDir,
+}
+
+impl SmtpServer {
+    /// `None` when aiosmtpd is not installed: the caller says loudly that it skips.
+    pub fn start(tls: ServerTls) -> Option<Self> {
+        let python = python()?;
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = certificate(dir.path());
+        let port = muster_local::free_port().unwrap();
+        let fakes = root().join("testing/fakes/smtp");
+        let mut command = Command::new(python);
+        command.args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "scripted.Handler"]);
+        match tls {
+            ServerTls::None => {}
+            ServerTls::Starttls => drop(command.arg("--tlscert").arg(&cert).arg("--tlskey").arg(&key)),
+            ServerTls::Implicit => drop(command.arg("--smtpscert").arg(&cert).arg("--smtpskey").arg(&key)),
+        }
+        let mail = dir.path().join("mail");
+        std::fs::create_dir(&mail).unwrap();
+        let process = command.arg(&mail).env("PYTHONPATH", fakes).env("PYTHONDONTWRITEBYTECODE", "1").stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, port, ca_pem: std::fs::read(&cert).unwrap(), dir };
+        server.wait_ready();
+        Some(server)
+    }
+
+    fn wait_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "aiosmtpd did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// (file name, content) of everything that arrived whole, in order.
+    pub fn mails(&self) -> Vec<(String, String)> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(self.dir.path().join("mail")).unwrap().map(|e| e.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|e| e == "eml"));
+        files.sort();
+        let content = |path: &PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap());
+        files.iter().map(content).collect()
+    }
+
+    /// Those whose file name holds this.
+    pub fn mails_like(&self, part: &str) -> Vec<String> {
+        self.mails().into_iter().filter(|(name, _)| name.contains(part)).map(|(_, mail)| mail).collect()
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The value of a header, unfolded.
+pub fn header(mail: &str, name: &str) -> Option<String> {
+    let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+    head.split("\r\n").find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
+}
+
+/// The interpreter that has aiosmtpd.
+fn python() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("MUSTER_AIOSMTPD_PYTHON") {
+        return Some(named.into());
+    }
+    let installed = muster_local::tools::state_base(&root()).ok()?.join("tools/venv/bin/python");
+    let works = Command::new(&installed).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    if works {
+        return Some(installed);
+    }
+    println!("skipped: aiosmtpd is not installed at {}. Next: run scripts/setup, or set MUSTER_AIOSMTPD_PYTHON", installed.display());
+    eprintln!("skipped: aiosmtpd is not installed at {}", installed.display());
+    None
+}
+
+fn root() -> PathBuf {
+    muster_local::tools::project_root().unwrap()
+}
+
+fn certificate(dir: &Path) -> (PathBuf, PathBuf) {
+    let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(made.success());
+    (cert, key)
+}
