@@ -26,10 +26,10 @@ mod retire;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use muster_domain::pb::inventory::v1::planner_service_server::PlannerServiceServer;
-use muster_eventlog::{Migration, Schema, run_projection};
+use muster_eventlog::{Migration, Projection, Schema, run_projection};
 use muster_runtime::{Context, Service};
 
 pub use projection::{Documents, PROJECTION};
@@ -43,12 +43,17 @@ pub const MIGRATIONS: Schema = Schema {
     }],
 };
 
-/// Routes and background tasks.
-pub fn service(ctx: &Context) -> Service {
+/// The read models that can be rebuilt from the log.
+pub fn projections() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(Documents)]
+}
+
+/// Routes and background tasks. Nothing here can fail to start; the signature is that of all services.
+pub async fn service(ctx: &Context) -> Result<Service, Infallible> {
     let context = ctx.clone();
-    Service::new("planner")
-        .grpc(PlannerServiceServer::new(api::Planner::new(ctx.clone())))
-        .task("documents", move || {
-            run_projection(context.log.clone(), context.db.clone(), Arc::new(Documents), context.shutdown.clone())
-        })
+    let project = move || {
+        run_projection(context.log.clone(), context.db.clone(), Arc::new(Documents), context.shutdown.clone())
+    };
+    let server = PlannerServiceServer::new(api::Planner::new(ctx.clone()));
+    Ok(Service::new("planner").grpc(server).task("documents", project))
 }
