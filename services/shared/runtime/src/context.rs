@@ -72,7 +72,9 @@ impl Context {
         }
         let url = with_password("postgres.url", &config.postgres.url, config.postgres.password_ref.as_deref(), &secrets)?;
         let db = patiently("the database", || Database::connect(url.expose_secret())).await?;
-        Self::assemble(config, clock, log, db)
+        let context = Self::assemble(config, clock, log, db)?;
+        context.check_schemas(schemas);
+        Ok(context)
     }
 
     /// From parts that are already there, for tests.
@@ -140,8 +142,22 @@ impl Context {
         self.health.register(SHARED, "database", move || {
             let db = db.clone();
             async move {
-                let read = sqlx::query("SELECT count(*) FROM migration.applied").fetch_one(db.pool()).await;
+                let read = sqlx::query("SELECT 1 FROM eventlog.position LIMIT 1").fetch_optional(db.pool()).await;
                 read.map(drop).map_err(|e| database_problem(&e))
+            }
+        });
+    }
+
+    /// Whether the services' tables are there: a process may be started before its migration job.
+    fn check_schemas(&self, schemas: &[Schema]) {
+        let names: Vec<String> = schemas.iter().map(|schema| schema.name.to_owned()).collect();
+        let db = self.db.clone();
+        self.health.register(SHARED, "migrations", move || {
+            let (db, names) = (db.clone(), names.clone());
+            async move {
+                let missing = sqlx::query_scalar("SELECT name FROM unnest($1::text[]) AS name WHERE to_regnamespace(name) IS NULL");
+                let missing: Vec<String> = missing.bind(names).fetch_all(db.pool()).await.map_err(|e| database_problem(&e))?;
+                if missing.is_empty() { Ok(()) } else { Err(format!("the migrations have not been run for {}", missing.join(", "))) }
             }
         });
     }
@@ -161,7 +177,8 @@ pub fn service_actor(service: &str) -> Actor {
 /// Without addresses: anybody may read /readyz.
 fn database_problem(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Database(e) if e.code().is_some_and(|c| c == "42P01") => "the migrations have not been run".to_owned(),
+        // Undefined table, invalid schema name.
+        sqlx::Error::Database(e) if e.code().is_some_and(|c| c == "42P01" || c == "3F000") => "the migrations have not been run".to_owned(),
         _ => "PostgreSQL does not answer".to_owned(),
     }
 }

@@ -40,7 +40,9 @@ impl Telemetry {
     /// so that `traceparent` in the log of events is never made up.
     pub fn install(config: &config::Telemetry, instance: &str) -> Result<Self, TelemetryError> {
         // Standard output belongs to commands.
-        Self::install_with(config, instance, std::io::stderr)
+        let telemetry = Self::install_with(config, instance, std::io::stderr)?;
+        log_panics();
+        Ok(telemetry)
     }
 
     /// The same, with the log lines going elsewhere.
@@ -65,7 +67,6 @@ impl Telemetry {
             .try_init()
             .map_err(|_| TelemetryError::AlreadyInstalled)?;
 
-        log_panics();
         metrics::handle();
         Ok(Self { tracer_provider })
     }
