@@ -38,7 +38,9 @@ pub enum StartError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Auth(#[from] AuthError),
-    #[error("{key} cannot take the password of {reference}: it is not a URL with a host. Next: write it as postgres://user@host:port/database")]
+    #[error(
+        "{key} cannot take the password of {reference}: it is not a URL with a host. Next: write it as postgres://user@host:port/database"
+    )]
     Password { key: &'static str, reference: String },
 }
 
@@ -70,7 +72,8 @@ impl Context {
         if let Some(url) = owner_url(&config, &secrets)? {
             patiently("the database", || Database::migrate(url.expose_secret(), schemas)).await?;
         }
-        let url = with_password("postgres.url", &config.postgres.url, config.postgres.password_ref.as_deref(), &secrets)?;
+        let url =
+            with_password("postgres.url", &config.postgres.url, config.postgres.password_ref.as_deref(), &secrets)?;
         let db = patiently("the database", || Database::connect(url.expose_secret())).await?;
         let context = Self::assemble(config, clock, log, db)?;
         context.check_schemas(schemas);
@@ -155,9 +158,16 @@ impl Context {
         self.health.register(SHARED, "migrations", move || {
             let (db, names) = (db.clone(), names.clone());
             async move {
-                let missing = sqlx::query_scalar("SELECT name FROM unnest($1::text[]) AS name WHERE to_regnamespace(name) IS NULL");
-                let missing: Vec<String> = missing.bind(names).fetch_all(db.pool()).await.map_err(|e| database_problem(&e))?;
-                if missing.is_empty() { Ok(()) } else { Err(format!("the migrations have not been run for {}", missing.join(", "))) }
+                let missing = sqlx::query_scalar(
+                    "SELECT name FROM unnest($1::text[]) AS name WHERE to_regnamespace(name) IS NULL",
+                );
+                let missing: Vec<String> =
+                    missing.bind(names).fetch_all(db.pool()).await.map_err(|e| database_problem(&e))?;
+                if missing.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("the migrations have not been run for {}", missing.join(", ")))
+                }
             }
         });
     }
@@ -171,18 +181,26 @@ impl fmt::Debug for Context {
 
 /// "service:monitor", a part of Muster itself.
 pub fn service_actor(service: &str) -> Actor {
-    Actor { id: format!("service:{service}"), name: service.to_owned(), kind: ActorKind::Service.into(), roles: Vec::new() }
+    Actor {
+        id: format!("service:{service}"),
+        name: service.to_owned(),
+        kind: ActorKind::Service.into(),
+        roles: Vec::new(),
+    }
 }
 
 /// Without addresses: anybody may read /readyz.
 fn database_problem(error: &sqlx::Error) -> String {
     match error {
         // Undefined table, invalid schema name.
-        sqlx::Error::Database(e) if e.code().is_some_and(|c| c == "42P01" || c == "3F000") => "the migrations have not been run".to_owned(),
+        sqlx::Error::Database(e) if e.code().is_some_and(|c| c == "42P01" || c == "3F000") => {
+            "the migrations have not been run".to_owned()
+        }
         _ => "PostgreSQL does not answer".to_owned(),
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the platform sets it, not a person: no setting of ours")]
 fn instance_name(clock: &Clock) -> String {
     // In Kubernetes the pod's name, which people look for.
     let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "muster".to_owned());
@@ -205,7 +223,12 @@ fn owner_url(config: &Config, secrets: &SecretResolver) -> Result<Option<SecretS
     with_password("postgres.owner_url", url, config.postgres.owner_password_ref.as_deref(), secrets).map(Some)
 }
 
-fn with_password(key: &'static str, url: &str, reference: Option<&str>, secrets: &SecretResolver) -> Result<SecretString, StartError> {
+fn with_password(
+    key: &'static str,
+    url: &str,
+    reference: Option<&str>,
+    secrets: &SecretResolver,
+) -> Result<SecretString, StartError> {
     let (Some(reference), Some(password)) = (reference, secrets.resolve_system(reference)?) else {
         return Ok(SecretString::from(url.to_owned()));
     };
@@ -232,7 +255,10 @@ impl Passing for DatabaseError {
     }
 }
 
-async fn patiently<T, E: Passing, Fut: Future<Output = Result<T, E>>>(what: &str, attempt: impl Fn() -> Fut) -> Result<T, E> {
+async fn patiently<T, E: Passing, Fut: Future<Output = Result<T, E>>>(
+    what: &str,
+    attempt: impl Fn() -> Fut,
+) -> Result<T, E> {
     let started = tokio::time::Instant::now();
     loop {
         match attempt().await {

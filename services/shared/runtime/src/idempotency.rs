@@ -9,7 +9,13 @@ use crate::Clock;
 pub const MAX_KEY: usize = 128;
 
 /// The id of the event that a command appends. An empty key means: each sending is a new command.
-pub fn event_id_for(clock: &Clock, tenant: &TenantId, actor_id: &str, method: &str, key: &str) -> Result<Uuid, Refusal> {
+pub fn event_id_for(
+    clock: &Clock,
+    tenant: &TenantId,
+    actor_id: &str,
+    method: &str,
+    key: &str,
+) -> Result<Uuid, Refusal> {
     if key.len() > MAX_KEY {
         return Err(field_refusal(
             "idempotency_key",

@@ -42,7 +42,12 @@ pub fn parse<C: DeserializeOwned>(request: Option<&PageRequest>, list: &str) -> 
 }
 
 /// Cuts rows that were read with `limit size + 1` to one page and makes the token for the next.
-pub fn finish<T, C: Serialize>(page_size: u32, list: &str, rows: &mut Vec<T>, cursor: impl Fn(&T) -> C) -> PageResponse {
+pub fn finish<T, C: Serialize>(
+    page_size: u32,
+    list: &str,
+    rows: &mut Vec<T>,
+    cursor: impl Fn(&T) -> C,
+) -> PageResponse {
     let size = usize::try_from(page_size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
@@ -92,7 +97,8 @@ mod tests {
         let mut token = String::new();
         loop {
             let page: Page<u64> = parse(Some(&request(2, &token)), "numbers").unwrap();
-            let mut rows: Vec<u64> = all.iter().copied().filter(|n| page.after.is_none_or(|a| *n > a)).take(3).collect();
+            let mut rows: Vec<u64> =
+                all.iter().copied().filter(|n| page.after.is_none_or(|a| *n > a)).take(3).collect();
             let answer = finish(page.size, "numbers", &mut rows, |n| *n);
             seen.extend(rows);
             token = answer.next_page_token;

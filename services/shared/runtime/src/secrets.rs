@@ -74,9 +74,7 @@ impl SecretResolver {
     pub fn resolve(&self, owner: Owner<'_>, reference: &str) -> Result<SecretString, SecretError> {
         match Reference::parse(owner, reference)? {
             Reference::File(name) => self.read_file(owner, reference, name),
-            Reference::Variable(name) => std::env::var(name)
-                .map(SecretString::from)
-                .map_err(|_| error(reference, "the variable is not set or not text", "set it in the environment of the process")),
+            Reference::Variable(name) => read_variable(reference, name),
         }
     }
 
@@ -91,7 +89,11 @@ impl SecretResolver {
         };
         let root = directory.join(owner.directory());
         let unreadable = |e: std::io::Error| {
-            error(reference, &format!("{} cannot be read: {}", root.join(name).display(), e.kind()), "create the file, readable for Muster only")
+            error(
+                reference,
+                &format!("{} cannot be read: {}", root.join(name).display(), e.kind()),
+                "create the file, readable for Muster only",
+            )
         };
         // Mounted secrets are symbolic links inside their directory; a link that leaves it is refused.
         let real_root = root.canonicalize().map_err(unreadable)?;
@@ -108,7 +110,8 @@ impl SecretResolver {
         if bytes.len() as u64 > MAX_SECRET_BYTES {
             return Err(error(reference, "the file is larger than 64 KiB", "name the file with the secret alone"));
         }
-        let text = String::from_utf8(bytes).map_err(|_| error(reference, "the file is not UTF-8 text", "store the secret as text"))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| error(reference, "the file is not UTF-8 text", "store the secret as text"))?;
         // Editors and `echo` end a file with a line feed that is not part of the secret.
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
@@ -117,6 +120,13 @@ impl SecretResolver {
         }
         Ok(SecretString::from(text.to_owned()))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a secret is no setting; which variable it is, a reference says")]
+fn read_variable(reference: &str, name: &str) -> Result<SecretString, SecretError> {
+    std::env::var(name).map(SecretString::from).map_err(|_| {
+        error(reference, "the variable is not set or not text", "set it in the environment of the process")
+    })
 }
 
 enum Reference<'a> {
@@ -200,8 +210,20 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("globex/db"), dir.path().join("acme/link")).unwrap();
         let acme = tenant("acme");
         for reference in [
-            "file:../globex/db", "file:/etc/hostname", "file:..", "file:.", "file:", "file:a/b", "file:..%2fglobex%2fdb",
-            "file:link", "env:PATH", "env:MUSTER_SECRET_GLOBEX_DB", "env:MUSTER_SECRET__SYSTEM_DB", "vault:db", "db", "",
+            "file:../globex/db",
+            "file:/etc/hostname",
+            "file:..",
+            "file:.",
+            "file:",
+            "file:a/b",
+            "file:..%2fglobex%2fdb",
+            "file:link",
+            "env:PATH",
+            "env:MUSTER_SECRET_GLOBEX_DB",
+            "env:MUSTER_SECRET__SYSTEM_DB",
+            "vault:db",
+            "db",
+            "",
         ] {
             let text = resolver.resolve(Owner::Tenant(&acme), reference).unwrap_err().to_string();
             assert!(!text.contains("of-"), "the error must not hold content: {text}");

@@ -39,7 +39,13 @@ impl<E: Display> TaskOutcome for Result<(), E> {
 }
 
 /// Runs `make()` again and again until `shutdown`. When that is cancelled the task is expected to end by itself.
-pub fn supervise<F, Fut>(service: &'static str, name: String, health: &Health, shutdown: CancellationToken, make: F) -> JoinHandle<()>
+pub fn supervise<F, Fut>(
+    service: &'static str,
+    name: String,
+    health: &Health,
+    shutdown: CancellationToken,
+    make: F,
+) -> JoinHandle<()>
 where
     F: Fn() -> Fut + Send + 'static,
     Fut: Future<Output: TaskOutcome> + Send + 'static,
@@ -62,7 +68,13 @@ where
             }
             running.store(false, Ordering::SeqCst);
             metrics::counter!("muster_task_ends_total", "service" => service, "task" => name.clone()).increment(1);
-            tracing::error!(service, task = name, problem, pause_ms = pause.as_millis(), "a background task ended; starting it again");
+            tracing::error!(
+                service,
+                task = name,
+                problem,
+                pause_ms = pause.as_millis(),
+                "a background task ended; starting it again"
+            );
             if started.elapsed() >= STEADY_AFTER {
                 pause = FIRST_PAUSE;
             }

@@ -35,7 +35,9 @@ impl TestKey {
     pub(crate) fn new(id: &str, algorithm: Algorithm) -> Self {
         let random = SystemRandom::new();
         let private = match algorithm {
-            Algorithm::ES256 => EncodingKey::from_ec_der(EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap().as_ref()),
+            Algorithm::ES256 => EncodingKey::from_ec_der(
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap().as_ref(),
+            ),
             // PKCS#8 version 1: the 48-byte form without the public key.
             Algorithm::EdDSA => EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8v1(&random).unwrap().as_ref()),
             _ => EncodingKey::from_rsa_der(&rsa_pkcs1()),
@@ -119,7 +121,11 @@ impl TestIssuer {
     }
 
     pub(crate) fn config(&self) -> config::Issuer {
-        let mapping = |group: &str, tenant: &str, role| config::Mapping { group: group.to_owned(), tenant: tenant.to_owned(), role };
+        let mapping = |group: &str, tenant: &str, role| config::Mapping {
+            group: group.to_owned(),
+            tenant: tenant.to_owned(),
+            role,
+        };
         config::Issuer {
             issuer: self.url.clone(),
             audience: AUDIENCE.to_owned(),

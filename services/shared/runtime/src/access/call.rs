@@ -28,7 +28,14 @@ pub struct Call<T> {
 }
 
 impl<T> Call<T> {
-    pub(super) fn new(tenant: TenantId, actor: Actor, method: &'static str, message: T, headers: &HeaderMap, clock: Clock) -> Self {
+    pub(super) fn new(
+        tenant: TenantId,
+        actor: Actor,
+        method: &'static str,
+        message: T,
+        headers: &HeaderMap,
+        clock: Clock,
+    ) -> Self {
         let named = headers.get(CORRELATION_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
         let correlation = named.unwrap_or_else(|| clock.new_id());
         Self { tenant, actor, method, message, now: clock.now(), correlation, clock }
@@ -37,8 +44,9 @@ impl<T> Call<T> {
     /// What goes with the event this call appends. Its id follows from the key, so that the same command sent twice is
     /// one event; an empty key means that each sending is a new command.
     pub fn meta(&self, idempotency_key: &str) -> Result<Meta, Status> {
-        let event_id = idempotency::event_id_for(&self.clock, &self.tenant, &self.actor.id, self.method, idempotency_key)
-            .map_err(|refusal| status::refused(&refusal))?;
+        let event_id =
+            idempotency::event_id_for(&self.clock, &self.tenant, &self.actor.id, self.method, idempotency_key)
+                .map_err(|refusal| status::refused(&refusal))?;
         Ok(Meta { event_id, actor: self.actor.clone(), time: self.now, correlation: self.correlation, causation: None })
     }
 

@@ -39,7 +39,10 @@ impl DenialSink for EventLog {
 
     async fn append(&self, tenant: &TenantId, meta: Meta, event: DenialEvent) -> Result<(), SinkError> {
         let id = AggregateId::from(meta.event_id);
-        EventLog::append::<Denial>(self, tenant, &id, 1, &meta, &event).await.map(drop).map_err(|e| SinkError(e.to_string()))
+        EventLog::append::<Denial>(self, tenant, &id, 1, &meta, &event)
+            .await
+            .map(drop)
+            .map_err(|e| SinkError(e.to_string()))
     }
 }
 
@@ -83,7 +86,8 @@ impl Denials {
         let code = attempt.refusal.as_ref().map(|r| r.code.clone()).unwrap_or_default();
         let recorded = self.buckets.take(&actor, self.clock.now());
         tracing::warn!(%tenant, actor, code, method = attempt.method, resource = attempt.resource, recorded, "an attempt was refused");
-        metrics::counter!("muster_denials_total", "code" => code, "recorded" => if recorded { "yes" } else { "no" }).increment(1);
+        metrics::counter!("muster_denials_total", "code" => code, "recorded" => if recorded { "yes" } else { "no" })
+            .increment(1);
         cut(&mut attempt.resource);
         cut(&mut attempt.request_id);
         if let Some(refusal) = &mut attempt.refusal {

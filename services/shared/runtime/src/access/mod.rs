@@ -19,7 +19,7 @@ use muster_domain::{
 use tonic::{Status, metadata::MetadataValue};
 
 pub use call::Call;
-pub use denials::{Denials, DenialSink, SinkError};
+pub use denials::{DenialSink, Denials, SinkError};
 pub use scoped::TenantScoped;
 
 use crate::{
@@ -146,5 +146,12 @@ fn not_a_member(tenant: &TenantId) -> Refusal {
 }
 
 fn tenant_refusal(e: InvalidId) -> Refusal {
-    field_refusal("tenant", "TENANT_INVALID", "every call names its tenant", e.value, e.rule, "name the tenant; `muster whoami` lists yours")
+    field_refusal(
+        "tenant",
+        "TENANT_INVALID",
+        "every call names its tenant",
+        e.value,
+        e.rule,
+        "name the tenant; `muster whoami` lists yours",
+    )
 }

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn the_list_is_the_api() {
         let mut api = of_the_api();
-        let mut listed: Vec<(String, String)> = LISTED.iter().map(|(m, i)| ((*m).to_owned(), (*i).to_owned())).collect();
+        let mut listed: Vec<(String, String)> =
+            LISTED.iter().map(|(m, i)| ((*m).to_owned(), (*i).to_owned())).collect();
         api.sort();
         listed.sort();
         assert_eq!(api, listed);

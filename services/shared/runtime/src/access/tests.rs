@@ -132,7 +132,11 @@ async fn an_existing_tenant_looks_like_one_that_does_not_exist() {
     for tenant in ["globex", "initech"] {
         let status = f.access.authorize(f.request(open(tenant), "olga", &["ops"])).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied);
-        answers.insert(format!("{:?} {:?}", status.message().replace(tenant, "T"), refusal_of(&status).map(|r| r.next_action)));
+        answers.insert(format!(
+            "{:?} {:?}",
+            status.message().replace(tenant, "T"),
+            refusal_of(&status).map(|r| r.next_action)
+        ));
     }
     assert_eq!(answers.len(), 1, "{answers:?}");
     // The one that exists gets to know of the attempt.
@@ -159,7 +163,11 @@ async fn a_tenant_that_is_no_name_is_a_field_error() {
     for tenant in ["", "Acme", "a/b", "acme.>", "acme\n"] {
         let message = ListReadinessRequest { tenant: tenant.to_owned(), ..Default::default() };
         let status = f.access.authorize(f.request(message, "olga", &["ops"])).await.unwrap_err();
-        assert_eq!((status.code(), refusal_of(&status).unwrap().field.as_str()), (Code::InvalidArgument, "tenant"), "{tenant:?}");
+        assert_eq!(
+            (status.code(), refusal_of(&status).unwrap().field.as_str()),
+            (Code::InvalidArgument, "tenant"),
+            "{tenant:?}"
+        );
     }
 }
 
@@ -167,7 +175,8 @@ async fn a_tenant_that_is_no_name_is_a_field_error() {
 async fn a_refusal_of_the_rules_is_recorded_with_what_it_concerned() {
     let f = Fixture::new().await;
     let call = f.access.authorize(f.request(open("acme"), "olga", &["ops"])).await.unwrap();
-    let said = refusal("APPROVER_IS_REQUESTER", "nobody approves an own request", "olga", "another person", "ask a colleague");
+    let said =
+        refusal("APPROVER_IS_REQUESTER", "nobody approves an own request", "olga", "another person", "ask a colleague");
     let status = f.access.deny(&call, &said, "orders-db", "r-1").await;
     assert_eq!(status.code(), Code::FailedPrecondition);
     let (_, _, denied) = f.written().await.remove(0);

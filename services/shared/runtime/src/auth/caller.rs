@@ -88,7 +88,8 @@ fn name_of(claims: &Claims, issuer: &config::Issuer, subject: &str) -> String {
 fn is_machine(claims: &Claims, subject: &str) -> bool {
     let is = |claim: &str, value: &str| claims::text(claims, claim).is_some_and(|v| v.eq_ignore_ascii_case(value));
     // RFC 9068, 2.2: without a resource owner `sub` is the client itself. `appid` and `cid`: Entra v1 and Okta.
-    let is_own_client = ["client_id", "azp", "appid", "cid"].iter().any(|claim| claims::text(claims, claim) == Some(subject));
+    let is_own_client =
+        ["client_id", "azp", "appid", "cid"].iter().any(|claim| claims::text(claims, claim) == Some(subject));
     let entra = is("idtyp", "app") || claims::text(claims, "oid") == Some(subject);
     let auth0 = is("gty", "client-credentials") || subject.ends_with("@clients");
     let keycloak = claims::text(claims, "preferred_username").is_some_and(|name| name.starts_with("service-account-"));

@@ -88,7 +88,10 @@ pub(super) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
 /// NumericDate may have a fraction; it is cut.
 fn seconds(claim: Option<&Value>) -> Option<i64> {
     let claim = claim?;
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be within what an i64 holds; the fraction is meant to go")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be within what an i64 holds; the fraction is meant to go"
+    )]
     let from_fraction = || claim.as_f64().filter(|f| f.is_finite() && f.abs() < 1e15).map(|f| f as i64);
     claim.as_i64().or_else(from_fraction)
 }

@@ -44,19 +44,45 @@ impl AuthError {
         let (code, limit, next_action) = match self {
             Self::Missing => ("TOKEN_MISSING", "header `authorization: Bearer <token>`", LOG_IN),
             Self::Malformed(_) => ("TOKEN_MALFORMED", "a signed JWT", LOG_IN),
-            Self::IssuerUnknown { .. } => ("TOKEN_ISSUER_UNKNOWN", "the issuers of auth.issuers, byte for byte", LOG_IN),
+            Self::IssuerUnknown { .. } => {
+                ("TOKEN_ISSUER_UNKNOWN", "the issuers of auth.issuers, byte for byte", LOG_IN)
+            }
             Self::Algorithm { .. } => ("TOKEN_ALGORITHM", "auth.issuers[].accepted_algorithms", ASK_PROVIDER),
             Self::Type { .. } => ("TOKEN_TYPE", "at+jwt, JWT, or none", "send the access token, not another kind"),
-            Self::KeyUnknown { .. } => ("TOKEN_KEY_UNKNOWN", "a key that the issuer publishes", "log in again; keys are looked up again within a minute"),
+            Self::KeyUnknown { .. } => (
+                "TOKEN_KEY_UNKNOWN",
+                "a key that the issuer publishes",
+                "log in again; keys are looked up again within a minute",
+            ),
             Self::Signature => ("TOKEN_SIGNATURE", "a signature by a key of the issuer", LOG_IN),
-            Self::Audience { .. } => ("TOKEN_AUDIENCE", "auth.issuers[].audience", "ask for a token for Muster's API; an ID token does not open it"),
+            Self::Audience { .. } => (
+                "TOKEN_AUDIENCE",
+                "auth.issuers[].audience",
+                "ask for a token for Muster's API; an ID token does not open it",
+            ),
             Self::Expired { .. } => ("TOKEN_EXPIRED", "a token that is still valid", LOG_IN),
-            Self::NotYetValid { .. } => ("TOKEN_NOT_YET_VALID", "at most 60 s of difference between clocks", "check the clocks of the provider and of this host"),
+            Self::NotYetValid { .. } => (
+                "TOKEN_NOT_YET_VALID",
+                "at most 60 s of difference between clocks",
+                "check the clocks of the provider and of this host",
+            ),
             Self::ClaimMissing(_) => ("TOKEN_CLAIM_MISSING", "iss, sub, aud and exp", ASK_PROVIDER),
-            Self::GroupsMissing { .. } => ("TOKEN_GROUPS_MISSING", "a groups claim, even an empty one", "have the provider add the groups claim for Muster's API, or correct auth.issuers[].groups_claim"),
-            Self::GroupsOverage => ("TOKEN_GROUPS_OVERAGE", "groups within the token", "use app roles (`roles`) for Muster, or limit the claim to groups assigned to the application"),
+            Self::GroupsMissing { .. } => (
+                "TOKEN_GROUPS_MISSING",
+                "a groups claim, even an empty one",
+                "have the provider add the groups claim for Muster's API, or correct auth.issuers[].groups_claim",
+            ),
+            Self::GroupsOverage => (
+                "TOKEN_GROUPS_OVERAGE",
+                "groups within the token",
+                "use app roles (`roles`) for Muster, or limit the claim to groups assigned to the application",
+            ),
             Self::GroupsMalformed { .. } => ("TOKEN_GROUPS_MALFORMED", "a list of texts", ASK_PROVIDER),
-            Self::KeysUnavailable { .. } => ("ISSUER_UNAVAILABLE", "an issuer that answers", "try again; if it stays, check the provider and the way to it"),
+            Self::KeysUnavailable { .. } => (
+                "ISSUER_UNAVAILABLE",
+                "an issuer that answers",
+                "try again; if it stays, check the provider and the way to it",
+            ),
             Self::Client(_) => ("INTERNAL", "", "report it to the people who run Muster"),
         };
         refusal(code, self.to_string(), "", limit, next_action)

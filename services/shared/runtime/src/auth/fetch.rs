@@ -67,7 +67,10 @@ fn is_key_url(text: &str, issuer: &str) -> bool {
     url.scheme() == "https" || (issuer.starts_with("http:") && is_issuer_url(url.as_str()))
 }
 
-async fn get<T: serde::de::DeserializeOwned>(client: &reqwest::Client, url: &str) -> Result<(T, Option<Duration>), String> {
+async fn get<T: serde::de::DeserializeOwned>(
+    client: &reqwest::Client,
+    url: &str,
+) -> Result<(T, Option<Duration>), String> {
     // reqwest's own text hides the cause ("error sending request"); the chain has it.
     let failed = |e: reqwest::Error| format!("{url}: {}", crate::status::chain(&e));
     let mut response = client.get(url).send().await.map_err(failed)?;
@@ -82,7 +85,8 @@ async fn get<T: serde::de::DeserializeOwned>(client: &reqwest::Client, url: &str
         }
         body.extend_from_slice(&chunk);
     }
-    let value = serde_json::from_slice(&body).map_err(|e| format!("{url} did not answer with the expected JSON: {e}"))?;
+    let value =
+        serde_json::from_slice(&body).map_err(|e| format!("{url} did not answer with the expected JSON: {e}"))?;
     Ok((value, max_age))
 }
 
@@ -104,7 +108,10 @@ mod unit {
 
     #[test]
     fn the_path_of_an_issuer_is_kept() {
-        assert_eq!(discovery_url("https://a.example/t/v2.0"), "https://a.example/t/v2.0/.well-known/openid-configuration");
+        assert_eq!(
+            discovery_url("https://a.example/t/v2.0"),
+            "https://a.example/t/v2.0/.well-known/openid-configuration"
+        );
         assert_eq!(discovery_url("https://a.example/"), "https://a.example/.well-known/openid-configuration");
     }
 

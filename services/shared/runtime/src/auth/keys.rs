@@ -134,7 +134,11 @@ impl Inner {
         let label = if outcome.is_ok() { "ok" } else { "failed" };
         metrics::counter!("muster_jwks_fetches_total", "outcome" => label).increment(1);
         if let Err(problem) = &outcome {
-            tracing::warn!(issuer = self.issuer, problem, "the issuer's keys cannot be fetched; known keys are used for at most a day");
+            tracing::warn!(
+                issuer = self.issuer,
+                problem,
+                "the issuer's keys cannot be fetched; known keys are used for at most a day"
+            );
         }
         outcome
     }
@@ -152,13 +156,17 @@ impl Inner {
     }
 
     fn too_old(&self) -> AuthError {
-        AuthError::KeysUnavailable { issuer: self.issuer.clone(), problem: "the known keys are more than 24 h old".to_owned() }
+        AuthError::KeysUnavailable {
+            issuer: self.issuer.clone(),
+            problem: "the known keys are more than 24 h old".to_owned(),
+        }
     }
 }
 
 impl Cached {
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
-        let mut fitting = self.keys.iter().filter(|k| k.fits.contains(&algorithm) && (id.is_none() || k.id.as_deref() == id));
+        let mut fitting =
+            self.keys.iter().filter(|k| k.fits.contains(&algorithm) && (id.is_none() || k.id.as_deref() == id));
         match (id, fitting.next(), fitting.next()) {
             (Some(_), Some(key), _) | (None, Some(key), None) => Some(key.key.clone()),
             _ => None,

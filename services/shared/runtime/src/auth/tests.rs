@@ -149,7 +149,10 @@ async fn hs256_with_the_public_key_is_refused() {
 #[tokio::test]
 async fn a_published_symmetric_key_is_never_used() {
     let (key, issuer) = es256().await;
-    issuer.publish_raw(vec![json!({"kty": "oct", "kid": "k1", "k": "AAAA"}), json!({"kty": "EC", "crv": "secp256k1", "kid": "k2", "x": "A", "y": "B"})]);
+    issuer.publish_raw(vec![
+        json!({"kty": "oct", "kid": "k1", "k": "AAAA"}),
+        json!({"kty": "EC", "crv": "secp256k1", "kid": "k2", "x": "A", "y": "B"}),
+    ]);
     let error = issuer.authenticator().verify(&key.sign(&issuer.claims("olga", &[]))).await.unwrap_err();
     assert!(matches!(error, AuthError::KeysUnavailable { .. }), "{error}");
 }
@@ -182,7 +185,13 @@ async fn a_changed_token_is_refused() {
 async fn other_kinds_of_tokens_are_refused() {
     let (key, issuer) = es256().await;
     let (auth, claims) = (issuer.authenticator(), issuer.claims("olga", &[]));
-    for (typ, accepted) in [(None, true), (Some("JWT"), true), (Some("at+JWT"), true), (Some("logout+jwt"), false), (Some("dpop+jwt"), false)] {
+    for (typ, accepted) in [
+        (None, true),
+        (Some("JWT"), true),
+        (Some("at+JWT"), true),
+        (Some("logout+jwt"), false),
+        (Some("dpop+jwt"), false),
+    ] {
         let token = key.sign_with(&claims, |h| h.typ = typ.map(str::to_owned));
         assert_eq!(auth.verify(&token).await.is_ok(), accepted, "{typ:?}");
     }
@@ -236,7 +245,10 @@ async fn a_rotated_key_is_found_with_one_fetch_a_minute() {
     // Strangers with invented key ids do not drive fetches.
     for n in 0..20 {
         let stranger = TestKey::new(&format!("invented-{n}"), Algorithm::ES256);
-        assert!(matches!(auth.verify(&stranger.sign(&issuer.claims("m", &[]))).await, Err(AuthError::KeyUnknown { .. })));
+        assert!(matches!(
+            auth.verify(&stranger.sign(&issuer.claims("m", &[]))).await,
+            Err(AuthError::KeyUnknown { .. })
+        ));
     }
     assert_eq!(issuer.fetches(), 2);
 }
@@ -276,5 +288,8 @@ async fn a_discovery_document_of_another_issuer_is_refused() {
     let mut claims = issuer.claims("olga", &[]);
     claims["iss"] = json!(other);
     let error = auth.verify(&key.sign(&claims)).await.unwrap_err();
-    assert!(matches!(&error, AuthError::KeysUnavailable { problem, .. } if problem.contains("another issuer")), "{error}");
+    assert!(
+        matches!(&error, AuthError::KeysUnavailable { problem, .. } if problem.contains("another issuer")),
+        "{error}"
+    );
 }

@@ -35,8 +35,8 @@ impl<'a> Unverified<'a> {
             jsonwebtoken::errors::ErrorKind::Json(_) => AuthError::Algorithm { found: algorithm_text(text) },
             _ => AuthError::Malformed("it is not a signed JWT"),
         })?;
-        let claims: Claims =
-            jsonwebtoken::dangerous::insecure_decode_claims(text).map_err(|_| AuthError::Malformed("its claims are not a JSON object"))?;
+        let claims: Claims = jsonwebtoken::dangerous::insecure_decode_claims(text)
+            .map_err(|_| AuthError::Malformed("its claims are not a JSON object"))?;
         let issuer = claims.get("iss").and_then(Value::as_str).ok_or(AuthError::ClaimMissing("iss"))?;
         Ok(Self { text, issuer: issuer.to_owned(), header })
     }
@@ -66,7 +66,8 @@ impl<'a> Unverified<'a> {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let data: TokenData<Claims> = jsonwebtoken::decode(self.text, key, &validation).map_err(|_| AuthError::Signature)?;
+        let data: TokenData<Claims> =
+            jsonwebtoken::decode(self.text, key, &validation).map_err(|_| AuthError::Signature)?;
         Ok(data.claims)
     }
 }

@@ -56,6 +56,7 @@ fn environment() -> Env {
         .split("__")
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one setting that says where the settings are")]
 fn find(argument: Option<&Path>) -> Result<Option<PathBuf>, ConfigErrors> {
     let (path, named_by) = match (argument, std::env::var_os(FILE_VARIABLE)) {
         (Some(path), _) => (path.to_owned(), "--config"),
@@ -92,7 +93,9 @@ fn explain_one(error: figment::Error) -> ConfigError {
             ("an unknown key".to_owned(), one_of(expected))
         }
         Kind::UnknownVariant(name, expected) => (format!("'{name}'"), one_of(expected)),
-        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => (actual.to_string(), expected.clone()),
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            (actual.to_string(), expected.clone())
+        }
         Kind::InvalidLength(length, expected) => (format!("{length} items"), expected.clone()),
         Kind::MissingField(name) => {
             path.push(name.to_string());

@@ -13,10 +13,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_TENANT};
-pub(crate) use validate::{is_issuer_url, is_loopback};
 pub use error::{ConfigError, ConfigErrors};
 pub use load::Profile;
+pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_TENANT};
 pub use reference::reference;
 pub use sections::*;
+pub(crate) use validate::{is_issuer_url, is_loopback};
 pub use values::{Algorithm, HumanDuration, LogFormat, RoleName, SmtpTls};

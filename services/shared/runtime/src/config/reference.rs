@@ -65,9 +65,15 @@ pub fn reference() -> String {
         let _ = writeln!(text, "- [`{section}`](#{section}): {}", about.trim());
     }
     for part in parts() {
-        let _ = write!(text, "\n## {}\n\n{}\n\n| key | default | meaning |\n|---|---|---|\n", part.path, part.about.trim());
+        let _ =
+            write!(text, "\n## {}\n\n{}\n\n| key | default | meaning |\n|---|---|---|\n", part.path, part.about.trim());
         for (key, doc) in part.keys {
-            let _ = writeln!(text, "| `{key}` | {} | {} |", default_of(&part.defaults, key), doc.trim().replace('|', "\\|"));
+            let _ = writeln!(
+                text,
+                "| `{key}` | {} | {} |",
+                default_of(&part.defaults, key),
+                doc.trim().replace('|', "\\|")
+            );
         }
     }
     text

@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, clippy::result_large_err, reason = "a test panics to fail; figment's jail has a large error")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::result_large_err,
+    reason = "a test panics to fail; figment's jail has a large error"
+)]
 
 use std::path::Path;
 
@@ -47,7 +51,8 @@ fn lists_of_tables_are_read_from_file_and_environment() {
     )
     .unwrap();
     assert_eq!(from_file.auth.issuers[0].mappings[0].role, RoleName::ApproverIt);
-    let from_environment = load("", &[("MUSTER_AUTH__ISSUERS", r#"[{issuer="https://idp.example/", audience="api"}]"#)]).unwrap();
+    let from_environment =
+        load("", &[("MUSTER_AUTH__ISSUERS", r#"[{issuer="https://idp.example/", audience="api"}]"#)]).unwrap();
     assert_eq!(from_environment.auth.issuers[0].audience, "api");
     assert_eq!(from_environment.auth.issuers[0].groups_claim, "groups");
 }
@@ -69,7 +74,8 @@ fn an_unknown_variable_is_refused_by_its_name() {
 
 #[test]
 fn other_variables_of_the_same_prefix_are_left_alone() {
-    let others = [("MUSTER_SERVICE_HOST", "10.0.0.1"), ("MUSTER_NATS_SERVER", "/bin/x"), ("MUSTER_SECRET_A__B_DB", "s")];
+    let others =
+        [("MUSTER_SERVICE_HOST", "10.0.0.1"), ("MUSTER_NATS_SERVER", "/bin/x"), ("MUSTER_SECRET_A__B_DB", "s")];
     assert!(load("", &others).is_ok());
 }
 
@@ -101,14 +107,21 @@ fn an_issuer_must_be_https_or_loopback() {
     let issuer = |url: &str| load(&format!("[[auth.issuers]]\nissuer = '{url}'\naudience = 'api'\n"), &[]);
     assert!(issuer("https://idp.example/tenant/").is_ok());
     assert!(issuer("http://127.0.0.1:9/x").is_ok());
-    for url in ["http://idp.example", "http://localhost.example", "idp.example", "https://idp.example/?a=b", "http://127.0.0.1.example/"] {
+    for url in [
+        "http://idp.example",
+        "http://localhost.example",
+        "idp.example",
+        "https://idp.example/?a=b",
+        "http://127.0.0.1.example/",
+    ] {
         assert_eq!(only_error(issuer(url)).key, "auth.issuers.0.issuer", "{url}");
     }
 }
 
 #[test]
 fn a_console_token_can_never_be_the_api_audience() {
-    let error = only_error(load("[[auth.issuers]]\nissuer = 'https://idp.example'\naudience = 'x'\nclient_id = 'x'\n", &[]));
+    let error =
+        only_error(load("[[auth.issuers]]\nissuer = 'https://idp.example'\naudience = 'x'\nclient_id = 'x'\n", &[]));
     assert_eq!(error.key, "auth.issuers.0.audience");
 }
 

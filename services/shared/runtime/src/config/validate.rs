@@ -29,7 +29,10 @@ impl Config {
         if parse_http(&self.server.public_url).is_none() {
             errors.add("server.public_url", &self.server.public_url, "an http or https URL with a host");
         }
-        for (key, value) in [("server.request_timeout", self.server.request_timeout), ("server.drain_timeout", self.server.drain_timeout)] {
+        for (key, value) in [
+            ("server.request_timeout", self.server.request_timeout),
+            ("server.drain_timeout", self.server.drain_timeout),
+        ] {
             if value.is_zero() {
                 errors.add(key, &value.to_string(), "more than zero");
             }
@@ -47,7 +50,11 @@ impl Config {
         for url in self.nats.url.split(',') {
             match Url::parse(url.trim()) {
                 Ok(url) if url.password().is_some() || (!url.username().is_empty()) => {
-                    errors.add("nats.url", "a URL with credentials", "a URL without; use nats.user and nats.password_ref");
+                    errors.add(
+                        "nats.url",
+                        "a URL with credentials",
+                        "a URL without; use nats.user and nats.password_ref",
+                    );
                 }
                 Ok(url) if matches!(url.scheme(), "nats" | "tls" | "ws" | "wss") && url.has_host() => {}
                 _ => errors.add("nats.url", url, "nats://host:port or tls://host:port"),
@@ -64,7 +71,11 @@ impl Config {
         for (i, issuer) in self.auth.issuers.iter().enumerate() {
             let at = |key: &str| format!("auth.issuers.{i}.{key}");
             if !is_issuer_url(&issuer.issuer) {
-                errors.add(&at("issuer"), &issuer.issuer, "an https URL (http only on a loopback address), without query or fragment");
+                errors.add(
+                    &at("issuer"),
+                    &issuer.issuer,
+                    "an https URL (http only on a loopback address), without query or fragment",
+                );
             }
             if self.auth.issuers.iter().take(i).any(|other| other.issuer == issuer.issuer) {
                 errors.add(&at("issuer"), &issuer.issuer, "each issuer once");
@@ -73,7 +84,11 @@ impl Config {
                 errors.add(&at("audience"), "nothing", "the audience of tokens for Muster's API");
             }
             if issuer.client_id.as_deref() == Some(issuer.audience.as_str()) {
-                errors.add(&at("audience"), &issuer.audience, "something else than client_id: an ID token must not open the API");
+                errors.add(
+                    &at("audience"),
+                    &issuer.audience,
+                    "something else than client_id: an ID token must not open the API",
+                );
             }
             if issuer.accepted_algorithms.is_empty() {
                 errors.add(&at("accepted_algorithms"), "nothing", "at least one of RS256, PS256, ES256, EdDSA");
@@ -97,7 +112,11 @@ impl Config {
             );
         }
         if parse_http(&self.server.public_url).is_some_and(|url| !is_loopback(&url)) {
-            errors.add("local.enabled", &format!("true, while server.public_url is {}", self.server.public_url), "a loopback public_url in local mode");
+            errors.add(
+                "local.enabled",
+                &format!("true, while server.public_url is {}", self.server.public_url),
+                "a loopback public_url in local mode",
+            );
         }
         for (i, person) in self.local.people.iter().enumerate() {
             if let Err(e) = muster_domain::ids::check_name("name", &person.name) {
@@ -116,7 +135,11 @@ impl Config {
             }
             let loopback = smtp.host == "localhost" || smtp.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
             if smtp.tls == SmtpTls::None && !loopback {
-                errors.add("smtp.tls", &format!("none, towards {}", smtp.host), "implicit or starttls; none only towards a loopback address");
+                errors.add(
+                    "smtp.tls",
+                    &format!("none, towards {}", smtp.host),
+                    "implicit or starttls; none only towards a loopback address",
+                );
             }
         }
         if let Some(endpoint) = &self.telemetry.otlp_endpoint
@@ -143,7 +166,11 @@ impl Config {
             errors.add("observe.interval", &observe.interval.to_string(), "at least 100ms: targets must not feel it");
         }
         if !(1..=5_000).contains(&observe.batch_size) {
-            errors.add("observe.batch_size", &observe.batch_size.to_string(), "1 to 5000, so that a message stays below 1 MiB");
+            errors.add(
+                "observe.batch_size",
+                &observe.batch_size.to_string(),
+                "1 to 5000, so that a message stays below 1 MiB",
+            );
         }
     }
 }

@@ -34,18 +34,32 @@ pub(super) struct AuthorizeRequest {
 pub(super) async fn authorize(State(issuer): Shared, Query(request): Query<AuthorizeRequest>) -> Response {
     // Until client and redirect are known to be good, nothing may be sent anywhere (RFC 6749, 4.1.2.1).
     if !issuer.knows_client(&request.client_id) {
-        return bad(&format!("client_id '{}' is not known here; use '{}'", request.client_id, crate::config::LOCAL_CLIENT));
+        return bad(&format!(
+            "client_id '{}' is not known here; use '{}'",
+            request.client_id,
+            crate::config::LOCAL_CLIENT
+        ));
     }
     let Some(target) = redirect::allowed(&request.redirect_uri, &issuer.public_url) else {
         return bad("redirect_uri must be an http address of this machine");
     };
     if let Err((error, description)) = request.check() {
-        return answer(target, &issuer, request.state.as_deref(), &[("error", error), ("error_description", description)]);
+        return answer(
+            target,
+            &issuer,
+            request.state.as_deref(),
+            &[("error", error), ("error_description", description)],
+        );
     }
     match request.login_hint.as_deref() {
         None => page::choose(&issuer, &request_query(&request)),
         Some(name) if issuer.person(name).is_some() => grant(&issuer, &request, name, target),
-        Some(_) => answer(target, &issuer, request.state.as_deref(), &[("error", "access_denied"), ("error_description", "nobody of that name in local.people")]),
+        Some(_) => answer(
+            target,
+            &issuer,
+            request.state.as_deref(),
+            &[("error", "access_denied"), ("error_description", "nobody of that name in local.people")],
+        ),
     }
 }
 

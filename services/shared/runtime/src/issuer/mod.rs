@@ -35,7 +35,9 @@ const KEY_FILE: &str = "local-issuer.key";
 
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    #[error("the local issuer exists in local mode only. Next: use `muster up`, or configure auth.issuers with your identity provider")]
+    #[error(
+        "the local issuer exists in local mode only. Next: use `muster up`, or configure auth.issuers with your identity provider"
+    )]
     NotLocal,
     #[error("the local issuer is refused on {address}: whoever reaches it can be anybody. Next: listen on 127.0.0.1")]
     NotLoopback { address: String },
@@ -106,7 +108,8 @@ async fn only_for_this_machine(request: Request, next: Next) -> Response {
     let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
     // HTTP/2 has the name in the URI.
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    let addressed_here = host.and_then(|host| Url::parse(&format!("http://{host}/")).ok()).is_some_and(|url| is_loopback(&url));
+    let addressed_here =
+        host.and_then(|host| Url::parse(&format!("http://{host}/")).ok()).is_some_and(|url| is_loopback(&url));
     if addressed_here {
         return next.run(request).await;
     }

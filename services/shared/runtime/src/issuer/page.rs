@@ -38,7 +38,9 @@ pub(super) fn choose(issuer: &Issuer, query: &str) -> Response {
     }
     page(
         "Who are you?",
-        &format!("<p>This is Muster's local mode: there are no passwords, and only this machine can reach it.</p><ul>{people}</ul>"),
+        &format!(
+            "<p>This is Muster's local mode: there are no passwords, and only this machine can reach it.</p><ul>{people}</ul>"
+        ),
     )
 }
 

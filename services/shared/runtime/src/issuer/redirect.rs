@@ -25,8 +25,15 @@ mod tests {
             assert!(allowed(good, &own).is_some(), "{good}");
         }
         for bad in [
-            "https://evil.example/cb", "http://127.0.0.1.evil.example/", "http://127.0.0.1@evil.example/", "javascript:alert(1)",
-            "http://a@127.0.0.1/", "http://127.0.0.1/#f", "muster://callback", "//127.0.0.1/", "",
+            "https://evil.example/cb",
+            "http://127.0.0.1.evil.example/",
+            "http://127.0.0.1@evil.example/",
+            "javascript:alert(1)",
+            "http://a@127.0.0.1/",
+            "http://127.0.0.1/#f",
+            "muster://callback",
+            "//127.0.0.1/",
+            "",
         ] {
             assert!(allowed(bad, &own).is_none(), "{bad}");
         }

@@ -75,7 +75,8 @@ fn exchange(issuer: &Issuer, request: &TokenRequest) -> Result<serde_json::Value
     if !issuer.knows_client(&request.client_id) {
         return Err(("invalid_client", "this client is not known"));
     }
-    let grant = issuer.codes.redeem(&request.code).ok_or(("invalid_grant", "the code is unknown, used or older than 60 s"))?;
+    let grant =
+        issuer.codes.redeem(&request.code).ok_or(("invalid_grant", "the code is unknown, used or older than 60 s"))?;
     if grant.client_id != request.client_id || grant.redirect_uri != request.redirect_uri {
         return Err(("invalid_grant", "client_id and redirect_uri must be those of the authorization request"));
     }

@@ -49,7 +49,11 @@ pub async fn serve(context: Context, mut services: Vec<Service>, listener: TcpLi
 }
 
 /// Serves until `shutdown` is cancelled, then drains for at most `drain_timeout`.
-pub async fn serve_on(around: Surroundings, mut services: Vec<Service>, listener: TcpListener) -> Result<(), ServeError> {
+pub async fn serve_on(
+    around: Surroundings,
+    mut services: Vec<Service>,
+    listener: TcpListener,
+) -> Result<(), ServeError> {
     check_names(&services)?;
     let mut running: Vec<JoinHandle<()>> = Vec::new();
     for service in &mut services {

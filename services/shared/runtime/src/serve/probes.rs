@@ -50,7 +50,12 @@ async fn metrics() -> impl IntoResponse {
 }
 
 /// Keeps grpc.health.v1 equal to /readyz: "" for all, and each gRPC service by its own and the shared checks.
-pub(super) async fn mirror(health: Health, reporter: HealthReporter, owners: Vec<(&'static str, &'static str)>, shutdown: CancellationToken) {
+pub(super) async fn mirror(
+    health: Health,
+    reporter: HealthReporter,
+    owners: Vec<(&'static str, &'static str)>,
+    shutdown: CancellationToken,
+) {
     loop {
         let report = report(&health, &shutdown).await;
         reporter.set_service_status("", status(report.ready)).await;

@@ -21,7 +21,11 @@ pub(super) fn build(around: &Surroundings, services: Vec<Service>) -> Result<Rou
         services.iter().flat_map(|s| s.grpc_names().iter().map(|name| (*name, s.name()))).collect();
     tokio::spawn(probes::mirror(around.health.clone(), reporter, owners, around.shutdown.clone()));
 
-    let mut grpc = Routes::default().add_service(grpc_health).add_service(reflection_v1()?).add_service(reflection_v1alpha()?).into_axum_router();
+    let mut grpc = Routes::default()
+        .add_service(grpc_health)
+        .add_service(reflection_v1()?)
+        .add_service(reflection_v1alpha()?)
+        .into_axum_router();
     let mut http = probes::router(around);
     for service in services {
         let (grpc_routes, http_routes) = service.into_routers();
@@ -76,7 +80,11 @@ macro_rules! reflection {
                 Error = std::convert::Infallible,
                 Response = Response<tonic::body::Body>,
                 Future: Send + 'static,
-            > + tonic::server::NamedService + Clone + Send + Sync + 'static,
+            > + tonic::server::NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
             tonic_reflection::server::Error,
         > {
             tonic_reflection::server::Builder::configure()

@@ -26,9 +26,10 @@ impl IntoStatus for LogError {
         match self {
             error if error.is_unavailable() => logged(&error, "the event log", REPEAT),
             // What callers name freely becomes a subject token: a wrong one is theirs to correct.
-            Self::InvalidName { what, value, rule } => {
-                refused_as(RefusalClass::Field, &refusal("NAME_INVALID", format!("this cannot be a {what}"), value, rule, "correct the name"))
-            }
+            Self::InvalidName { what, value, rule } => refused_as(
+                RefusalClass::Field,
+                &refusal("NAME_INVALID", format!("this cannot be a {what}"), value, rule, "correct the name"),
+            ),
             error => internal(&error),
         }
     }
@@ -42,7 +43,13 @@ impl IntoStatus for AppendError {
             Self::Conflict { kind, id, version } => conflict(&kind, &id, &version.to_string()),
             Self::TooLarge { event_type, bytes, limit } => refused_as(
                 RefusalClass::Field,
-                &refusal("EVENT_TOO_LARGE", format!("{event_type} does not fit into one event"), bytes.to_string(), limit.to_string(), "make the content smaller"),
+                &refusal(
+                    "EVENT_TOO_LARGE",
+                    format!("{event_type} does not fit into one event"),
+                    bytes.to_string(),
+                    limit.to_string(),
+                    "make the content smaller",
+                ),
             ),
             error => internal(&error),
         }
@@ -63,7 +70,9 @@ impl IntoStatus for DecideError<Refusal> {
 impl IntoStatus for WaitError {
     fn into_status(self) -> Status {
         match self {
-            Self::TooLate { .. } => logged(&self, "the view you asked for (it has not yet taken in min_version)", READ_AGAIN),
+            Self::TooLate { .. } => {
+                logged(&self, "the view you asked for (it has not yet taken in min_version)", READ_AGAIN)
+            }
             Self::Database(error) => error.into_status(),
         }
     }
@@ -75,7 +84,9 @@ impl IntoStatus for sqlx::Error {
         let is_outage = match &self {
             Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed => true,
             // Classes 08 (connection), 53 (resources) and 57 (operator intervention, such as a shutdown).
-            sqlx::Error::Database(error) => error.code().is_some_and(|c| ["08", "53", "57"].iter().any(|class| c.starts_with(class))),
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|c| ["08", "53", "57"].iter().any(|class| c.starts_with(class)))
+            }
             _ => false,
         };
         if is_outage { logged(&self, "the database", READ_AGAIN) } else { internal(&self) }
@@ -86,14 +97,23 @@ impl IntoStatus for SecretError {
     fn into_status(self) -> Status {
         refused_as(
             RefusalClass::State,
-            &refusal("SECRET_UNRESOLVED", "a secret reference cannot be used", self.reference, self.problem, self.next_action),
+            &refusal(
+                "SECRET_UNRESOLVED",
+                "a secret reference cannot be used",
+                self.reference,
+                self.problem,
+                self.next_action,
+            ),
         )
     }
 }
 
 fn conflict(kind: &str, id: &str, found: &str) -> Status {
     let rule = format!("others changed {kind} {id} at the same time");
-    refused_as(RefusalClass::Conflict, &refusal("WRITE_CONFLICT", rule, found, "", "look at it again and repeat what is still wanted"))
+    refused_as(
+        RefusalClass::Conflict,
+        &refusal("WRITE_CONFLICT", rule, found, "", "look at it again and repeat what is still wanted"),
+    )
 }
 
 /// The caller reads what does not answer; the log keeps why.
@@ -124,7 +144,8 @@ mod tests {
     fn contention_is_aborted_and_a_defect_is_internal_without_details() {
         let contended = DecideError::<Refusal>::Contended { kind: "request", id: "r-1".to_owned(), tries: 9 };
         assert_eq!(contended.into_status().code(), Code::Aborted);
-        let status = LogError::Unreadable { stream: "S".to_owned(), sequence: 7, why: "inner detail".to_owned() }.into_status();
+        let status =
+            LogError::Unreadable { stream: "S".to_owned(), sequence: 7, why: "inner detail".to_owned() }.into_status();
         assert_eq!(status.code(), Code::Internal);
         assert!(!status.message().contains("inner detail"));
     }
@@ -132,6 +153,9 @@ mod tests {
     #[test]
     fn a_rule_that_said_no_stays_that_rule() {
         let status = DecideError::Refused(refusal("REQUEST_EXPIRED", "r", "", "", "n")).into_status();
-        assert_eq!((status.code(), refusal_of(&status).map(|r| r.code)), (Code::FailedPrecondition, Some("REQUEST_EXPIRED".to_owned())));
+        assert_eq!(
+            (status.code(), refusal_of(&status).map(|r| r.code)),
+            (Code::FailedPrecondition, Some("REQUEST_EXPIRED".to_owned()))
+        );
     }
 }

@@ -79,7 +79,8 @@ pub fn unauthenticated(refusal: &Refusal) -> Status {
 
 /// Something that Muster needs does not answer. `what` names it for the reader; the cause goes to the log.
 pub fn unavailable(what: &str, next_action: &str) -> Status {
-    let refusal = muster_domain::refusal::refusal("UNAVAILABLE", format!("{what} does not answer"), "", "", next_action);
+    let refusal =
+        muster_domain::refusal::refusal("UNAVAILABLE", format!("{what} does not answer"), "", "", next_action);
     with_details(Code::Unavailable, &refusal)
 }
 
@@ -87,7 +88,13 @@ pub fn unavailable(what: &str, next_action: &str) -> Status {
 pub fn internal(error: &dyn std::error::Error) -> Status {
     tracing::error!(error = %chain(error), "internal error");
     let next = "report the time and the trace id to the people who run Muster";
-    let refusal = muster_domain::refusal::refusal("INTERNAL", "an internal error; nothing is known to have changed", "", "", next);
+    let refusal = muster_domain::refusal::refusal(
+        "INTERNAL",
+        "an internal error; nothing is known to have changed",
+        "",
+        "",
+        next,
+    );
     with_details(Code::Internal, &refusal)
 }
 
@@ -152,7 +159,13 @@ mod tests {
 
     #[test]
     fn details_come_back_as_the_refusal() {
-        let sent = refusal("APPROVER_IS_REQUESTER", "nobody approves an own request", "olga", "another person", "ask a colleague");
+        let sent = refusal(
+            "APPROVER_IS_REQUESTER",
+            "nobody approves an own request",
+            "olga",
+            "another person",
+            "ask a colleague",
+        );
         let status = refused(&sent);
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert!(status.message().contains("ask a colleague"));
@@ -161,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_field_is_named_as_a_bad_request() {
-        let status = refused(&field_refusal("page.page_size", "PAGE_SIZE_TOO_LARGE", "bounded", "900", "500", "ask for less"));
+        let status =
+            refused(&field_refusal("page.page_size", "PAGE_SIZE_TOO_LARGE", "bounded", "900", "500", "ask for less"));
         assert_eq!(status.code(), Code::InvalidArgument);
         let bad = status.get_details_bad_request().unwrap();
         assert_eq!(bad.field_violations[0].field, "page.page_size");

@@ -20,12 +20,13 @@ where
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match kind {
-        LogFormat::Json => Box::new(
-            layer
-                .json()
-                .map_event_format(|_| WithTrace { inner: format().json().flatten_event(true).with_span_list(false), json: true }),
-        ),
-        LogFormat::Text => Box::new(layer.map_event_format(|_| WithTrace { inner: format().with_ansi(false), json: false })),
+        LogFormat::Json => Box::new(layer.json().map_event_format(|_| WithTrace {
+            inner: format().json().flatten_event(true).with_span_list(false),
+            json: true,
+        })),
+        LogFormat::Text => {
+            Box::new(layer.map_event_format(|_| WithTrace { inner: format().with_ansi(false), json: false }))
+        }
     }
 }
 

@@ -15,7 +15,8 @@ pub fn handle() -> &'static PrometheusHandle {
     HANDLE.get_or_init(|| {
         let builder = PrometheusBuilder::new();
         // The only error is an empty list of buckets; then histograms are summaries.
-        let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS).unwrap_or_default();
+        let builder =
+            builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS).unwrap_or_default();
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
@@ -28,8 +29,15 @@ pub fn handle() -> &'static PrometheusHandle {
 
 fn describe() {
     metrics::describe_counter!("muster_requests_total", "Requests answered, by kind, method and code");
-    metrics::describe_histogram!("muster_request_duration_seconds", metrics::Unit::Seconds, "Time to the head of the answer");
-    metrics::describe_counter!("muster_task_ends_total", "Background tasks that ended or panicked and were started again");
+    metrics::describe_histogram!(
+        "muster_request_duration_seconds",
+        metrics::Unit::Seconds,
+        "Time to the head of the answer"
+    );
+    metrics::describe_counter!(
+        "muster_task_ends_total",
+        "Background tasks that ended or panicked and were started again"
+    );
     metrics::describe_counter!("muster_denials_total", "Refused attempts, by code and whether they were recorded");
     metrics::describe_counter!("muster_jwks_fetches_total", "Fetches of an issuer's keys, by outcome");
     metrics::describe_gauge!("muster_build_info", "Always 1; the version is a label");

@@ -10,7 +10,9 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::config;
 
@@ -20,9 +22,13 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("telemetry.log_level '{value}' is not a filter: {problem}. Next: use a level such as info, or info,muster_executor=debug")]
+    #[error(
+        "telemetry.log_level '{value}' is not a filter: {problem}. Next: use a level such as info, or info,muster_executor=debug"
+    )]
     LogLevel { value: String, problem: String },
-    #[error("telemetry.otlp_endpoint '{endpoint}' cannot be used: {problem}. Next: use the http(s) URL of an OTLP gRPC receiver")]
+    #[error(
+        "telemetry.otlp_endpoint '{endpoint}' cannot be used: {problem}. Next: use the http(s) URL of an OTLP gRPC receiver"
+    )]
     Endpoint { endpoint: String, problem: String },
     #[error("telemetry is already installed in this process")]
     AlreadyInstalled,
@@ -54,10 +60,8 @@ impl Telemetry {
         let tracer_provider = tracer_provider(config, instance)?;
         opentelemetry::global::set_tracer_provider(tracer_provider.clone());
 
-        let level = EnvFilter::try_new(&config.log_level).map_err(|e| TelemetryError::LogLevel {
-            value: config.log_level.clone(),
-            problem: e.to_string(),
-        })?;
+        let level = EnvFilter::try_new(&config.log_level)
+            .map_err(|e| TelemetryError::LogLevel { value: config.log_level.clone(), problem: e.to_string() })?;
         // Only our own spans become traces: the exporter's client must not trace its own exports.
         let traced = Targets::new().with_target("muster", tracing::Level::INFO);
         let spans = tracing_opentelemetry::layer().with_tracer(tracer_provider.tracer("muster")).with_filter(traced);
@@ -73,7 +77,8 @@ impl Telemetry {
 
     /// Sends what is still waiting. Bounded, so that a dead collector cannot hold the process.
     pub async fn shutdown(self) {
-        let flushed = tokio::task::spawn_blocking(move || self.tracer_provider.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
+        let flushed =
+            tokio::task::spawn_blocking(move || self.tracer_provider.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if let Ok(Err(error)) = flushed {
             tracing::warn!(%error, "the last traces could not be sent");
         }

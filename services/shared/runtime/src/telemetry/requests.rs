@@ -39,7 +39,8 @@ async fn observe(kind: &'static str, method: String, request: Request, next: Nex
     let code = code_of(kind, &response);
     span.record("code", code.as_str());
     metrics::counter!("muster_requests_total", "kind" => kind, "method" => method.clone(), "code" => code).increment(1);
-    metrics::histogram!("muster_request_duration_seconds", "kind" => kind, "method" => method).record(started.elapsed());
+    metrics::histogram!("muster_request_duration_seconds", "kind" => kind, "method" => method)
+        .record(started.elapsed());
     response
 }
 
@@ -70,12 +71,16 @@ fn verb(method: &http::Method) -> &'static str {
 fn known_methods() -> &'static HashSet<String> {
     static METHODS: OnceLock<HashSet<String>> = OnceLock::new();
     METHODS.get_or_init(|| {
-        [muster_proto::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET]
-            .into_iter()
-            .filter_map(|set| prost_types::FileDescriptorSet::decode(set).ok())
-            .flat_map(|set| set.file)
-            .flat_map(|file| methods_of(&file))
-            .collect()
+        [
+            muster_proto::FILE_DESCRIPTOR_SET,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        ]
+        .into_iter()
+        .filter_map(|set| prost_types::FileDescriptorSet::decode(set).ok())
+        .flat_map(|set| set.file)
+        .flat_map(|file| methods_of(&file))
+        .collect()
     })
 }
 

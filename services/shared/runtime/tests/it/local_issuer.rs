@@ -1,9 +1,8 @@
 //! The local issuer over real HTTP: discovery, login, token, and a token that Muster accepts.
 
-
+use crate::common::{Served, listener, start};
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use crate::common::{Served, listener, start};
 use http::StatusCode;
 use muster_domain::pb::common::v1::{ActorKind, Role};
 use muster_runtime::{
@@ -66,8 +65,13 @@ impl Local {
     }
 
     async fn token(&self, code: &str, verifier: &str, redirect: &str) -> (StatusCode, Value) {
-        let form =
-            [("grant_type", "authorization_code"), ("code", code), ("client_id", LOCAL_CLIENT), ("code_verifier", verifier), ("redirect_uri", redirect)];
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("client_id", LOCAL_CLIENT),
+            ("code_verifier", verifier),
+            ("redirect_uri", redirect),
+        ];
         let response = self.http.post(self.endpoint("token")).form(&form).send().await.unwrap();
         (response.status(), response.json().await.unwrap())
     }
@@ -92,8 +96,13 @@ pub(crate) async fn login(issuer: &str, name: &str) -> String {
     ];
     let answer = http.get(Url::parse_with_params(&format!("{issuer}/authorize"), query).unwrap()).send().await.unwrap();
     let code = parameters(&answer).remove("code").unwrap();
-    let form =
-        [("grant_type", "authorization_code"), ("code", code.as_str()), ("client_id", LOCAL_CLIENT), ("code_verifier", VERIFIER), ("redirect_uri", REDIRECT)];
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("client_id", LOCAL_CLIENT),
+        ("code_verifier", VERIFIER),
+        ("redirect_uri", REDIRECT),
+    ];
     let tokens: Value = http.post(format!("{issuer}/token")).form(&form).send().await.unwrap().json().await.unwrap();
     tokens["access_token"].as_str().unwrap().to_owned()
 }
@@ -122,14 +131,18 @@ fn claims(token: &str) -> Value {
 async fn a_login_ends_in_a_token_that_muster_accepts() {
     let local = Local::start().await;
     let issuer = &local.config.auth.issuers[0].issuer;
-    let discovery: Value = reqwest::get(local.endpoint(".well-known/openid-configuration")).await.unwrap().json().await.unwrap();
+    let discovery: Value =
+        reqwest::get(local.endpoint(".well-known/openid-configuration")).await.unwrap().json().await.unwrap();
     assert_eq!(discovery["issuer"], issuer.as_str());
     assert_eq!(discovery["authorization_endpoint"], local.endpoint("authorize"));
 
     let answer = parameters(&local.authorize(|_| {}).await);
     assert_eq!((answer["state"].as_str(), answer["iss"].as_str()), ("s&1", issuer.as_str()));
     let (status, tokens) = local.token(&answer["code"], VERIFIER, REDIRECT).await;
-    assert_eq!((status, tokens["token_type"].as_str(), tokens["expires_in"].as_i64()), (StatusCode::OK, Some("Bearer"), Some(8 * 3600)));
+    assert_eq!(
+        (status, tokens["token_type"].as_str(), tokens["expires_in"].as_i64()),
+        (StatusCode::OK, Some("Bearer"), Some(8 * 3600))
+    );
 
     let access = tokens["access_token"].as_str().unwrap();
     let caller = local.authenticator().verify(access).await.unwrap();
@@ -184,7 +197,9 @@ async fn nothing_is_sent_to_strangers() {
         let response = local.authorize(|q| set(q, name, value)).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{name}={value}");
     }
-    let logout = Url::parse_with_params(&local.endpoint("logout"), [("post_logout_redirect_uri", "https://evil.example/")]).unwrap();
+    let logout =
+        Url::parse_with_params(&local.endpoint("logout"), [("post_logout_redirect_uri", "https://evil.example/")])
+            .unwrap();
     assert_eq!(local.http.get(logout).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
     // A page that rebinds its own name to 127.0.0.1 sends that name.
     let rebound = local.http.get(local.endpoint("jwks")).header("host", "evil.example").send().await.unwrap();

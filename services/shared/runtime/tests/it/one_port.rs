@@ -1,24 +1,19 @@
 //! gRPC, gRPC-Web and HTTP on one real socket.
 
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{Router, routing::get};
 use crate::common::{Served, eventually, listener, start};
+use axum::{Router, routing::get};
 use http::StatusCode;
 use muster_runtime::{Health, Service};
 use tonic::{Code, Request, transport::Channel};
-use tonic_health::pb::{
-    HealthCheckRequest,
-    health_check_response::ServingStatus,
-    health_client::HealthClient,
-};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest,
-    server_reflection_response::MessageResponse,
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
 async fn serve(services: Vec<Service>) -> Served {
@@ -33,7 +28,14 @@ fn page() -> Service {
     Service::new("console").http(
         Router::new()
             .route("/hello", get(|| async { "hello" }))
-            .route("/panic", get(|| async { if true { panic!("boom") } }))
+            .route(
+                "/panic",
+                get(|| async {
+                    if true {
+                        panic!("boom")
+                    }
+                }),
+            )
             .route("/slow", get(std::future::pending::<()>)),
     )
 }
@@ -45,10 +47,17 @@ async fn grpc_health_and_reflection_answer() {
     let health = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(health.into_inner().status(), ServingStatus::Serving);
 
-    let ask = ServerReflectionRequest { message_request: Some(MessageRequest::ListServices(String::new())), ..Default::default() };
-    let mut answers =
-        ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
-    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response else {
+    let ask = ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..Default::default()
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::once(ask))
+        .await
+        .unwrap()
+        .into_inner();
+    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
+    else {
         panic!("no list")
     };
     let names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
@@ -117,11 +126,10 @@ async fn a_panic_and_a_slow_handler_are_answers() {
 async fn readyz_names_the_failed_check_and_grpc_health_follows() {
     let well = Arc::new(AtomicBool::new(true));
     let seen = well.clone();
-    let service = Service::new("monitor")
-        .check("lag", move || {
-            let ok = seen.load(Ordering::SeqCst);
-            async move { if ok { Ok(()) } else { Err("behind by 90 s".to_owned()) } }
-        });
+    let service = Service::new("monitor").check("lag", move || {
+        let ok = seen.load(Ordering::SeqCst);
+        async move { if ok { Ok(()) } else { Err("behind by 90 s".to_owned()) } }
+    });
     let served = start(listener().await, vec![service], Health::new());
     let ready = || async { reqwest::get(served.url("/readyz")).await.unwrap().status() == StatusCode::OK };
     eventually("ready", ready).await;
@@ -136,7 +144,10 @@ async fn readyz_names_the_failed_check_and_grpc_health_follows() {
     let client = HealthClient::new(channel(&served).await);
     eventually("grpc says so too", || {
         let mut client = client.clone();
-        async move { client.check(HealthCheckRequest::default()).await.unwrap().into_inner().status() == ServingStatus::NotServing }
+        async move {
+            client.check(HealthCheckRequest::default()).await.unwrap().into_inner().status()
+                == ServingStatus::NotServing
+        }
     })
     .await;
 }

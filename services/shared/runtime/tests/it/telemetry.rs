@@ -1,10 +1,9 @@
 //! Trace ids are real without a collector, and a caller's trace goes on.
 
-
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, routing::get};
 use crate::common::{listener, start};
+use axum::{Router, routing::get};
 use muster_runtime::{Health, Service, Telemetry, config, telemetry::trace::current_traceparent};
 
 async fn traceparent() -> String {
@@ -54,7 +53,14 @@ async fn a_traceparent_goes_through_and_one_is_made_without() {
     let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let line = written.lines().find(|line| line.contains("asked") && line.contains(&continued[3..35])).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!((line["trace_id"].as_str(), line["span_id"].as_str()), (Some(&continued[3..35]), Some(&continued[36..52])), "{line}");
-    assert_eq!((line["level"].as_str(), line["resource"].as_str(), line["message"].as_str()), (Some("WARN"), Some("orders-db"), Some("asked")));
+    assert_eq!(
+        (line["trace_id"].as_str(), line["span_id"].as_str()),
+        (Some(&continued[3..35]), Some(&continued[36..52])),
+        "{line}"
+    );
+    assert_eq!(
+        (line["level"].as_str(), line["resource"].as_str(), line["message"].as_str()),
+        (Some("WARN"), Some("orders-db"), Some("asked"))
+    );
     telemetry.shutdown().await;
 }

@@ -9,7 +9,8 @@ use muster_domain::{
     pb::{
         common::v1::{ActorKind, Role},
         execution::v1::{
-            GetExecutionRequest, GetExecutionResponse, StopExecutionRequest, StopExecutionResponse, WatchExecutionRequest, WatchExecutionResponse,
+            GetExecutionRequest, GetExecutionResponse, StopExecutionRequest, StopExecutionResponse,
+            WatchExecutionRequest, WatchExecutionResponse,
             executor_service_client::ExecutorServiceClient,
             executor_service_server::{ExecutorService, ExecutorServiceServer},
         },
@@ -19,13 +20,7 @@ use muster_domain::{
 };
 use muster_eventlog::{Database, Record, live_fold};
 use muster_local::{nats::NatsServer, postgres::PostgresServer};
-use muster_runtime::{
-    Clock, Config, Context, Service,
-    config::LOCAL_TENANT,
-    issuer,
-    serve::serve,
-    status::refusal_of,
-};
+use muster_runtime::{Clock, Config, Context, Service, config::LOCAL_TENANT, issuer, serve::serve, status::refusal_of};
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
 /// Refuses everything it is asked for, by a rule.
@@ -35,16 +30,25 @@ struct Refusing(Context);
 impl ExecutorService for Refusing {
     type WatchExecutionStream = tokio_stream::Empty<Result<WatchExecutionResponse, Status>>;
 
-    async fn get_execution(&self, request: Request<GetExecutionRequest>) -> Result<Response<GetExecutionResponse>, Status> {
+    async fn get_execution(
+        &self,
+        request: Request<GetExecutionRequest>,
+    ) -> Result<Response<GetExecutionResponse>, Status> {
         self.0.authorize(request).await?;
         Ok(Response::new(GetExecutionResponse::default()))
     }
 
-    async fn watch_execution(&self, _: Request<WatchExecutionRequest>) -> Result<Response<Self::WatchExecutionStream>, Status> {
+    async fn watch_execution(
+        &self,
+        _: Request<WatchExecutionRequest>,
+    ) -> Result<Response<Self::WatchExecutionStream>, Status> {
         panic!("not called")
     }
 
-    async fn stop_execution(&self, request: Request<StopExecutionRequest>) -> Result<Response<StopExecutionResponse>, Status> {
+    async fn stop_execution(
+        &self,
+        request: Request<StopExecutionRequest>,
+    ) -> Result<Response<StopExecutionResponse>, Status> {
         let call = self.0.authorize(request).await?;
         let no = refusal("EXECUTION_FINISHED", "it is already over", "finished", "running", "look at its result");
         Err(self.0.deny(&call, &no, "orders-db", &call.message.request_id).await)
@@ -104,11 +108,15 @@ impl Whole {
         let records = Arc::new(std::sync::Mutex::new(Vec::new()));
         let kept = records.clone();
         let token = tokio_util::sync::CancellationToken::new();
-        let fold = live_fold(&self.context.log, &["denial"], move |record: &Record| kept.lock().unwrap().push(record.clone()), token.clone());
+        let fold = live_fold(
+            &self.context.log,
+            &["denial"],
+            move |record: &Record| kept.lock().unwrap().push(record.clone()),
+            token.clone(),
+        );
         fold.caught_up().await;
         token.cancel();
-        let taken = records.lock().unwrap().clone();
-        taken
+        records.lock().unwrap().clone()
     }
 }
 
@@ -128,21 +136,38 @@ async fn a_process_logs_people_in_and_records_what_it_refuses() {
     let channel = whole.channel().await;
     let (olga, vera) = (whole.token("olga").await, whole.token("vera").await);
 
-    let me = IdentityServiceClient::new(channel.clone()).who_am_i(with_token(WhoAmIRequest {}, &olga)).await.unwrap().into_inner();
+    let me = IdentityServiceClient::new(channel.clone())
+        .who_am_i(with_token(WhoAmIRequest {}, &olga))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((me.name.as_str(), me.kind()), ("Olga (operator)", ActorKind::Person));
-    assert_eq!((me.tenants.len(), me.tenants[0].tenant.as_str(), me.tenants[0].roles().collect::<Vec<_>>()), (1, LOCAL_TENANT, vec![Role::Operator]));
+    assert_eq!(
+        (me.tenants.len(), me.tenants[0].tenant.as_str(), me.tenants[0].roles().collect::<Vec<_>>()),
+        (1, LOCAL_TENANT, vec![Role::Operator])
+    );
 
     let mut executor = ExecutorServiceClient::new(channel);
     executor.get_execution(with_token(get(LOCAL_TENANT), &vera)).await.unwrap();
-    assert_eq!(executor.get_execution(Request::new(get(LOCAL_TENANT))).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(
+        executor.get_execution(Request::new(get(LOCAL_TENANT))).await.unwrap_err().code(),
+        Code::Unauthenticated
+    );
 
-    let stop = || StopExecutionRequest { tenant: LOCAL_TENANT.to_owned(), request_id: "r-1".to_owned(), ..Default::default() };
+    let stop =
+        || StopExecutionRequest { tenant: LOCAL_TENANT.to_owned(), request_id: "r-1".to_owned(), ..Default::default() };
     let no_role = executor.stop_execution(with_token(stop(), &vera)).await.unwrap_err();
     assert_eq!(refusal_of(&no_role).unwrap().code, "ROLE_MISSING");
     let no_rule = executor.stop_execution(with_token(stop(), &olga)).await.unwrap_err();
-    assert_eq!((no_rule.code(), refusal_of(&no_rule).unwrap().code.as_str()), (Code::FailedPrecondition, "EXECUTION_FINISHED"));
+    assert_eq!(
+        (no_rule.code(), refusal_of(&no_rule).unwrap().code.as_str()),
+        (Code::FailedPrecondition, "EXECUTION_FINISHED")
+    );
     for stranger in ["globex", "initech"] {
-        assert_eq!(executor.get_execution(with_token(get(stranger), &olga)).await.unwrap_err().code(), Code::PermissionDenied);
+        assert_eq!(
+            executor.get_execution(with_token(get(stranger), &olga)).await.unwrap_err().code(),
+            Code::PermissionDenied
+        );
     }
 
     let records = whole.recorded().await;
