@@ -100,7 +100,8 @@ impl Aggregate for Execution {
                 if let Some(step) = step_mut(view, &claimed.step) {
                     step.set_state(StepState::Running);
                     step.attempts = claimed.attempt;
-                    step.started_at = claimed.claimed_at;
+                    // Of the first attempt: what it did counts from there, whoever finishes it.
+                    step.started_at = step.started_at.or(claimed.claimed_at);
                 }
             }
             Some(Event::StepSucceeded(done)) => {

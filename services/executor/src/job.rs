@@ -1,0 +1,199 @@
+//! From a confirmed request to what the platform's code needs: the document as it was approved, secrets resolved now,
+//! host agents from this installation's own configuration.
+
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, sync::Arc};
+
+use muster_domain::{
+    Aggregate, TenantId,
+    inventory::{Declared, document_id},
+    pb::{
+        inventory::v1::{
+            Credential, Document, InventoryEvent, Kind, PostgresqlNode, ResourceSpec, document, inventory_event::Event,
+            resource_spec::Platform as PlatformSpec,
+        },
+        request::v1::{RequestOpened, RequestType},
+    },
+    request::type_name,
+};
+use muster_eventlog::LogError;
+use muster_platform::{HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover};
+use muster_runtime::{Context, Owner, config::Agent, secrets::SecretError};
+
+use crate::positions::Positions;
+
+/// The platform's code for a resource. `None`: this program does not know the platform.
+pub type FindMover = Arc<dyn Fn(&PlatformSpec) -> Option<Arc<dyn Mover>> + Send + Sync>;
+
+/// A move with the code that makes it.
+pub(crate) struct Job {
+    pub mover: Arc<dyn Mover>,
+    pub job: MoveJob,
+}
+
+/// Why a move cannot even be described. Said in the run's record, without secrets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    #[error("the resource's document of version {0} is not in the log")]
+    DocumentMissing(u64),
+    #[error("this version of Muster does not know the resource's platform: upgrade it")]
+    PlatformUnknown,
+    #[error("a {0} is not something an executor does")]
+    NotAMove(&'static str),
+    #[error("site {site} has {found} nodes in the resource's document, it needs exactly one")]
+    NodesOfSite { site: String, found: usize },
+    #[error("the resource names no execution account: add `execute` to its manifest")]
+    NoExecuteAccount,
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(
+        "node {node} names the host agent '{agent}', which is not configured for this tenant: add it to executor.agents"
+    )]
+    AgentUnknown { node: String, agent: String },
+    #[error(
+        "the host agent '{agent}' is to run as '{run_as}', and that is not who owns its data directory: correct run_as or leave it out"
+    )]
+    AgentUser { agent: String, run_as: String },
+}
+
+/// Every version of one document. A run keeps to the version that people approved, whatever is declared meanwhile.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Versions(Vec<Document>);
+
+impl Aggregate for Versions {
+    const KIND: &'static str = Declared::KIND;
+    type Event = InventoryEvent;
+
+    fn evolve(&mut self, event: &InventoryEvent) {
+        let next = match (&event.event, self.0.last()) {
+            (Some(Event::Declared(declared)), _) => declared.document.clone(),
+            (Some(Event::Retired(_)), Some(last)) => {
+                Some(Document { retired: true, version: last.version + 1, ..last.clone() })
+            }
+            _ => None,
+        };
+        self.0.extend(next);
+    }
+}
+
+impl Versions {
+    pub(crate) async fn load(ctx: &Context, tenant: &TenantId, resource: &str) -> Result<Self, LogError> {
+        let Ok(id) = document_id(Kind::Resource, resource) else { return Ok(Self::default()) };
+        Ok(ctx.log.load::<Self>(tenant, &id).await?.state)
+    }
+
+    pub(crate) fn newest(&self) -> Option<&Document> {
+        self.0.last()
+    }
+
+    pub(crate) fn resource(&self, version: u64) -> Result<&ResourceSpec, JobError> {
+        let document = self.0.iter().find(|document| document.version == version);
+        match document.and_then(|document| document.spec.as_ref()) {
+            Some(document::Spec::ResourceSpec(spec)) => Ok(spec),
+            _ => Err(JobError::DocumentMissing(version)),
+        }
+    }
+}
+
+/// The two sides of a move, by name.
+pub(crate) struct Sides {
+    pub from: String,
+    pub target: String,
+}
+
+pub(crate) fn sides(opened: &RequestOpened, spec: &ResourceSpec) -> Result<Sides, JobError> {
+    let nodes = nodes(spec)?;
+    let of = |site: &str| {
+        let found: Vec<&PostgresqlNode> = nodes.iter().filter(|node| node.site == site).collect();
+        match found.as_slice() {
+            [node] => Ok(node.name.clone()),
+            _ => Err(JobError::NodesOfSite { site: site.to_owned(), found: found.len() }),
+        }
+    };
+    Ok(Sides { from: of(&opened.from_site)?, target: of(&opened.target_site)? })
+}
+
+fn nodes(spec: &ResourceSpec) -> Result<&[PostgresqlNode], JobError> {
+    match &spec.platform {
+        Some(PlatformSpec::Postgresql(target)) => Ok(&target.nodes),
+        None => Err(JobError::PlatformUnknown),
+    }
+}
+
+/// Builds the job anew: nothing of it survives in memory, and secrets only as long as the work.
+pub(crate) fn build(
+    ctx: &Context,
+    find_mover: &FindMover,
+    positions: &Positions,
+    tenant: &TenantId,
+    opened: &RequestOpened,
+    spec: &ResourceSpec,
+) -> Result<Job, JobError> {
+    let platform = spec.platform.clone().ok_or(JobError::PlatformUnknown)?;
+    let mover = find_mover(&platform).ok_or(JobError::PlatformUnknown)?;
+    let request_type = type_name(RequestType::try_from(opened.r#type).unwrap_or(RequestType::Unspecified));
+    let kind = MoveKind::parse(request_type).ok_or(JobError::NotAMove(request_type))?;
+    let sides = sides(opened, spec)?;
+    let PlatformSpec::Postgresql(target) = &platform;
+    let execute = login(ctx, tenant, target.execute.as_ref())?.ok_or(JobError::NoExecuteAccount)?;
+    let replication = login(ctx, tenant, target.replication.as_ref())?;
+    let last = positions.of(tenant.as_str(), &opened.resource, &sides.from).newest();
+    let clock = ctx.clock.clone();
+    Ok(Job {
+        mover,
+        job: MoveJob {
+            tenant: tenant.to_string(),
+            resource: opened.resource.clone(),
+            kind,
+            from_node: sides.from,
+            target_node: sides.target,
+            agents: agents(ctx, tenant, &target.nodes)?,
+            execute,
+            replication,
+            timeouts: Default::default(),
+            limits: Default::default(),
+            last_known_primary: last.map(|s| LastKnownPrimary { timeline: Some(s.timeline), lsn: s.lsn, at: s.since }),
+            now: Arc::new(move || clock.now()),
+            spec: platform,
+        },
+    })
+}
+
+fn login(ctx: &Context, tenant: &TenantId, credential: Option<&Credential>) -> Result<Option<Login>, SecretError> {
+    let Some(credential) = credential else { return Ok(None) };
+    let password = ctx.secrets.resolve(Owner::Tenant(tenant), &credential.password_ref)?;
+    Ok(Some(Login { user: credential.user.clone(), password }))
+}
+
+fn agents(
+    ctx: &Context,
+    tenant: &TenantId,
+    nodes: &[PostgresqlNode],
+) -> Result<BTreeMap<String, Arc<dyn HostAgent>>, JobError> {
+    let mut agents = BTreeMap::new();
+    for node in nodes.iter().filter(|node| !node.agent.is_empty()) {
+        // An agent of another tenant is as unknown as one that is not there.
+        let configured = ctx.config.executor.agents.get(&node.agent).filter(|agent| agent.tenant == tenant.as_str());
+        let agent =
+            configured.ok_or_else(|| JobError::AgentUnknown { node: node.name.clone(), agent: node.agent.clone() })?;
+        agents.insert(node.name.clone(), local(&node.agent, agent)?);
+    }
+    Ok(agents)
+}
+
+/// An agent acts as the owner of its data directory. A configured user only confirms who that is.
+fn local(name: &str, agent: &Agent) -> Result<Arc<dyn HostAgent>, JobError> {
+    if let Some(run_as) = &agent.run_as {
+        let user = nix::unistd::User::from_name(run_as).ok().flatten().map(|user| user.uid.as_raw());
+        let owner = std::fs::metadata(&agent.data_directory).ok().map(|metadata| metadata.uid());
+        if user.is_none() || user != owner {
+            return Err(JobError::AgentUser { agent: name.to_owned(), run_as: run_as.clone() });
+        }
+    }
+    Ok(Arc::new(LocalAgent::new(LocalAgentConfig {
+        data_directory: agent.data_directory.clone(),
+        bin_directory: agent.bin_directory.clone(),
+        config_file: None,
+        log_file: None,
+        root_certificate: None,
+    })))
+}

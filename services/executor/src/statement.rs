@@ -1,0 +1,171 @@
+//! What a finished move says about itself: missing data, time to restore, time without writes. Conservative: a bound is
+//! never smaller than what was really lost, and what nothing bounds is said to be unknown.
+
+use jiff::{SignedDuration, Timestamp};
+use muster_domain::{
+    execution::Execution,
+    pb::{common::v1::LossStatement, execution::v1::StepView},
+    statement::{bounded, proven_none, unknown},
+    time::from_pb,
+};
+use muster_platform::{
+    Facts,
+    postgresql::{Lsn, fact},
+};
+
+use crate::positions::History;
+
+const ONE_CLUSTER: &str =
+    "Covers commits on this database cluster only, not writes an application held back or sent elsewhere.";
+const SYNCHRONOUS: &str =
+    "Covers commits that waited for the primary's disk; with synchronous_commit off, younger ones can be missing.";
+const OUR_CLOCKS: &str = "The window compares the clocks of Muster's own hosts.";
+const PRIMARY_CLOCK: &str = "No observation of the lost primary is old enough: the window begins at the last applied commit, by the lost primary's own clock.";
+
+/// What can be said about missing data once the target was promoted.
+pub(crate) fn loss(execution: &Execution, primary: &History) -> LossStatement {
+    let facts = &execution.facts;
+    let position = |name: &str| facts.get(name).and_then(|text| text.parse::<Lsn>().ok());
+    // Also in a failover: the old primary may have ended cleanly before it was found to be gone.
+    if let (Some(stop), Some(replayed)) = (position(fact::SHUTDOWN_LSN), position(fact::TARGET_REPLAY_LSN))
+        && replayed > stop
+    {
+        return proven_none(&stop.to_string(), &replayed.to_string());
+    }
+    let Some(received) = position(fact::TARGET_RECEIVE_LSN).max(position(fact::TARGET_REPLAY_LSN)) else {
+        return unknown("what the target had received is not known");
+    };
+    let Some(fenced_at) = stop_step(execution).and_then(|step| from_pb(step.finished_at.as_ref())) else {
+        return unknown("when the old primary stopped accepting writes is not known");
+    };
+    let timeline = facts.get(fact::OLD_TIMELINE).and_then(|text| text.parse::<u32>().ok());
+    let mut seen = primary.samples.iter().filter(|s| Some(s.timeline) == timeline && s.since <= fenced_at);
+    let missing = seen.clone().next_back().map(|newest| newest.lsn.saturating_sub(received.0));
+    let mut limits = vec![ONE_CLUSTER.to_owned(), SYNCHRONOUS.to_owned()];
+    // Whatever was committed before a look that found the primary here is on the target.
+    if let Some(covered) = seen.rfind(|s| s.lsn <= received.0) {
+        limits.push(OUR_CLOCKS.to_owned());
+        return bounded(covered.since, fenced_at, missing, limits);
+    }
+    match time(facts, fact::TARGET_LAST_COMMIT_AT) {
+        Some(last_commit) => {
+            limits.push(PRIMARY_CLOCK.to_owned());
+            bounded(last_commit, fenced_at, missing, limits)
+        }
+        None => unknown("the lost primary was never observed on this timeline, and the target names no commit"),
+    }
+}
+
+/// From the operator's confirmation until the target was seen healthy.
+pub(crate) fn rto(execution: &Execution) -> Option<SignedDuration> {
+    let confirmed = from_pb(execution.view.started.as_ref()?.confirmed_at.as_ref())?;
+    Some(execution.postchecked_at?.duration_since(confirmed))
+}
+
+/// From the stop of the old primary until the new one accepted a write.
+pub(crate) fn write_outage(execution: &Execution) -> Option<SignedDuration> {
+    let step = stop_step(execution)?;
+    let told = time(&execution.facts, fact::STOPPED_AT).filter(|_| step.attempts == 1);
+    // A second attempt only knows about itself, and a probe knows no beginning: the claim is before both.
+    let began = told.or_else(|| from_pb(step.started_at.as_ref()))?;
+    Some(time(&execution.facts, fact::WRITABLE_AT)?.duration_since(began))
+}
+
+/// The first step that takes something away: the stop or the fence of the old primary.
+fn stop_step(execution: &Execution) -> Option<&StepView> {
+    execution.view.steps.iter().find(|step| step.step.as_ref().is_some_and(|planned| planned.changes_target))
+}
+
+fn time(facts: &Facts, name: &str) -> Option<Timestamp> {
+    facts.get(name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use muster_domain::{
+        pb::{
+            common::v1::LossCertainty,
+            execution::v1::{ExecutionStarted, Step},
+        },
+        time::{duration_from_pb, to_pb},
+    };
+
+    use super::*;
+    use crate::positions::Sample;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    fn failover(facts: &[(&str, &str)]) -> Execution {
+        let mut execution = Execution::default();
+        execution.view.steps = vec![StepView {
+            step: Some(Step { id: "fence-primary".into(), changes_target: true, ..Default::default() }),
+            attempts: 1,
+            started_at: Some(to_pb(at(100))),
+            finished_at: Some(to_pb(at(102))),
+            ..Default::default()
+        }];
+        execution.view.started = Some(ExecutionStarted { confirmed_at: Some(to_pb(at(90))), ..Default::default() });
+        execution.facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        execution
+    }
+
+    fn seen(samples: &[(i64, u64)]) -> History {
+        let samples =
+            samples.iter().map(|(second, lsn)| Sample { since: at(*second), timeline: 1, lsn: *lsn }).collect();
+        History { samples, ..History::default() }
+    }
+
+    const RECEIVED: &[(&str, &str)] = &[(fact::OLD_TIMELINE, "1"), (fact::TARGET_RECEIVE_LSN, "0/64")];
+
+    #[test]
+    fn the_window_runs_from_the_last_look_that_the_target_covers_to_the_fence() {
+        let statement = loss(&failover(RECEIVED), &seen(&[(10, 50), (20, 100), (30, 160)]));
+        assert_eq!(statement.certainty(), LossCertainty::Bounded);
+        assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(20)));
+        assert_eq!(duration_from_pb(statement.window.as_ref()), Some(SignedDuration::from_secs(82)));
+        assert_eq!(statement.missing_bytes, Some(60));
+    }
+
+    #[test]
+    fn a_look_after_the_fence_or_on_another_timeline_covers_nothing() {
+        let mut history = seen(&[(10, 50), (103, 90)]);
+        history.samples.insert(1, Sample { since: at(60), timeline: 2, lsn: 60 });
+        let statement = loss(&failover(RECEIVED), &history);
+        assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(10)));
+    }
+
+    #[test]
+    fn without_a_look_that_is_covered_the_last_commit_bounds_it_and_without_that_nothing_does() {
+        let behind = seen(&[(10, 500)]);
+        assert_eq!(loss(&failover(RECEIVED), &behind).certainty(), LossCertainty::Unknown);
+        assert_eq!(loss(&failover(RECEIVED), &History::default()).certainty(), LossCertainty::Unknown);
+        let commit = at(5).to_string();
+        let facts = [RECEIVED, &[(fact::TARGET_LAST_COMMIT_AT, commit.as_str())]].concat();
+        let statement = loss(&failover(&facts), &behind);
+        assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(5)));
+        assert!(statement.limits.iter().any(|limit| limit.contains("own clock")));
+    }
+
+    #[test]
+    fn zero_is_claimed_only_behind_a_clean_stop() {
+        let facts = [RECEIVED, &[(fact::SHUTDOWN_LSN, "0/60"), (fact::TARGET_REPLAY_LSN, "0/64")]].concat();
+        assert_eq!(loss(&failover(&facts), &History::default()).certainty(), LossCertainty::ProvenNone);
+        let facts = [RECEIVED, &[(fact::SHUTDOWN_LSN, "0/64"), (fact::TARGET_REPLAY_LSN, "0/64")]].concat();
+        assert_ne!(loss(&failover(&facts), &seen(&[(10, 50)])).certainty(), LossCertainty::ProvenNone);
+        assert_eq!(loss(&failover(&[]), &seen(&[(10, 50)])).certainty(), LossCertainty::Unknown);
+    }
+
+    #[test]
+    fn an_outage_found_by_a_successor_begins_with_the_first_claim() {
+        let (stopped, writable) = (at(101).to_string(), at(110).to_string());
+        let mut execution = failover(&[(fact::STOPPED_AT, &stopped), (fact::WRITABLE_AT, &writable)]);
+        assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(9)));
+        execution.view.steps[0].attempts = 2;
+        assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(10)));
+        execution.facts.remove(fact::WRITABLE_AT);
+        assert_eq!(write_outage(&execution), None);
+    }
+}
