@@ -30,7 +30,7 @@ impl NotifierService for Api {
     }
 }
 
-async fn list(ctx: &Context, tenant: &TenantId, ask: &ListDeliveriesRequest) -> Result<ListDeliveriesResponse, Status> {
+pub(crate) async fn list(ctx: &Context, tenant: &TenantId, ask: &ListDeliveriesRequest) -> Result<ListDeliveriesResponse, Status> {
     let list = format!("deliveries:{tenant}:{}:{}", ask.resource, ask.request_id);
     let page = page::parse::<i64>(ask.page.as_ref(), &list).map_err(|refusal| refused(&refusal))?;
     if ask.min_version > 0 {

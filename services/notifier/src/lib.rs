@@ -64,3 +64,6 @@ pub fn service_with(ctx: &Context, channels: Vec<Arc<dyn Channel>>) -> Service {
             async move { if known { Ok(()) } else { Err("the notification routes are still being read".to_owned()) } }
         })
 }
+
+#[cfg(test)]
+mod tests;
