@@ -57,6 +57,8 @@ pub async fn run(place: &Place) -> Result<()> {
     let until = stop.clone();
     tasks.spawn(async move { axum::serve(listener, receiver).with_graceful_shutdown(until.cancelled_owned()).await.map_err(Into::into) });
 
+    let mail = start_mail(place).await?;
+
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
@@ -65,7 +67,47 @@ pub async fn run(place: &Place) -> Result<()> {
     stop.cancel();
     tasks.close();
     tasks.wait().await;
+    if let Some(mut mail) = mail {
+        mail.kill().await?;
+    }
     Ok(())
+}
+
+/// A third-party mail server, aiosmtpd, if `scripts/setup` could fetch it: where its Python modules are.
+pub fn mail_server() -> Option<PathBuf> {
+    let project = muster_local::tools::project_root()?;
+    let modules = muster_local::tools::state_base(&project).ok()?.join("tools/python");
+    modules.join("aiosmtpd").is_dir().then_some(modules)
+}
+
+/// Keeps every message in a Maildir.
+async fn start_mail(place: &Place) -> Result<Option<tokio::process::Child>> {
+    let Some(modules) = mail_server() else { return Ok(None) };
+    let port = place.port("smtp", None)?;
+    stop_leftover_mail(place);
+    let child = tokio::process::Command::new("python3")
+        .env("PYTHONPATH", modules)
+        .args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Mailbox"])
+        .arg(place.mail())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("the demo's mail server cannot be started")?;
+    if let Some(pid) = child.id() {
+        fs::write(place.file("mail.pid"), pid.to_string())?;
+    }
+    Ok(Some(child))
+}
+
+/// A mail server whose world was killed still holds the port.
+fn stop_leftover_mail(place: &Place) {
+    let Some(pid) = fs::read_to_string(place.file("mail.pid")).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { return };
+    let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if command.contains("aiosmtpd") {
+        // Gone or going: either way the port is free soon.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
 }
 
 /// "whsec_" and 32 bytes, made once.

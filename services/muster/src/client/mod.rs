@@ -1,0 +1,132 @@
+//! The commands of people: everything goes through the gRPC API with the person's own token. What the API does not
+//! allow, no command can do.
+
+mod apply;
+mod audit;
+mod delete;
+mod describe;
+mod docs;
+mod error;
+mod exit;
+mod get;
+mod kinds;
+mod login;
+mod output;
+mod profile;
+mod request;
+mod session;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Subcommand, ValueEnum};
+
+pub use docs::render_cli_docs;
+
+use error::CliError;
+use output::Screen;
+use session::Session;
+
+/// Which installation, as whom, for which tenant, and how the answer looks.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Address of Muster; default: the one of the last login, else http://127.0.0.1:7400.
+    #[arg(long, global = true, env = "MUSTER_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// The tenant; default: yours, when you have just one.
+    #[arg(long, global = true, env = "MUSTER_TENANT", value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Whose login to use; each profile keeps its own.
+    #[arg(long, global = true, env = "MUSTER_PROFILE", value_name = "NAME", default_value = "default")]
+    pub profile: String,
+    /// How the answer looks. JSON is proto3 JSON and stays stable.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// Documents as manifests; everything else as JSON's values.
+    Yaml,
+}
+
+impl GlobalArgs {
+    pub fn wants_json(&self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+/// What people do.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Log in with your identity provider; the token is kept for this server and profile.
+    Login(login::LoginArgs),
+    /// Forget the login of this server and profile.
+    Logout,
+    /// Say who Muster thinks you are, and your roles.
+    Whoami,
+    /// Declare what manifests say: all of it or nothing.
+    Apply(apply::ApplyArgs),
+    /// List documents, readiness, alerts or deliveries, or show one document.
+    Get(get::GetArgs),
+    /// Show one thing with everything known about it.
+    Describe(describe::DescribeArgs),
+    /// Take a document out of use; its history stays.
+    Delete(delete::DeleteArgs),
+    /// The fleet as it is now, live.
+    Watch(watch::WatchArgs),
+    /// Requests to move a system: open, decide, start, follow.
+    #[command(subcommand)]
+    Request(request::RequestCommand),
+    /// The record of everything that was done.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Write the completion script of a shell.
+    Completion {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs one command and says how it ended (see [`exit`]).
+pub async fn run(command: ClientCommand, global: GlobalArgs) -> ExitCode {
+    let screen = Screen::new(global.output);
+    let done = Box::pin(dispatch(command, &global, &screen)).await;
+    match done {
+        Ok(code) => code.into(),
+        // The reader of our output has gone away, as `head` does: that is its business.
+        Err(CliError::PipeClosed) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen.error(&error);
+            error.exit().into()
+        }
+    }
+}
+
+async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) -> Result<exit::Exit, CliError> {
+    match command {
+        ClientCommand::Login(args) => login::login(args, global, screen).await?,
+        ClientCommand::Logout => login::logout(global, screen)?,
+        ClientCommand::Completion { shell } => complete(shell),
+        ClientCommand::Whoami => login::whoami(&Session::open(global).await?, screen).await?,
+        ClientCommand::Apply(args) => apply::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Get(args) => get::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Describe(args) => describe::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Delete(args) => delete::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Watch(args) => watch::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Request(command) => {
+            return request::run(command, &Session::with_tenant(global).await?, screen).await;
+        }
+        ClientCommand::Audit(command) => audit::run(command, &Session::with_tenant(global).await?, screen).await?,
+    }
+    Ok(exit::Exit::Done)
+}
+
+fn complete(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut crate::Cli::command(), "muster", &mut std::io::stdout());
+}

@@ -1,0 +1,50 @@
+//! The services by name: `muster up` runs all of them, `muster run NAME` one. Same code, same API.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use muster_eventlog::{Projection, Schema};
+use muster_runtime::{Context, Service};
+
+/// Every service, in the order of the picture in docs/ARCHITECTURE.md.
+pub const NAMES: [&str; 8] = ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
+
+/// The tables of every service. Each process brings up all of them: they are few, and a process of one
+/// service may be the first that starts.
+pub fn schemas() -> Vec<Schema> {
+    vec![
+        muster_planner::MIGRATIONS,
+        muster_monitor::MIGRATIONS,
+        muster_approval::MIGRATIONS,
+        muster_executor::MIGRATIONS,
+        muster_notifier::MIGRATIONS,
+        muster_audit::MIGRATIONS,
+    ]
+}
+
+/// The read models that can be rebuilt from the log.
+pub fn projections() -> Vec<Arc<dyn Projection>> {
+    [
+        muster_planner::projections(),
+        muster_monitor::projections(),
+        muster_approval::projections(),
+        muster_notifier::projections(),
+        muster_audit::projections(),
+    ]
+    .concat()
+}
+
+/// Assembles one service.
+pub async fn build(name: &str, context: &Context) -> Result<Service> {
+    Ok(match name {
+        "planner" => muster_planner::service(context).await?,
+        "connector" => muster_connector::service(context).await?,
+        "monitor" => muster_monitor::service(context).await?,
+        "approval" => muster_approval::service(context).await?,
+        "executor" => muster_executor::service(context).await?,
+        "notifier" => muster_notifier::service(context).await?,
+        "audit" => muster_audit::service(context),
+        "console" => muster_console::service(context).await?,
+        other => bail!("there is no service '{other}'; there are: {}", NAMES.join(", ")),
+    })
+}

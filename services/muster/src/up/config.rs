@@ -1,0 +1,66 @@
+//! The configuration of the local mode: everything on this machine, secrets by reference as anywhere else.
+
+use std::{net::SocketAddr, path::Path};
+
+use anyhow::Result;
+use muster_runtime::{
+    Config,
+    config::{Agent, AgentKind, Profile, Smtp, SmtpTls},
+};
+
+use super::{people, stack};
+use crate::{
+    demo::{estate::Estate, world},
+    place::Place,
+};
+
+pub fn local(place: &Place, stack: &stack::Stack, estate: &Estate, address: SocketAddr, file: Option<&Path>) -> Result<Config> {
+    let mut config = Config::load(file, Profile::Local)?;
+    config.server.listen = address;
+    config.server.public_url = format!("http://{address}");
+    config.nats.url = stack.nats_url();
+    config.nats.user = Some(stack::NATS_USER.into());
+    config.nats.password_ref = Some("file:nats".into());
+    let postgres = |role: &str| format!("postgres://{role}@127.0.0.1:{}/{}", stack.postgres_port(), stack::DATABASE);
+    config.postgres.url = postgres(muster_eventlog::db::SERVICE_ROLE);
+    config.postgres.password_ref = Some("file:postgres".into());
+    config.postgres.owner_url = Some(postgres(muster_eventlog::db::OWNER_ROLE));
+    config.postgres.owner_password_ref = Some("file:postgres-owner".into());
+    config.local.directory = place.root().to_owned();
+    config.secrets.directory = Some(place.secrets());
+    config.local.people = people::people();
+    config.use_local_issuer();
+    for issuer in &mut config.auth.issuers {
+        issuer.mappings = people::mappings();
+    }
+    config.executor.agents = agents(estate)?;
+    // The demo's webhook receiver is on this machine; tenants' webhooks may otherwise not go to loopback.
+    config.webhooks.allow_private_addresses.push("127.0.0.1".into());
+    if world::mail_server().is_some() {
+        config.smtp = Some(Smtp {
+            host: "127.0.0.1".into(),
+            port: place.port("smtp", None)?,
+            tls: SmtpTls::None,
+            from: "Muster <muster@localhost.localdomain>".into(),
+            ..Smtp::default()
+        });
+    }
+    config.validate()?;
+    // For `muster doctor`, `muster projection rebuild` and curious people: what this process runs with.
+    crate::demo::private_file(&place.file("muster.toml"), &toml::to_string(&config)?)?;
+    Ok(config)
+}
+
+/// One host agent for each server of the estate. Tenants can only name them.
+fn agents(estate: &Estate) -> Result<std::collections::BTreeMap<String, Agent>> {
+    let bin_directory = muster_local::tools::postgres_bin_dir()?;
+    let nodes = estate.pairs.iter().flat_map(|pair| &pair.nodes);
+    let agent = |node: &crate::demo::estate::Node| Agent {
+        tenant: crate::demo::estate::TENANT.into(),
+        kind: AgentKind::Local,
+        data_directory: estate.node_directory(node),
+        bin_directory: bin_directory.clone(),
+        run_as: None,
+    };
+    Ok(nodes.map(|node| (node.name.clone(), agent(node))).collect())
+}

@@ -1,0 +1,120 @@
+//! The demo's inventory, applied through the API as an admin would: a second start changes nothing.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use muster_domain::{
+    TenantId,
+    pb::inventory::v1::{ApplyRequest, planner_service_client::PlannerServiceClient},
+};
+use muster_runtime::Context;
+use tonic::{Code, Request, transport::Channel};
+
+use super::people::OTHER_TENANT;
+use crate::{
+    demo::{
+        estate::{DATABASE, DR_SITE, EXECUTE, Estate, MONITOR, PRIMARY_SITE, Pair, REPLICATION, TENANT},
+        world,
+    },
+    place::Place,
+};
+
+const ADMIN: &str = "ada";
+/// The services start within seconds; longer means that something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub async fn seed(context: &Context, place: &Place, estate: &Estate) -> Result<()> {
+    let url = &context.config.server.public_url;
+    let token = patiently(|| crate::client::login::token_as(url, ADMIN)).await.context("the local login does not work")?;
+    let channel = Channel::from_shared(url.clone())?.connect_lazy();
+    world::webhook_secret(place)?;
+    apply(&channel, &token, TenantId::OPERATING, &tenants()).await?;
+    apply(&channel, &token, TENANT, &inventory(place, estate)?).await?;
+    apply(&channel, &token, OTHER_TENANT, &sites(OTHER_TENANT)).await
+}
+
+async fn apply(channel: &Channel, token: &str, tenant: &str, manifest: &str) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let mut request = Request::new(ApplyRequest { tenant: tenant.into(), manifest: manifest.into(), ..ApplyRequest::default() });
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+        match PlannerServiceClient::new(channel.clone()).apply(request).await {
+            Ok(_) => return Ok(()),
+            Err(status) if status.code() == Code::Unavailable && started.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(status) => bail!("the demo's inventory of {tenant} is refused: {}", status.message()),
+        }
+    }
+}
+
+async fn patiently<T, Fut: Future<Output = Result<T>>>(attempt: impl Fn() -> Fut) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt().await {
+            Err(_) if started.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(200)).await,
+            done => return done,
+        }
+    }
+}
+
+fn tenants() -> String {
+    [(TENANT, "ACME Trading"), (OTHER_TENANT, "Globex")]
+        .map(|(name, title)| format!("kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{displayName: {title}, region: eu-central}}\n"))
+        .join("---\n")
+}
+
+fn sites(tenant: &str) -> String {
+    [(PRIMARY_SITE, "Frankfurt"), (DR_SITE, "Amsterdam")]
+        .map(|(name, title)| format!("kind: Site\nmetadata: {{name: {name}, tenant: {tenant}}}\nspec: {{displayName: {title}, region: eu-central}}\n"))
+        .join("---\n")
+}
+
+fn inventory(place: &Place, estate: &Estate) -> Result<String> {
+    let mut documents = vec![sites(TENANT)];
+    documents.extend(estate.pairs.iter().map(resource));
+    documents.push(format!("kind: Group\nmetadata: {{name: shop, tenant: {TENANT}}}\nspec:\n  displayName: Web shop\n  members:\n    - resource: orders-db\n    - resource: billing-db\n      dependsOn: [orders-db]\n"));
+    documents.push(format!(
+        "kind: NotificationRoute\nmetadata: {{name: demo-webhook, tenant: {TENANT}}}\nspec:\n  description: Everything, to the demo's own receiver\n  webhook: {{url: \"http://127.0.0.1:{}/hook\", secretRef: \"file:demo-webhook\"}}\n",
+        place.port("webhook", None)?
+    ));
+    if world::mail_server().is_some() {
+        documents.push(format!(
+            "kind: NotificationRoute\nmetadata: {{name: demo-mail, tenant: {TENANT}}}\nspec:\n  description: Everything, to the demo's mail box\n  email: {{to: [oncall@acme.example]}}\n"
+        ));
+    }
+    Ok(documents.join("---\n"))
+}
+
+fn resource(pair: &Pair) -> String {
+    let nodes: String = pair
+        .nodes
+        .iter()
+        .map(|node| format!("      - {{name: {0}, site: {1}, host: 127.0.0.1, port: {2}, agent: {0}}}\n", node.name, node.site, node.port))
+        .collect();
+    let (rpo, title) = if pair.tier == 1 { ("10s", "Orders of the web shop") } else { ("30s", "Invoices") };
+    format!(
+        "kind: Resource
+metadata: {{name: {name}, tenant: {TENANT}}}
+spec:
+  displayName: {title}
+  tier: {tier}
+  environment: production
+  owner: team-shop
+  primarySite: {PRIMARY_SITE}
+  drSite: {DR_SITE}
+  rpo: {rpo}
+  rto: 2m
+  postgresql:
+    database: {DATABASE}
+    tls: disable
+    heartbeat: transactionId
+    monitor: {{user: {MONITOR}, passwordRef: \"file:monitor\"}}
+    execute: {{user: {EXECUTE}, passwordRef: \"file:execute\"}}
+    replication: {{user: {REPLICATION}, passwordRef: \"file:replication\"}}
+    nodes:
+{nodes}",
+        name = pair.resource,
+        tier = pair.tier,
+    )
+}

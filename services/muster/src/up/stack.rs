@@ -1,0 +1,68 @@
+//! NATS and PostgreSQL for Muster itself, on this machine.
+
+use anyhow::{Context as _, Result};
+use muster_eventlog::Database;
+use muster_local::{
+    nats::{Credentials, NatsOptions, NatsServer},
+    postgres::{PostgresOptions, PostgresServer, StopMode},
+};
+
+use crate::place::{Place, random_password};
+
+pub const NATS_USER: &str = "muster";
+pub const DATABASE: &str = "muster";
+
+pub struct Stack {
+    nats: NatsServer,
+    postgres: PostgresServer,
+}
+
+impl Stack {
+    pub async fn start(place: &Place) -> Result<Self> {
+        let (nats, postgres) = tokio::try_join!(start_nats(place), start_postgres(place))?;
+        Ok(Self { nats, postgres })
+    }
+
+    pub fn nats_url(&self) -> String {
+        self.nats.url()
+    }
+
+    pub fn postgres_port(&self) -> u16 {
+        self.postgres.port()
+    }
+
+    pub async fn stop(&mut self) -> Result<()> {
+        self.postgres.stop(StopMode::Fast).await?;
+        self.nats.stop().await?;
+        Ok(())
+    }
+}
+
+async fn start_nats(place: &Place) -> Result<NatsServer> {
+    let password = place.secret("_system", "nats", random_password)?;
+    let options = NatsOptions {
+        dir: place.nats(),
+        port: Some(place.port("nats", None)?),
+        // An acknowledged event is on disk, as on production servers.
+        sync_always: true,
+        credentials: Some(Credentials { user: NATS_USER.into(), password }),
+        ..NatsOptions::default()
+    };
+    NatsServer::start(options).await.context("NATS cannot start")
+}
+
+async fn start_postgres(place: &Place) -> Result<PostgresServer> {
+    let mut options = PostgresOptions::new(place.postgres()).port(place.port("postgres", None)?).setting("max_connections", "100");
+    options.hba = vec!["host all postgres 127.0.0.1/32 trust".into(), "host all all 127.0.0.1/32 scram-sha-256".into()];
+    let mut server = PostgresServer::init(options).await.context("PostgreSQL cannot be set up")?;
+    server.start().await.context("PostgreSQL cannot start")?;
+    if server.sql(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")).await?.trim().is_empty() {
+        server.sql(&format!("CREATE DATABASE {DATABASE}")).await?;
+    }
+    Database::prepare(&server.url(server.superuser(), DATABASE)).await?;
+    for (role, name) in [(muster_eventlog::db::OWNER_ROLE, "postgres-owner"), (muster_eventlog::db::SERVICE_ROLE, "postgres")] {
+        let password = place.secret("_system", name, random_password)?;
+        server.sql(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await?;
+    }
+    Ok(server)
+}

@@ -1,0 +1,115 @@
+//! Who gets in, who may do what, and that a stranger gets nothing.
+
+use anyhow::{Result, ensure};
+use muster_domain::{
+    access::TABLE,
+    pb::{audit::v1::AuditFilter, request::v1::RequestType},
+};
+use muster_testing::{
+    Product,
+    poll::{self, look_for},
+};
+use prost::bytes::Bytes;
+use tonic::{Code, Request};
+
+use crate::support::refused;
+
+pub async fn no_login(product: &mut Product) -> Result<()> {
+    let url = product.url()?;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    for page in ["/", "/t/acme", "/t/acme/resources/orders-db", "/t/acme/requests", "/t/acme/audit"] {
+        let answer = http.get(format!("{url}{page}")).send().await?;
+        let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
+        ensure!(answer.status().is_redirection() && to.starts_with("/login"), "{page} answers {} {to}", answer.status());
+    }
+    let login = http.get(format!("{url}/login")).send().await?;
+    let to = login.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
+    ensure!(to.contains("code_challenge_method=S256") && to.contains("/local-issuer"), "the login goes to the issuer: {to}");
+
+    let mut nobody = product.person("vera").await?;
+    let good = nobody.token.clone();
+    for token in [String::new(), "rubbish".into(), format!("{}x", good), good.rsplit_once('.').unwrap().0.to_owned() + "."] {
+        nobody.token = token;
+        let refused = nobody.fleet("acme").await.expect_err("refused");
+        ensure!(refused.code() == Code::Unauthenticated, "{refused:?}");
+    }
+    Ok(())
+}
+
+pub async fn viewer(product: &mut Product) -> Result<()> {
+    let (vera, olga) = (product.person("vera").await?, product.person("olga").await?);
+    let request = olga.open(RequestType::Switchover, "orders-db", "ams").await?;
+    refused(vera.approve(&request.request_id).await, Code::PermissionDenied, "ROLE_MISSING")?;
+    refused(vera.open(RequestType::Switchover, "orders-db", "ams").await, Code::PermissionDenied, "ROLE_MISSING")?;
+    refused(vera.start(&request.request_id, "x").await, Code::PermissionDenied, "ROLE_MISSING")?;
+    refused(vera.apply("acme", "kind: Site\nmetadata: {name: mars}\nspec: {}\n", false).await, Code::PermissionDenied, "ROLE_MISSING")?;
+    refused(vera.stop(&request.request_id, "x").await, Code::PermissionDenied, "ROLE_MISSING")?;
+    poll::until("the denial to be recorded", std::time::Duration::from_secs(10), || async {
+        let filter = AuditFilter { types: vec!["access.denied".into()], actor: "vera".into(), ..Default::default() };
+        let reasons: Vec<String> = vera.events(filter).await?.into_iter().map(|record| record.reason).collect();
+        Ok(look_for(reasons, |reasons| reasons.iter().any(|reason| reason.contains("ApproveRequest") && reason.contains("ROLE_MISSING"))))
+    })
+    .await?;
+    ensure!(vera.show(&request.request_id).await?.approvals.is_empty(), "nothing was approved");
+
+    // The page hides what the role may not do, and the API refuses it all the same.
+    let page = page_as(product, "vera", &format!("/t/acme/requests/{}", request.request_id)).await?;
+    ensure!(page.contains("end-to-end test") && !page.contains("/approve\"") && !page.contains("/start\""), "a viewer sees no buttons");
+    let page = page_as(product, "ingo", &format!("/t/acme/requests/{}", request.request_id)).await?;
+    ensure!(page.contains("/approve\""), "an approver sees the button");
+    Ok(())
+}
+
+/// A page of the console, after the login that a browser would do.
+async fn page_as(product: &Product, person: &str, path: &str) -> Result<String> {
+    let url = product.url()?;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let mut cookies: Vec<String> = Vec::new();
+    let mut next = format!("{url}/login?login_hint={person}&back_to={path}");
+    for _ in 0..8 {
+        let answer = http.get(&next).header("cookie", cookies.join("; ")).send().await?;
+        for cookie in answer.headers().get_all("set-cookie") {
+            cookies.push(cookie.to_str()?.split(';').next().unwrap_or_default().to_owned());
+        }
+        match answer.headers().get("location") {
+            Some(to) => next = url::Url::parse(&next)?.join(to.to_str()?)?.to_string(),
+            None => return Ok(answer.text().await?),
+        }
+    }
+    anyhow::bail!("the login goes round in circles at {next}")
+}
+
+/// Every method of the API as somebody with every role in another tenant, with tenant = acme.
+pub async fn wrong_tenant(product: &mut Product) -> Result<()> {
+    let gina = product.person("gina").await?;
+    // Field 1 of every request that belongs to a tenant is the tenant: 0x0A, length, text.
+    let message = [&[0x0a, 4][..], b"acme"].concat();
+    let nowhere = [&[0x0a, 7][..], b"nowhere"].concat();
+    for rule in TABLE.iter().filter(|rule| !rule.method.ends_with("/WhoAmI")) {
+        let here = raw_call(&gina.token, &product.url()?, rule.method, message.clone()).await;
+        let there = raw_call(&gina.token, &product.url()?, rule.method, nowhere.clone()).await;
+        ensure!(here.0 == Code::PermissionDenied, "{} answers {here:?}", rule.method);
+        // The same answer for a tenant that does not exist: nobody learns which tenants there are.
+        ensure!(there.0 == here.0 && here.1.replace("acme", "…") == there.1.replace("nowhere", "…"), "{}: {here:?} and {there:?}", rule.method);
+    }
+    let own = gina.fleet("globex").await?;
+    ensure!(own.is_empty(), "globex protects nothing yet: {own:?}");
+    Ok(())
+}
+
+/// A unary or streaming call with raw bytes; the status of the answer.
+async fn raw_call(token: &str, url: &str, method: &str, message: Vec<u8>) -> (Code, String) {
+    let channel = tonic::transport::Channel::from_shared(url.to_owned()).unwrap().connect_lazy();
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let mut request = Request::new(Bytes::from(message));
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let path = format!("/{method}").parse().unwrap();
+    match client.server_streaming(request, path, crate::support::RawCodec).await {
+        Err(status) => (status.code(), status.message().to_owned()),
+        Ok(answer) => match answer.into_inner().message().await {
+            Err(status) => (status.code(), status.message().to_owned()),
+            Ok(_) => (Code::Ok, "it answered".into()),
+        },
+    }
+}

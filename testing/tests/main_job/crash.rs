@@ -1,0 +1,114 @@
+//! The product is killed at the worst moments. The databases are not its children: they go on.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use muster_domain::pb::{
+    readiness::v1::Status,
+    request::v1::{RequestState, RequestType},
+};
+use muster_testing::Product;
+
+use crate::{
+    alerts::postmaster,
+    support::{HEALTHY, account, becomes, direction, ended, heal, healthy, reaches, rows, started, writable_nodes},
+};
+
+const RESOURCE: &str = "orders-db";
+
+pub async fn three_kills(product: &mut Product) -> Result<()> {
+    for step in ["stop-primary", "promote-target", "rejoin-old-primary"] {
+        kill_at(product, step).await.map_err(|e| e.context(format!("killed at {step}")))?;
+    }
+    Ok(())
+}
+
+async fn kill_at(product: &mut Product, step: &str) -> Result<()> {
+    healthy(product, RESOURCE).await?;
+    let (from, target) = direction(product, RESOURCE).await?;
+    let watch = TwoPrimaries::watch(product);
+    let request = started(product, RequestType::Switchover, RESOURCE, &target).await?;
+    reaches(&product.person("vera").await?, &request.request_id, step).await?;
+    product.kill_9()?;
+    product.start_again().await?;
+    let over = ended(product, &request.request_id).await?;
+    let run = over.execution.clone().unwrap_or_default();
+    let here = match over.state() {
+        RequestState::Succeeded => target,
+        RequestState::Stopped => {
+            let end = run.stopped.unwrap_or_default();
+            ensure!(!end.known_state.is_empty() && !end.guidance.is_empty() && !end.reason.is_empty(), "{end:?}");
+            from
+        }
+        RequestState::Failed => {
+            let end = run.failed.unwrap_or_default();
+            ensure!(!end.known_state.is_empty() && !end.guidance.is_empty(), "{end:?}");
+            from
+        }
+        _ => anyhow::bail!("{}", account(&over)),
+    };
+    ensure!(watch.seen().await == 0, "two nodes took writes at once");
+    if over.state() == RequestState::Succeeded {
+        let view = becomes(&product.person("vera").await?, RESOURCE, Status::Green, HEALTHY).await?;
+        ensure!(view.active_site == here, "it runs on {}, not on {here}", view.active_site);
+    } else {
+        heal(product, RESOURCE).await?;
+    }
+    ensure!(rows(product, RESOURCE)?.lost == 0, "no acknowledged row is lost");
+    Ok(())
+}
+
+pub async fn stop_and_start_again(product: &mut Product) -> Result<()> {
+    healthy(product, RESOURCE).await?;
+    let requests = |product: &Product| product.cli("vera", &["request", "list", "-o", "json"]);
+    product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
+    let before = requests(product)?.must_succeed()?.out;
+    product.stop().await?;
+    ensure!(postmaster(product, "orders-a").is_err() && postmaster(product, "billing-b").is_err(), "the databases are stopped");
+    product.start_again().await?;
+    product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
+    let after = requests(product)?.must_succeed()?.out;
+    ensure!(before == after, "the requests are the same");
+    for resource in ["orders-db", "billing-db"] {
+        healthy(product, resource).await?;
+    }
+    let doctor = product.cli("vera", &["doctor"])?;
+    ensure!(doctor.code == 0, "{doctor:?}");
+    Ok(())
+}
+
+/// Asks both servers all the time whether they take writes.
+struct TwoPrimaries {
+    stop: Arc<AtomicBool>,
+    times: Arc<AtomicU32>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl TwoPrimaries {
+    fn watch(product: &Product) -> Self {
+        let (stop, times) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let data = product.data();
+        let (until, count) = (Arc::clone(&stop), Arc::clone(&times));
+        let task = tokio::spawn(async move {
+            while !until.load(Ordering::Relaxed) {
+                if writable_nodes(&data, RESOURCE).await.is_ok_and(|nodes| nodes.len() > 1) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        Self { stop, times, task }
+    }
+
+    async fn seen(self) -> u32 {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.task.await;
+        self.times.load(Ordering::Relaxed)
+    }
+}

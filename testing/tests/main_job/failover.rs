@@ -1,0 +1,62 @@
+//! The primary is killed: what can be said about the loss, before and after the move.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use muster_domain::{
+    pb::{
+        common::v1::LossCertainty,
+        request::v1::{RequestState, RequestType},
+    },
+    time::{duration_from_pb, from_pb},
+};
+use muster_testing::{
+    Product,
+    poll::{self, Look},
+};
+
+use crate::support::{account, approved, direction, ended, heal, healthy, reason_codes, rows, writable_nodes};
+
+const RESOURCE: &str = "billing-db";
+
+pub async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
+    healthy(product, RESOURCE).await?;
+    let (_, target) = direction(product, RESOURCE).await?;
+    let (olga, vera) = (product.person("olga").await?, product.person("vera").await?);
+    product.demo(&["kill-primary", RESOURCE])?;
+
+    // TC-023: no heartbeat any more: a loss window that grows, never "no data loss".
+    poll::until("a loss window", Duration::from_secs(60), || async {
+        let view = vera.readiness(RESOURCE).await?;
+        let loss = view.assessment.clone().unwrap_or_default().loss.unwrap_or_default();
+        let bounded = loss.certainty() != LossCertainty::ProvenNone && !loss.text.to_lowercase().contains("no data loss");
+        let unreachable = reason_codes(&view).iter().any(|code| code == "PRIMARY_UNREACHABLE");
+        Ok(if bounded && unreachable { Look::Found(()) } else { Look::NotYet((loss, reason_codes(&view))) })
+    })
+    .await?;
+
+    // Tier 2: one approval by IT is enough.
+    let request = approved(product, RequestType::Failover, RESOURCE, &target).await?;
+    ensure!(request.approvals.len() == 1, "{:?}", request.approvals);
+    let phrase = request.opened.clone().unwrap_or_default().confirmation_phrase;
+    olga.start(&request.request_id, &phrase).await?;
+    let done = ended(product, &request.request_id).await?;
+    ensure!(done.state() == RequestState::Succeeded, "{}", account(&done));
+    ensure!(writable_nodes(&product.data(), RESOURCE).await?.len() == 1, "one primary");
+
+    let end = done.execution.unwrap_or_default().succeeded.unwrap_or_default();
+    let loss = end.loss.unwrap_or_default();
+    ensure!(loss.certainty() == LossCertainty::Bounded, "{loss:?}");
+    let (caught_up, window) = (from_pb(loss.caught_up_to.as_ref()), duration_from_pb(loss.window.as_ref()));
+    let (caught_up, window) = (caught_up.expect("caught up to"), window.expect("a window"));
+
+    // What was really lost lies inside the window: no lost row is older than the time it was caught up to,
+    // and the window is not shorter than the stretch of lost rows.
+    let counted = rows(product, RESOURCE)?;
+    if let (Some(first), Some(last)) = (counted.first_lost_at_ms, counted.last_lost_at_ms) {
+        ensure!(first >= caught_up.as_millisecond(), "a row acknowledged at {first} is lost, but it says caught up to {caught_up}");
+        ensure!(window.as_millis() >= i128::from(last - first), "{} rows of {} ms are lost, the window is {window:?}", counted.lost, last - first);
+    }
+    // The old primary comes back as a standby, and the pair is protected again.
+    heal(product, RESOURCE).await
+}

@@ -1,0 +1,77 @@
+//! The main job, end to end, on the real product: real NATS, real PostgreSQL pairs, real processes, no fakes.
+//!
+//! One product is started, the cases run one after the other, and each leaves it healthy. A case carries
+//! the ids of testing/test-plan.md in its name: `cargo test -p muster-testing --test main_job TC-030`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+
+mod access;
+mod alerts;
+mod audit;
+mod bad_input;
+mod crash;
+mod failover;
+mod readiness;
+mod support;
+mod switchover;
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+use muster_testing::Product;
+use tokio::runtime::Runtime;
+
+type Case = for<'a> fn(&'a mut Product) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+macro_rules! cases {
+    ($($name:literal => $module:ident::$case:ident),* $(,)?) => {
+        [$(($name, (|product| Box::pin($module::$case(product))) as Case)),*]
+    };
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+fn main() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Cases share one product, so they run one after the other.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    let product: Arc<Mutex<Option<Product>>> = Arc::default();
+    let trials = cases![
+        "1 TC-010 TC-020 both pairs are green within 30 s, fresh below 10 s" => readiness::both_green,
+        "TC-001 without a login the page redirects and the API refuses" => access::no_login,
+        "TC-002 a viewer changes nothing and the denial is recorded" => access::viewer,
+        "tenancy: the wrong tenant gets nothing from any method" => access::wrong_tenant,
+        "TC-012 configured thresholds are stored and used" => readiness::thresholds,
+        "TC-022 a trend of 24 h is there to see" => readiness::trend,
+        "bad input gets clear errors and changes nothing" => bad_input::manifests,
+        "2 TC-030 a cut link alerts within 5 s, messages arrive, healing resolves" => alerts::cut,
+        "TC-021 TC-031 lost sight shows, degrades and alerts" => alerts::lost_sight,
+        "3 TC-003 TC-004 TC-005 TC-032 TC-040 TC-041 TC-042 TC-043 a switchover with all its gates loses no row" => switchover::whole_way,
+        "TC-044 a failure in the middle stops safely and says so" => switchover::failure_in_the_middle,
+        "stop between steps leaves a true account" => switchover::stop_between_steps,
+        "4 TC-023 failover after the primary is killed: the window covers what was lost" => failover::kill_and_fail_over,
+        "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
+        "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
+        "a clean stop and a second start find everything again" => crash::stop_and_start_again,
+    ];
+    let trials = trials.into_iter().map(|(name, case)| {
+        let product = Arc::clone(&product);
+        Trial::test(name, move || run(&product, case))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    drop(product.lock().unwrap_or_else(PoisonError::into_inner).take());
+    conclusion.exit();
+}
+
+fn run(product: &Mutex<Option<Product>>, case: Case) -> Result<(), Failed> {
+    let mut held = product.lock().unwrap_or_else(PoisonError::into_inner);
+    RUNTIME.block_on(async {
+        let product = match &mut *held {
+            Some(product) => product,
+            None => held.insert(Product::start().await?),
+        };
+        case(product).await
+    })
+    .map_err(|error| format!("{error:#}").into())
+}
