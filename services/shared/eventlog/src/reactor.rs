@@ -24,8 +24,8 @@ use crate::{
     retry::pauses,
 };
 
-/// Tries before an event is parked: about a minute.
-const TRIES: u32 = 12;
+/// Tries before an event is parked: some seconds. What may pass by itself is `Unavailable` and not counted.
+const TRIES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long the position of a reactor that is not concerned may lag: what is repeated after a crash does nothing.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(2);

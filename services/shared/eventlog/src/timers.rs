@@ -105,6 +105,7 @@ impl Timers {
         headers.insert(header::NATS_SCHEDULE, format!("@at {due}"));
         headers.insert(header::NATS_SCHEDULE_TARGET, self.log.names().due(&handler, &key.tenant, &name));
         headers.insert(header::NATS_SCHEDULE_TTL, DUE_KEPT);
+        headers.insert(header::NATS_ROLLUP, "sub");
         headers.insert(DUE, due.to_string());
         if let Some(traceparent) = traceparent() {
             headers.insert("traceparent", traceparent);

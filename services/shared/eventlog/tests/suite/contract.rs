@@ -1,15 +1,11 @@
 //! What the log promises, on one server and on a cluster of three: they differ in how they refuse and how they lag.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
-
-mod support;
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use crate::support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use futures::future::join_all;
 use muster_eventlog::{AppendError, DecideError, EventLog, LogError, MAX_EVENT_BYTES, Outcome, Pending};
 use muster_local::nats::{NatsCluster, NatsServer};
-use support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,7 +284,7 @@ async fn appends_outlive_the_leader(log: &EventLog, cluster: &mut NatsCluster) {
     const WRITERS: u64 = 4;
     const EACH: u64 = 300;
     let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(count_up(log.clone(), writer, EACH))).collect();
-    support::eventually("writing has begun", Duration::from_secs(10), || async {
+    crate::support::eventually("writing has begun", Duration::from_secs(10), || async {
         log.load::<Counter>(&tenant("acme"), &id("writer-0")).await.unwrap().version > 20
     })
     .await;

@@ -1,15 +1,22 @@
 //! A counter as the aggregate under test, and real servers.
 
+pub(crate) mod child;
 pub(crate) mod proxy;
+pub(crate) mod tables;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use muster_domain::{
     Aggregate, AggregateId, EventKind, TenantId,
     pb::common::v1::{Actor, ActorKind},
 };
-use muster_eventlog::{EventLog, LogConfig, Meta};
+use muster_eventlog::{EventLog, LogConfig, Meta, Record, live_fold};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The event: who counted, and to what.
@@ -86,4 +93,15 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, limit: Dura
         assert!(tokio::time::Instant::now() < deadline, "not within {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Every event of these kinds there is now; each tenant's in order.
+pub(crate) async fn the_whole_log(log: &EventLog, kinds: &'static [&'static str]) -> Vec<Record> {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let (kept, token) = (records.clone(), CancellationToken::new());
+    let fold = live_fold(log, kinds, move |record: &Record| kept.lock().unwrap().push(record.clone()), token.clone());
+    fold.caught_up().await;
+    token.cancel();
+    fold.stopped().await;
+    Arc::try_unwrap(records).unwrap().into_inner().unwrap()
 }
