@@ -31,13 +31,13 @@ const MARGIN: Duration = Duration::from_secs(20);
 
 const SWITCHOVER: &[StepId] = &[
     CheckpointPrimary,
+    CreateSlot,
     StopPrimary,
     ReadShutdownPosition,
     WaitForReplay,
     PromoteTarget,
     VerifyTarget,
     CheckpointTarget,
-    CreateSlot,
     RejoinOldPrimary,
     WaitUntilProtected,
     DropStaleSlot,
@@ -157,14 +157,16 @@ impl StepId {
                 timeout: |t| t.checkpoint,
                 guidance: "{target} is the primary and accepts writes. Run CHECKPOINT on it before anything is rewound against it. Going back means a new switchover.",
             },
+            // Before the stop: the first checkpoint after the promotion removes the log around the fork,
+            // and the old primary needs exactly that log to come back.
             CreateSlot => Definition {
                 id: "create-slot",
-                title: "Create the replication slot for {from} on {target}",
+                title: "Create the replication slot for the return of {from} on {target}",
                 on_target: true,
                 idempotent: true,
                 changes_target: true,
                 timeout: |t| t.statement * 2,
-                guidance: "{target} is the primary and accepts writes, without a standby. Create a physical slot '{slot}' on it and bring {from} back as its standby. {from} keeps its fence until then.",
+                guidance: "{from} is still the primary. See why {target} did not create the slot (max_replication_slots, the REPLICATION attribute). Should slot '{slot}' exist on {target} without being used, drop it: it keeps log for ever.",
             },
             RejoinOldPrimary => Definition {
                 id: "rejoin-old-primary",

@@ -5,7 +5,7 @@
 use super::{
     fact,
     session::Session,
-    steps::lock_moves,
+    steps::{drop_unused_slot, lock_moves},
     work::{Work, is_primary, is_standby, unreachable},
 };
 use crate::{
@@ -25,11 +25,26 @@ pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Result<String, StepEr
     }
     let agent = work.agent(work.from)?;
     if !agent.is_fenced().await.map_err(failed)? && is_old_primary_up(work).await {
-        return Ok(format!("{from} was never taken out: it is the primary, and nothing was changed"));
+        let slot = drop_slot(work).await;
+        return Ok(format!("{from} was never taken out: it is the primary, and it was not touched{slot}"));
     }
-    let _held = hold_target_back(work, facts).await?;
+    let held = hold_target_back(work, facts).await?;
     restart_old_primary(work, agent, facts).await?;
-    Ok(format!("{from} is the primary again, on the same timeline; {target} was not promoted"))
+    drop(held);
+    let slot = drop_slot(work).await;
+    Ok(format!("{from} is the primary again, on the same timeline; {target} was not promoted{slot}"))
+}
+
+/// Says so when it stays behind, and does not fail for it: the way back was what mattered.
+async fn drop_slot(work: &Work<'_>) -> String {
+    match drop_unused_slot(work).await {
+        Ok(()) => String::new(),
+        Err(error) => format!(
+            ". Slot {} may be left on {} and would keep log there for ever, drop it: {error}",
+            work.slot(),
+            work.target.name
+        ),
+    }
 }
 
 /// What keeps the target a standby while the old primary comes up.

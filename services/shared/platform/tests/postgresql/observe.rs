@@ -146,16 +146,14 @@ async fn a_dead_or_silent_node_does_not_hold_up_the_other() {
     facts(&observer.observe(&target).await[1]);
 }
 
-/// SQLSTATE 57P03, as a starting server answers; and something that is no PostgreSQL at all.
+/// SQLSTATE 57P03, as a starting server answers; and a message that has no place at a login.
 #[tokio::test]
-async fn a_starting_server_is_not_ready_and_another_program_is_a_protocol_error() {
+async fn a_starting_server_is_not_ready_and_nonsense_is_a_protocol_error() {
     let cannot_connect_now: &[u8] = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
     let mut starting = vec![b'E'];
     starting.extend(u32::try_from(cannot_connect_now.len() + 4).unwrap().to_be_bytes());
     starting.extend(cannot_connect_now);
-    for (answer, class) in
-        [(starting, ErrorClass::NotReady), (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), ErrorClass::Protocol)]
-    {
+    for (answer, class) in [(starting, ErrorClass::NotReady), (b"s\0\0\0\x04".to_vec(), ErrorClass::Protocol)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move {

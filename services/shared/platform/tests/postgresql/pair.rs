@@ -95,7 +95,11 @@ impl Pair {
                 ("a".to_owned(), Self::agent_of(&self.a)),
                 ("b".to_owned(), Self::agent_of(&self.b)),
             ]),
-            timeouts: Timeouts { replay: Duration::from_secs(15), ..Timeouts::default() },
+            timeouts: Timeouts {
+                replay: Duration::from_secs(15),
+                protected: Duration::from_secs(30),
+                ..Timeouts::default()
+            },
             limits: Limits { free_disk_bytes: 1, ..Limits::default() },
             last_known_primary: None,
             now: Arc::new(Timestamp::now),

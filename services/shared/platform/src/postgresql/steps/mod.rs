@@ -13,6 +13,7 @@ use std::{
 };
 
 pub(super) use promote::lock_moves;
+pub(super) use rejoin::drop_unused_slot;
 pub(super) use verify::{fork_lsn, test_write};
 
 use super::{

@@ -19,16 +19,18 @@ use crate::{
 struct Slot {
     physical: bool,
     active: bool,
-    lost: bool,
+    /// It holds log, and has lost none of it.
+    holds: bool,
 }
 
 async fn slot(session: &mut Session, name: &str) -> Result<Option<Slot>, SqlError> {
     let query = sqlx::query(
-        "SELECT slot_type = 'physical' AS physical, active, coalesce(wal_status = 'lost', false) AS lost
+        "SELECT slot_type = 'physical' AS physical, active,
+                restart_lsn IS NOT NULL AND wal_status IS DISTINCT FROM 'lost' AS holds
            FROM pg_replication_slots WHERE slot_name = $1",
     );
     let Some(row) = session.optional(query.bind(name.to_owned())).await? else { return Ok(None) };
-    Ok(Some(Slot { physical: row.try_get("physical")?, active: row.try_get("active")?, lost: row.try_get("lost")? }))
+    Ok(Some(Slot { physical: row.try_get("physical")?, active: row.try_get("active")?, holds: row.try_get("holds")? }))
 }
 
 pub(super) async fn probe_slot(work: &Work<'_>) -> Probe {
@@ -38,7 +40,7 @@ pub(super) async fn probe_slot(work: &Work<'_>) -> Probe {
         slot(&mut session, &name).await
     };
     match looked.await {
-        Ok(Some(slot)) if slot.physical && !slot.lost => probed(slot_there(work, &name)),
+        Ok(Some(slot)) if slot.physical && slot.holds => probed(slot_there(work, &name)),
         Ok(_) => Probe::NotDone,
         Err(error) => Probe::Unknown(unreachable(&work.target.name, &error).text),
     }
@@ -48,27 +50,33 @@ fn slot_there(work: &Work<'_>, name: &str) -> StepDone {
     done(format!("slot {name} exists on {}", work.target.name), [(fact::SLOT, name.to_owned())])
 }
 
-/// Slots do not come with a promotion (trap T3). Reserved at once, so that nothing is removed before
-/// the old primary is back.
+/// Slots do not come with a promotion (trap T3). Made on the standby, it holds the log from its last
+/// restart point on, so everything the old primary can lack.
 pub(super) async fn create_slot(work: &Work<'_>) -> Result<StepDone, StepError> {
     let (node, name) = (&work.target.name, work.slot());
     let failed = |e: SqlError| StepError::failed(format!("slot {name} was not created on {node}: {e}"));
-    let seen = work.look(work.target).await.map_err(|e| unreachable(node, &e))?;
-    if !is_primary(&seen) {
-        return Err(StepError::refused(format!("{node} is not the primary")));
-    }
     let mut session = work.session(work.target).await.map_err(|e| unreachable(node, &e))?;
     match slot(&mut session, &name).await.map_err(failed)? {
         Some(slot) if !slot.physical => {
             return Err(StepError::failed(format!("{node} has a slot {name} that is not a physical one")));
         }
-        Some(slot) if !slot.lost => return Ok(slot_there(work, &name)),
+        Some(slot) if slot.holds => return Ok(slot_there(work, &name)),
         Some(_) => drop_slot(&mut session, &name).await.map_err(failed)?,
         None => {}
     }
     let query = sqlx::query("SELECT pg_create_physical_replication_slot($1::text::name, true)::text");
     session.one(query.bind(name.clone())).await.map_err(failed)?;
     Ok(slot_there(work, &name))
+}
+
+/// A switchover that was taken back leaves a slot that nobody will use: it would hold log for ever.
+pub(in crate::postgresql) async fn drop_unused_slot(work: &Work<'_>) -> Result<(), SqlError> {
+    let name = work.slot();
+    let mut session = work.session(work.target).await?;
+    match slot(&mut session, &name).await? {
+        Some(slot) if !slot.active => drop_slot(&mut session, &name).await,
+        _ => Ok(()),
+    }
 }
 
 async fn drop_slot(session: &mut Session, name: &str) -> Result<(), SqlError> {
