@@ -9,6 +9,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod issuer;
+mod lag;
 pub mod page;
 pub mod secrets;
 pub mod serve;

@@ -1,5 +1,7 @@
 //! A call that may be made.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use jiff::Timestamp;
 use muster_domain::{TenantId, pb::common::v1::Actor};
@@ -7,7 +9,7 @@ use muster_eventlog::Meta;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Clock, idempotency, status};
+use crate::{Clock, auth::Caller, idempotency, status};
 
 /// A caller may name the correlation; else one is made.
 const CORRELATION_HEADER: &str = "x-correlation-id";
@@ -24,13 +26,15 @@ pub struct Call<T> {
     /// When the call was let in. One call has one time.
     pub now: Timestamp,
     pub correlation: Uuid,
+    /// When the caller's token ends. A streaming answer ends then, too: see [`Call::expiry`].
+    pub expires_at: Timestamp,
     clock: Clock,
 }
 
 impl<T> Call<T> {
     pub(super) fn new(
+        caller: &Caller,
         tenant: TenantId,
-        actor: Actor,
         method: &'static str,
         message: T,
         headers: &HeaderMap,
@@ -38,7 +42,14 @@ impl<T> Call<T> {
     ) -> Self {
         let named = headers.get(CORRELATION_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
         let correlation = named.unwrap_or_else(|| clock.new_id());
-        Self { tenant, actor, method, message, now: clock.now(), correlation, clock }
+        let (actor, expires_at) = (caller.actor_in(&tenant), caller.expires_at);
+        Self { tenant, actor, method, message, now: clock.now(), correlation, expires_at, clock }
+    }
+
+    /// Resolves when the caller's token ends, for `take_until` on a streaming answer.
+    pub fn expiry(&self) -> impl Future<Output = ()> + Send + 'static {
+        let left = self.expires_at.duration_since(self.clock.now());
+        tokio::time::sleep(Duration::try_from(left).unwrap_or_default())
     }
 
     /// What goes with the event this call appends. Its id follows from the key, so that the same command sent twice is
@@ -52,7 +63,7 @@ impl<T> Call<T> {
 
     /// Takes the message out; what is left still makes metas and denials.
     pub fn split(self) -> (T, Call<()>) {
-        let Self { tenant, actor, method, message, now, correlation, clock } = self;
-        (message, Call { tenant, actor, method, message: (), now, correlation, clock })
+        let Self { tenant, actor, method, message, now, correlation, expires_at, clock } = self;
+        (message, Call { tenant, actor, method, message: (), now, correlation, expires_at, clock })
     }
 }

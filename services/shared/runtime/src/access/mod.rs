@@ -73,7 +73,7 @@ impl Access {
             self.denials.record(&tenant, attempt(T::METHOD, &actor, &refusal)).await;
             return Err(status::refused_as(RefusalClass::Role, &refusal));
         }
-        Ok(Call::new(tenant, actor, T::METHOD, message, &headers, self.clock.clone()))
+        Ok(Call::new(&caller, tenant, T::METHOD, message, &headers, self.clock.clone()))
     }
 
     /// Records that the rules refused what somebody asked for, and makes the answer.

@@ -81,6 +81,7 @@ async fn an_operator_of_the_tenant_may() {
     let call = f.access.authorize(f.request(open("acme"), "olga", &["ops"])).await.unwrap();
     assert_eq!((call.tenant.as_str(), call.method), ("acme", "muster.request.v1.ApprovalService/OpenRequest"));
     assert_eq!(call.actor.id, format!("{}|olga", f.issuer.url));
+    assert_eq!(call.expires_at.duration_since(f.issuer.clock.now()).as_secs(), 600);
     let (first, again, other) = (call.meta("k").unwrap(), call.meta("k").unwrap(), call.meta("l").unwrap());
     assert_eq!(first, again);
     assert_ne!(first.event_id, other.event_id);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use muster_domain::{
     TenantId,
     pb::common::v1::{Actor, ActorKind, Role},
@@ -22,6 +23,8 @@ pub struct Caller {
     pub id: String,
     pub name: String,
     pub kind: ActorKind,
+    /// When the token ends. A stream should end then, too.
+    pub expires_at: Timestamp,
     /// Roles per tenant. A tenant that is not in it: no access.
     pub tenants: BTreeMap<TenantId, Vec<Role>>,
 }
@@ -53,6 +56,7 @@ pub(super) fn from_claims(claims: &Claims, issuer: &config::Issuer) -> Result<Ca
         id: format!("{}|{subject}", issuer.issuer),
         name: name_of(claims, issuer, subject),
         kind: if is_machine(claims, subject) { ActorKind::Machine } else { ActorKind::Person },
+        expires_at: claims::expires_at(claims)?,
         tenants: tenants_of(&groups, issuer),
     })
 }

@@ -70,6 +70,13 @@ fn is_overage(claims: &Claims, claim: &str) -> bool {
     pointer || (flag && claim == "groups")
 }
 
+/// The end of the token by its own word, without skew.
+pub(super) fn expires_at(claims: &Claims) -> Result<Timestamp, AuthError> {
+    let second = seconds(claims.get("exp")).ok_or(AuthError::ClaimMissing("exp"))?;
+    // Beyond what a time can hold is never.
+    Ok(Timestamp::from_second(second).unwrap_or(Timestamp::MAX))
+}
+
 /// By its whole name first, since some are URLs with dots; else as a path.
 fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(name) {

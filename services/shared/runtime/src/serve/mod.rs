@@ -1,6 +1,7 @@
 //! One listener for everything: gRPC with reflection and health, gRPC-Web, and HTTP with /livez, /readyz, /metrics.
 
 mod guard;
+mod listener;
 mod probes;
 mod routes;
 mod service;
@@ -67,7 +68,8 @@ pub async fn serve_on(
 
     tracing::info!(address = %listener.local_addr()?, "listening");
     let closing = CancellationToken::new();
-    let server = axum::serve(listener, app).with_graceful_shutdown(closing.clone().cancelled_owned());
+    let server =
+        axum::serve(listener::Limited::new(listener), app).with_graceful_shutdown(closing.clone().cancelled_owned());
     let mut server = tokio::spawn(server.into_future());
     tokio::select! {
         () = around.shutdown.cancelled() => {}

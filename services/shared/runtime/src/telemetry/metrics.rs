@@ -39,6 +39,12 @@ fn describe() {
         "Background tasks that ended or panicked and were started again"
     );
     metrics::describe_counter!("muster_denials_total", "Refused attempts, by code and whether they were recorded");
+    metrics::describe_counter!("muster_denials_lost_total", "Refused attempts that could not be recorded");
+    metrics::describe_counter!("muster_authentication_failures_total", "Calls without a usable token, by code");
+    metrics::describe_gauge!(
+        "muster_projection_lag_events",
+        "Events not yet taken in, of the tenant that is most behind"
+    );
     metrics::describe_counter!("muster_jwks_fetches_total", "Fetches of an issuer's keys, by outcome");
     metrics::describe_gauge!("muster_build_info", "Always 1; the version is a label");
     metrics::gauge!("muster_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -26,11 +26,27 @@ impl std::io::Write for Lines {
     }
 }
 
+/// Takes in what is exported over OTLP.
+async fn collector(received: Lines) -> String {
+    let export = move |body: axum::body::Bytes| {
+        std::io::Write::write_all(&mut received.clone(), &body).unwrap();
+        async { ([("content-type", "application/grpc"), ("grpc-status", "0")], "") }
+    };
+    let listener = listener().await;
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    tokio::spawn(async move { axum::serve(listener, Router::new().route(path, axum::routing::post(export))).await });
+    url
+}
+
 #[tokio::test]
 async fn a_traceparent_goes_through_and_one_is_made_without() {
     let lines = Lines::default();
     let writer = lines.clone();
-    let telemetry = Telemetry::install_with(&config::Telemetry::default(), "test", move || writer.clone()).unwrap();
+    let exported = Lines::default();
+    let config =
+        config::Telemetry { otlp_endpoint: Some(collector(exported.clone()).await), ..config::Telemetry::default() };
+    let telemetry = Telemetry::install_with(&config, "test", move || writer.clone()).unwrap();
     let service = Service::new("echo").http(Router::new().route("/trace", get(traceparent)));
     let served = start(listener().await, vec![service], Health::new());
 
@@ -62,5 +78,9 @@ async fn a_traceparent_goes_through_and_one_is_made_without() {
         (line["level"].as_str(), line["resource"].as_str(), line["message"].as_str()),
         (Some("WARN"), Some("orders-db"), Some("asked"))
     );
+
+    // Shutting down sends what is still waiting.
     telemetry.shutdown().await;
+    let id = u128::from_str_radix(&continued[3..35], 16).unwrap().to_be_bytes();
+    assert!(exported.0.lock().unwrap().windows(16).any(|window| window == id), "the trace was not exported");
 }
