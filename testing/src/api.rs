@@ -3,12 +3,17 @@
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use muster_domain::pb::{
-    audit::v1::{AuditFilter, AuditRecord, ExportEventsRequest, ExportFormat, ListEventsRequest, audit_service_client::AuditServiceClient},
+    audit::v1::{
+        AuditFilter, AuditRecord, ExportEventsRequest, ExportFormat, ListEventsRequest,
+        audit_service_client::AuditServiceClient,
+    },
     common::v1::PageRequest,
     execution::v1::{StopExecutionRequest, executor_service_client::ExecutorServiceClient},
     inventory::v1::{ApplyRequest, ApplyResponse, planner_service_client::PlannerServiceClient},
     notification::v1::{DeliveryView, ListDeliveriesRequest, notifier_service_client::NotifierServiceClient},
-    readiness::v1::{GetReadinessRequest, ListReadinessRequest, ReadinessView, monitor_service_client::MonitorServiceClient},
+    readiness::v1::{
+        GetReadinessRequest, ListReadinessRequest, ReadinessView, monitor_service_client::MonitorServiceClient,
+    },
     request::v1::{
         ApproveRequestRequest, GetRequestRequest, OpenRequestRequest, RequestType, RequestView, StartRequestRequest,
         approval_service_client::ApprovalServiceClient,
@@ -31,10 +36,17 @@ impl Person {
     pub async fn login(url: &str, name: &str) -> Result<Self> {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let issuer = format!("{url}/local-issuer");
-        let found: serde_json::Value = http.get(format!("{issuer}/.well-known/openid-configuration")).send().await?.error_for_status()?.json().await?;
+        let found: serde_json::Value = http
+            .get(format!("{issuer}/.well-known/openid-configuration"))
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let verifier = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let challenge = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-        let mut authorize = url::Url::parse(found["authorization_endpoint"].as_str().context("no authorization endpoint")?)?;
+        let mut authorize =
+            url::Url::parse(found["authorization_endpoint"].as_str().context("no authorization endpoint")?)?;
         authorize.query_pairs_mut().extend_pairs([
             ("response_type", "code"),
             ("client_id", "muster"),
@@ -48,10 +60,23 @@ impl Person {
         ]);
         let answer = http.get(authorize).send().await?;
         let location = answer.headers().get("location").context("the issuer did not redirect")?.to_str()?.to_owned();
-        let code = url::Url::parse(&location)?.query_pairs().find(|(key, _)| key == "code").context("no code")?.1.into_owned();
-        let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT), ("client_id", "muster"), ("code_verifier", &verifier)];
-        let tokens: serde_json::Value =
-            http.post(found["token_endpoint"].as_str().context("no token endpoint")?).form(&form).send().await?.error_for_status()?.json().await?;
+        let code =
+            url::Url::parse(&location)?.query_pairs().find(|(key, _)| key == "code").context("no code")?.1.into_owned();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", REDIRECT),
+            ("client_id", "muster"),
+            ("code_verifier", &verifier),
+        ];
+        let tokens: serde_json::Value = http
+            .post(found["token_endpoint"].as_str().context("no token endpoint")?)
+            .form(&form)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let token = tokens["access_token"].as_str().context("no access token")?.to_owned();
         Ok(Self { name: name.into(), token, channel: Channel::from_shared(url.to_owned())?.connect_lazy() })
     }
@@ -118,12 +143,22 @@ impl Person {
     }
 
     pub async fn start(&self, request_id: &str, confirmation: &str) -> Result<RequestView, Status> {
-        let ask = StartRequestRequest { tenant: "acme".into(), request_id: request_id.into(), confirmation: confirmation.into(), ..Default::default() };
+        let ask = StartRequestRequest {
+            tenant: "acme".into(),
+            request_id: request_id.into(),
+            confirmation: confirmation.into(),
+            ..Default::default()
+        };
         Ok(self.approval().start_request(self.request(ask)).await?.into_inner().request.unwrap_or_default())
     }
 
     pub async fn stop(&self, request_id: &str, reason: &str) -> Result<(), Status> {
-        let ask = StopExecutionRequest { tenant: "acme".into(), request_id: request_id.into(), reason: reason.into(), ..Default::default() };
+        let ask = StopExecutionRequest {
+            tenant: "acme".into(),
+            request_id: request_id.into(),
+            reason: reason.into(),
+            ..Default::default()
+        };
         self.executor().stop_execution(self.request(ask)).await.map(drop)
     }
 
@@ -134,8 +169,13 @@ impl Person {
 
     pub async fn deliveries(&self, resource: &str) -> Result<Vec<DeliveryView>, Status> {
         let page = Some(PageRequest { page_size: 500, ..Default::default() });
-        let ask = ListDeliveriesRequest { tenant: "acme".into(), resource: resource.into(), page, ..Default::default() };
-        Ok(NotifierServiceClient::new(self.channel.clone()).list_deliveries(self.request(ask)).await?.into_inner().deliveries)
+        let ask =
+            ListDeliveriesRequest { tenant: "acme".into(), resource: resource.into(), page, ..Default::default() };
+        Ok(NotifierServiceClient::new(self.channel.clone())
+            .list_deliveries(self.request(ask))
+            .await?
+            .into_inner()
+            .deliveries)
     }
 
     /// Every event that fits, oldest first, through all pages.
@@ -144,7 +184,8 @@ impl Person {
         let mut page_token = String::new();
         loop {
             let page = Some(PageRequest { page_size: 500, page_token });
-            let ask = ListEventsRequest { tenant: "acme".into(), filter: Some(filter.clone()), page, ..Default::default() };
+            let ask =
+                ListEventsRequest { tenant: "acme".into(), filter: Some(filter.clone()), page, ..Default::default() };
             let answer = self.audit().list_events(self.request(ask)).await?.into_inner();
             all.extend(answer.records);
             page_token = answer.page.unwrap_or_default().next_page_token;
@@ -155,7 +196,12 @@ impl Person {
     }
 
     pub async fn export(&self, format: ExportFormat, filter: AuditFilter) -> Result<Vec<u8>, Status> {
-        let ask = ExportEventsRequest { tenant: "acme".into(), filter: Some(filter), format: format.into(), ..Default::default() };
+        let ask = ExportEventsRequest {
+            tenant: "acme".into(),
+            filter: Some(filter),
+            format: format.into(),
+            ..Default::default()
+        };
         let mut stream = self.audit().export_events(self.request(ask)).await?.into_inner();
         let mut bytes = Vec::new();
         while let Some(piece) = stream.message().await? {

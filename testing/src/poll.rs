@@ -10,7 +10,11 @@ use anyhow::{Result, bail};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks again and again until `look` gives `Some`. On the deadline the last sight is the error.
-pub async fn until<T, S: Debug, F: Future<Output = Result<Look<T, S>>>>(what: &str, limit: Duration, mut look: impl FnMut() -> F) -> Result<T> {
+pub async fn until<T, S: Debug, F: Future<Output = Result<Look<T, S>>>>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> F,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         let seen = match look().await {

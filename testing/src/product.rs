@@ -52,7 +52,10 @@ impl Product {
     /// Starts on an empty directory and waits until everything is up.
     pub async fn start() -> Result<Self> {
         // PostgreSQL's user must be able to enter when we are root.
-        let directory = tempfile::Builder::new().prefix("muster-e2e-").permissions(std::fs::Permissions::from_mode(0o755)).tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("muster-e2e-")
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempdir()?;
         let mut product = Self { directory, process: None };
         product.start_again().await?;
         Ok(product)
@@ -128,7 +131,10 @@ impl Product {
         let Some(process) = &self.process else { return Ok(()) };
         let pid = Pid::from_raw(process.id().cast_signed());
         kill(pid, Signal::SIGINT)?;
-        let stopped = poll::until("the product to stop", STOP_LIMIT, || async { Ok(poll::look_for(self.is_running(), |running| !running)) }).await;
+        let stopped = poll::until("the product to stop", STOP_LIMIT, || async {
+            Ok(poll::look_for(self.is_running(), |running| !running))
+        })
+        .await;
         if let Some(mut process) = self.process.take() {
             process.wait()?;
         }

@@ -14,21 +14,30 @@ use tonic::{Code, Request};
 
 use crate::support::refused;
 
-pub async fn no_login(product: &mut Product) -> Result<()> {
+pub(crate) async fn no_login(product: &mut Product) -> Result<()> {
     let url = product.url()?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     for page in ["/", "/t/acme", "/t/acme/resources/orders-db", "/t/acme/requests", "/t/acme/audit"] {
         let answer = http.get(format!("{url}{page}")).send().await?;
         let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
-        ensure!(answer.status().is_redirection() && to.starts_with("/login"), "{page} answers {} {to}", answer.status());
+        ensure!(
+            answer.status().is_redirection() && to.starts_with("/login"),
+            "{page} answers {} {to}",
+            answer.status()
+        );
     }
     let login = http.get(format!("{url}/login")).send().await?;
     let to = login.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
-    ensure!(to.contains("code_challenge_method=S256") && to.contains("/local-issuer"), "the login goes to the issuer: {to}");
+    ensure!(
+        to.contains("code_challenge_method=S256") && to.contains("/local-issuer"),
+        "the login goes to the issuer: {to}"
+    );
 
     let mut nobody = product.person("vera").await?;
     let good = nobody.token.clone();
-    for token in [String::new(), "rubbish".into(), format!("{}x", good), good.rsplit_once('.').unwrap().0.to_owned() + "."] {
+    for token in
+        [String::new(), "rubbish".into(), format!("{}x", good), good.rsplit_once('.').unwrap().0.to_owned() + "."]
+    {
         nobody.token = token;
         let refused = nobody.fleet("acme").await.expect_err("refused");
         ensure!(refused.code() == Code::Unauthenticated, "{refused:?}");
@@ -36,25 +45,34 @@ pub async fn no_login(product: &mut Product) -> Result<()> {
     Ok(())
 }
 
-pub async fn viewer(product: &mut Product) -> Result<()> {
+pub(crate) async fn viewer(product: &mut Product) -> Result<()> {
     let (vera, olga) = (product.person("vera").await?, product.person("olga").await?);
     let request = olga.open(RequestType::Switchover, "orders-db", "ams").await?;
     refused(vera.approve(&request.request_id).await, Code::PermissionDenied, "ROLE_MISSING")?;
     refused(vera.open(RequestType::Switchover, "orders-db", "ams").await, Code::PermissionDenied, "ROLE_MISSING")?;
     refused(vera.start(&request.request_id, "x").await, Code::PermissionDenied, "ROLE_MISSING")?;
-    refused(vera.apply("acme", "kind: Site\nmetadata: {name: mars}\nspec: {}\n", false).await, Code::PermissionDenied, "ROLE_MISSING")?;
+    refused(
+        vera.apply("acme", "kind: Site\nmetadata: {name: mars}\nspec: {}\n", false).await,
+        Code::PermissionDenied,
+        "ROLE_MISSING",
+    )?;
     refused(vera.stop(&request.request_id, "x").await, Code::PermissionDenied, "ROLE_MISSING")?;
     poll::until("the denial to be recorded", std::time::Duration::from_secs(10), || async {
         let filter = AuditFilter { types: vec!["access.denied".into()], actor: "vera".into(), ..Default::default() };
         let reasons: Vec<String> = vera.events(filter).await?.into_iter().map(|record| record.reason).collect();
-        Ok(look_for(reasons, |reasons| reasons.iter().any(|reason| reason.contains("ApproveRequest") && reason.contains("ROLE_MISSING"))))
+        Ok(look_for(reasons, |reasons| {
+            reasons.iter().any(|reason| reason.contains("ApproveRequest") && reason.contains("ROLE_MISSING"))
+        }))
     })
     .await?;
     ensure!(vera.show(&request.request_id).await?.approvals.is_empty(), "nothing was approved");
 
     // The page hides what the role may not do, and the API refuses it all the same.
     let page = page_as(product, "vera", &format!("/t/acme/requests/{}", request.request_id)).await?;
-    ensure!(page.contains("end-to-end test") && !page.contains("/approve\"") && !page.contains("/start\""), "a viewer sees no buttons");
+    ensure!(
+        page.contains("end-to-end test") && !page.contains("/approve\"") && !page.contains("/start\""),
+        "a viewer sees no buttons"
+    );
     let page = page_as(product, "ingo", &format!("/t/acme/requests/{}", request.request_id)).await?;
     ensure!(page.contains("/approve\""), "an approver sees the button");
     Ok(())
@@ -80,7 +98,7 @@ async fn page_as(product: &Product, person: &str, path: &str) -> Result<String> 
 }
 
 /// Every method of the API as somebody with every role in another tenant, with tenant = acme.
-pub async fn wrong_tenant(product: &mut Product) -> Result<()> {
+pub(crate) async fn wrong_tenant(product: &mut Product) -> Result<()> {
     let gina = product.person("gina").await?;
     // Field 1 of every request that belongs to a tenant is the tenant: 0x0A, length, text.
     let message = [&[0x0a, 4][..], b"acme"].concat();
@@ -90,7 +108,11 @@ pub async fn wrong_tenant(product: &mut Product) -> Result<()> {
         let there = raw_call(&gina.token, &product.url()?, rule.method, nowhere.clone()).await;
         ensure!(here.0 == Code::PermissionDenied, "{} answers {here:?}", rule.method);
         // The same answer for a tenant that does not exist: nobody learns which tenants there are.
-        ensure!(there.0 == here.0 && here.1.replace("acme", "…") == there.1.replace("nowhere", "…"), "{}: {here:?} and {there:?}", rule.method);
+        ensure!(
+            there.0 == here.0 && here.1.replace("acme", "…") == there.1.replace("nowhere", "…"),
+            "{}: {here:?} and {there:?}",
+            rule.method
+        );
     }
     let own = gina.fleet("globex").await?;
     ensure!(own.is_empty(), "globex protects nothing yet: {own:?}");

@@ -18,9 +18,9 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::support::{HEALTHY, becomes, healthy, heal, reason_codes};
+use crate::support::{HEALTHY, becomes, heal, healthy, reason_codes};
 
-pub async fn cut(product: &mut Product) -> Result<()> {
+pub(crate) async fn cut(product: &mut Product) -> Result<()> {
     healthy(product, "orders-db").await?;
     let vera = product.person("vera").await?;
     let begun = Timestamp::now();
@@ -28,7 +28,10 @@ pub async fn cut(product: &mut Product) -> Result<()> {
     becomes(&vera, "orders-db", Status::Red, Duration::from_secs(60)).await?;
 
     // The alert is an event, recorded within 5 s of the moment at which its condition had lasted long enough.
-    let opened = poll::until("the alert event", Duration::from_secs(30), || async { newest(product, "alert.opened", "orders-db", begun).await }).await?;
+    let opened = poll::until("the alert event", Duration::from_secs(30), || async {
+        newest(product, "alert.opened", "orders-db", begun).await
+    })
+    .await?;
     let due: Timestamp = opened["payload"]["alertOpened"]["dueAt"].as_str().context("due_at")?.parse()?;
     let stored: Timestamp = opened["storedAt"].as_str().context("storedAt")?.parse()?;
     let late = stored.duration_since(due);
@@ -44,19 +47,26 @@ pub async fn cut(product: &mut Product) -> Result<()> {
     ensure!(!first.2.to_lowercase().contains("no data loss"), "{}", first.2);
     poll::until("the window to grow", Duration::from_secs(30), || async {
         let now = window(&vera.readiness("orders-db").await?);
-        Ok(if now.1 > first.1.map(|w| w + jiff::SignedDuration::from_secs(2)) { Look::Found(()) } else { Look::NotYet(now) })
+        Ok(if now.1 > first.1.map(|w| w + jiff::SignedDuration::from_secs(2)) {
+            Look::Found(())
+        } else {
+            Look::NotYet(now)
+        })
     })
     .await?;
 
     messages_arrive(product, "rpo.breached", "orders-db").await?;
     heal(product, "orders-db").await?;
-    poll::until("the alert to be resolved", HEALTHY, || async { newest(product, "alert.resolved", "orders-db", begun).await }).await?;
+    poll::until("the alert to be resolved", HEALTHY, || async {
+        newest(product, "alert.resolved", "orders-db", begun).await
+    })
+    .await?;
     ensure!(vera.readiness("orders-db").await?.open_alerts.is_empty(), "no alert is open");
     messages_arrive(product, "alert.resolved", "orders-db").await
 }
 
 /// Both nodes hang: their sockets are open and nobody answers.
-pub async fn lost_sight(product: &mut Product) -> Result<()> {
+pub(crate) async fn lost_sight(product: &mut Product) -> Result<()> {
     healthy(product, "billing-db").await?;
     let vera = product.person("vera").await?;
     let begun = Timestamp::now();
@@ -65,20 +75,27 @@ pub async fn lost_sight(product: &mut Product) -> Result<()> {
     let view = becomes(&vera, "billing-db", Status::Unknown, Duration::from_secs(90)).await?;
     ensure!(!reason_codes(&view).is_empty(), "the loss of sight has a reason");
     ensure!(view.last_known_good.is_some(), "the last known good state is shown");
-    let opened = poll::until("the alert", Duration::from_secs(90), || async { newest(product, "alert.opened", "billing-db", begun).await }).await?;
+    let opened = poll::until("the alert", Duration::from_secs(90), || async {
+        newest(product, "alert.opened", "billing-db", begun).await
+    })
+    .await?;
     ensure!(opened["payload"]["alertOpened"]["kind"] == "ALERT_KIND_LOST_SIGHT", "{opened}");
     messages_arrive(product, "visibility.lost", "billing-db").await?;
     drop(hung);
     healthy(product, "billing-db").await?;
-    poll::until("the alert to be resolved", HEALTHY, || async { newest(product, "alert.resolved", "billing-db", begun).await }).await.map(drop)
+    poll::until("the alert to be resolved", HEALTHY, || async {
+        newest(product, "alert.resolved", "billing-db", begun).await
+    })
+    .await
+    .map(drop)
 }
 
 /// Processes that stand still until this is dropped.
-pub struct Hung(Vec<i32>);
+pub(crate) struct Hung(Vec<i32>);
 
 impl Hung {
     /// Stops the servers and everything they started.
-    pub fn all(postmasters: Vec<i32>) -> Result<Self> {
+    pub(crate) fn all(postmasters: Vec<i32>) -> Result<Self> {
         let mut hung = Self(Vec::new());
         for postmaster in postmasters {
             for pid in std::iter::once(postmaster).chain(children(postmaster)) {
@@ -98,7 +115,7 @@ impl Drop for Hung {
     }
 }
 
-pub fn postmaster(product: &Product, node: &str) -> Result<i32> {
+pub(crate) fn postmaster(product: &Product, node: &str) -> Result<i32> {
     let file = product.data().join("estate").join(node).join("postmaster.pid");
     let text = std::fs::read_to_string(&file).with_context(|| format!("{} is not running", file.display()))?;
     Ok(text.lines().next().unwrap_or_default().trim().parse()?)
@@ -113,31 +130,44 @@ fn children(parent: i32) -> Vec<i32> {
 async fn newest(product: &Product, kind: &str, resource: &str, since: Timestamp) -> Result<Look<Value, String>> {
     let filter = AuditFilter { types: vec![kind.into()], resource: resource.into(), ..Default::default() };
     let lines = product.person("vera").await?.export(muster_domain::pb::audit::v1::ExportFormat::Json, filter).await?;
-    let found = String::from_utf8(lines)?.lines().rev().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
-    let newest = found.into_iter().find(|event| event["time"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since));
+    let found =
+        String::from_utf8(lines)?.lines().rev().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+    let newest = found
+        .into_iter()
+        .find(|event| event["time"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since));
     Ok(newest.map_or_else(|| Look::NotYet(format!("no {kind} of {resource} since {since}")), Look::Found))
 }
 
 /// The message is in the mail box and at the webhook, and the record says that both were accepted.
-pub async fn messages_arrive(product: &Product, kind: &str, resource: &str) -> Result<()> {
+pub(crate) async fn messages_arrive(product: &Product, kind: &str, resource: &str) -> Result<()> {
     poll::until(&format!("{kind} in both inboxes"), Duration::from_secs(60), || async {
         let inbox = product.demo(&["inbox", "-o", "json"])?.json()?;
         let hooks = inbox["webhooks"].as_array().cloned().unwrap_or_default();
         let hook = hooks.iter().any(|hook| hook["body"]["type"] == kind && hook["body"].to_string().contains(resource));
         let mails = inbox["mails"].as_array().cloned().unwrap_or_default();
-        let mail = mails.iter().any(|mail| mail["subject"].as_str().is_some_and(|subject| subject.contains(resource)) && mail["text"].as_str().is_some_and(|text| text.contains(kind)));
+        let mail = mails.iter().any(|mail| {
+            mail["subject"].as_str().is_some_and(|subject| subject.contains(resource))
+                && mail["text"].as_str().is_some_and(|text| text.contains(kind))
+        });
         let types: Vec<String> = hooks.iter().map(|hook| hook["body"]["type"].to_string()).collect();
         Ok(if hook && mail { Look::Found(()) } else { Look::NotYet((hook, mail, mails.len(), types)) })
     })
     .await?;
     for channel in ["email", "webhook"] {
         let accepted = |d: &&muster_domain::pb::notification::v1::DeliveryView| {
-            d.channel == channel && d.message_kind == kind && d.state() == muster_domain::pb::notification::v1::DeliveryState::Accepted && from_pb(d.finished_at.as_ref()).is_some()
+            d.channel == channel
+                && d.message_kind == kind
+                && d.state() == muster_domain::pb::notification::v1::DeliveryState::Accepted
+                && from_pb(d.finished_at.as_ref()).is_some()
         };
-        poll::until(&format!("the delivery of {kind} by {channel} to be recorded"), Duration::from_secs(15), || async {
-            let deliveries = product.person("vera").await?.deliveries(resource).await?;
-            Ok(look_for(deliveries, |all| all.iter().find(accepted).is_some()))
-        })
+        poll::until(
+            &format!("the delivery of {kind} by {channel} to be recorded"),
+            Duration::from_secs(15),
+            || async {
+                let deliveries = product.person("vera").await?.deliveries(resource).await?;
+                Ok(look_for(deliveries, |all| all.iter().find(accepted).is_some()))
+            },
+        )
         .await?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use muster_domain::{
 use muster_testing::Product;
 use serde_json::Value;
 
-pub async fn complete_and_exported(product: &mut Product) -> Result<()> {
+pub(crate) async fn complete_and_exported(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     // So that the case also stands alone: a request that a viewer tries to approve.
     let request = product.person("olga").await?.open(RequestType::Switchover, "orders-db", "ams").await?;
@@ -36,20 +36,42 @@ pub async fn complete_and_exported(product: &mut Product) -> Result<()> {
     }
     ensure!(rows.len() > events.len(), "{} rows of CSV, {} of JSON", rows.len(), events.len());
     for (row, event) in rows.iter().zip(&events) {
-        ensure!(row["seq"] == event["sequence"].as_str().unwrap_or_default() && row["event_id"] == event["eventId"].as_str().unwrap_or_default(), "{row:?} {event}");
+        ensure!(
+            row["seq"] == event["sequence"].as_str().unwrap_or_default()
+                && row["event_id"] == event["eventId"].as_str().unwrap_or_default(),
+            "{row:?} {event}"
+        );
     }
     // What the list shows is what is exported.
     let listed = vera.events(AuditFilter::default()).await?;
-    ensure!(listed.iter().zip(&events).all(|(a, b)| a.event_id == b["eventId"].as_str().unwrap_or_default()) && listed.len() > events.len(), "list and export agree");
+    ensure!(
+        listed.iter().zip(&events).all(|(a, b)| a.event_id == b["eventId"].as_str().unwrap_or_default())
+            && listed.len() > events.len(),
+        "list and export agree"
+    );
     let one = AuditFilter { request_id: request.request_id.clone(), ..Default::default() };
     let of_request = vera.events(one).await?;
-    ensure!(of_request.iter().any(|r| r.r#type == "request.created") && of_request.iter().all(|r| r.request_id == request.request_id), "filtered by request");
+    ensure!(
+        of_request.iter().any(|r| r.r#type == "request.created")
+            && of_request.iter().all(|r| r.request_id == request.request_id),
+        "filtered by request"
+    );
 
-    let denied = |event: &&Value| event["type"] == "access.denied" && event["actor"]["name"] == "Vera" && event["reason"].as_str().is_some_and(|why| why.contains("ApproveRequest"));
-    ensure!(events.iter().find(denied).is_some_and(|event| event["outcome"] == "denied"), "the viewer's attempt is a denial");
+    let denied = |event: &&Value| {
+        event["type"] == "access.denied"
+            && event["actor"]["name"] == "Vera"
+            && event["reason"].as_str().is_some_and(|why| why.contains("ApproveRequest"))
+    };
+    ensure!(
+        events.iter().find(denied).is_some_and(|event| event["outcome"] == "denied"),
+        "the viewer's attempt is a denial"
+    );
 
     // TC-052: no method writes to the record, and a wrong verb on the service does not exist.
-    ensure!(TABLE.iter().filter(|rule| rule.method.contains("AuditService")).all(|rule| !rule.changes), "the audit API only reads");
+    ensure!(
+        TABLE.iter().filter(|rule| rule.method.contains("AuditService")).all(|rule| !rule.changes),
+        "the audit API only reads"
+    );
     product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
     let said = product.cli("vera", &["audit", "export", "--format", "json"])?.must_succeed()?;
     ensure!(said.out.lines().count() > events.len(), "the command line exports the same");

@@ -14,7 +14,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("", &["document"]),
 ];
 
-pub async fn manifests(product: &mut Product) -> Result<()> {
+pub(crate) async fn manifests(product: &mut Product) -> Result<()> {
     let ada = product.person("ada").await?;
     let before = documents(&ada).await?;
     for (manifest, names) in BAD {
@@ -30,7 +30,11 @@ pub async fn manifests(product: &mut Product) -> Result<()> {
         )
     };
     // The good document beside the bad one is not applied either.
-    for (manifest, names) in [(resource("-5", "5998"), ["rpo", "-5"]), (resource("-5s", "5998"), ["rpo", "-5"]), (resource("10s", "5999"), ["nodes[1].host", "5999"])] {
+    for (manifest, names) in [
+        (resource("-5", "5998"), ["rpo", "-5"]),
+        (resource("-5s", "5998"), ["rpo", "-5"]),
+        (resource("10s", "5999"), ["nodes[1].host", "5999"]),
+    ] {
         let refused = ada.apply("acme", &manifest, false).await.expect_err("refused");
         for name in names {
             ensure!(refused.message().contains(name), "'{name}' is not in: {}", refused.message());
@@ -39,19 +43,33 @@ pub async fn manifests(product: &mut Product) -> Result<()> {
     // Ten megabytes: refused by the command line with the limit, and by the API without harm.
     product.cli("ada", &["login", "--as", "ada"])?.must_succeed()?;
     let huge = product.data().join("huge.yaml");
-    std::fs::write(&huge, format!("kind: Site\nmetadata: {{name: mars}}\nspec: {{displayName: \"{}\"}}\n", "x".repeat(10_000_000)))?;
+    std::fs::write(
+        &huge,
+        format!("kind: Site\nmetadata: {{name: mars}}\nspec: {{displayName: \"{}\"}}\n", "x".repeat(10_000_000)),
+    )?;
     let said = product.cli("ada", &["--tenant", "acme", "apply", "-f", &huge.display().to_string()])?;
     ensure!(said.code != 0 && said.err.contains("1 MiB"), "{said:?}");
     let refused = ada.apply("acme", &"#".repeat(10_000_000), false).await.expect_err("too large");
-    ensure!(matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument), "{refused:?}");
+    ensure!(
+        matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument),
+        "{refused:?}"
+    );
 
     // Two at once: one after the other, never mixed.
-    let policy = |text: &str| format!("kind: Policy\nmetadata: {{name: race}}\nspec:\n  description: {text}\n  readiness:\n    - tier: 3\n      thresholds: {{rpoWarning: {}s}}\n", text.len());
+    let policy = |text: &str| {
+        format!(
+            "kind: Policy\nmetadata: {{name: race}}\nspec:\n  description: {text}\n  readiness:\n    - tier: 3\n      thresholds: {{rpoWarning: {}s}}\n",
+            text.len()
+        )
+    };
     let (one, other) = (policy("one"), policy("other"));
     let (first, second) = tokio::join!(ada.apply("acme", &one, false), ada.apply("acme", &other, false));
     ensure!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     let now = documents(&ada).await?;
-    ensure!(now.iter().filter(|name| *name != "race").eq(before.iter().filter(|name| *name != "race")), "something was applied: {now:?}");
+    ensure!(
+        now.iter().filter(|name| *name != "race").eq(before.iter().filter(|name| *name != "race")),
+        "something was applied: {now:?}"
+    );
     ensure!(ada.fleet("acme").await?.len() == 2, "the fleet is as before");
     Ok(())
 }

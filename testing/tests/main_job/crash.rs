@@ -22,9 +22,9 @@ use crate::{
 
 const RESOURCE: &str = "orders-db";
 
-pub async fn three_kills(product: &mut Product) -> Result<()> {
+pub(crate) async fn three_kills(product: &mut Product) -> Result<()> {
     for step in ["stop-primary", "promote-target", "rejoin-old-primary"] {
-        kill_at(product, step).await.map_err(|e| e.context(format!("killed at {step}")))?;
+        Box::pin(kill_at(product, step)).await.map_err(|e| e.context(format!("killed at {step}")))?;
     }
     Ok(())
 }
@@ -64,13 +64,16 @@ async fn kill_at(product: &mut Product, step: &str) -> Result<()> {
     Ok(())
 }
 
-pub async fn stop_and_start_again(product: &mut Product) -> Result<()> {
+pub(crate) async fn stop_and_start_again(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let requests = |product: &Product| product.cli("vera", &["request", "list", "-o", "json"]);
     product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
     let before = requests(product)?.must_succeed()?.out;
     product.stop().await?;
-    ensure!(postmaster(product, "orders-a").is_err() && postmaster(product, "billing-b").is_err(), "the databases are stopped");
+    ensure!(
+        postmaster(product, "orders-a").is_err() && postmaster(product, "billing-b").is_err(),
+        "the databases are stopped"
+    );
     product.start_again().await?;
     product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
     let after = requests(product)?.must_succeed()?.out;

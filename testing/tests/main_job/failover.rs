@@ -19,7 +19,7 @@ use crate::support::{account, approved, direction, ended, heal, healthy, reason_
 
 const RESOURCE: &str = "billing-db";
 
-pub async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
+pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let (_, target) = direction(product, RESOURCE).await?;
     let (olga, vera) = (product.person("olga").await?, product.person("vera").await?);
@@ -29,7 +29,8 @@ pub async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     poll::until("a loss window", Duration::from_secs(60), || async {
         let view = vera.readiness(RESOURCE).await?;
         let loss = view.assessment.clone().unwrap_or_default().loss.unwrap_or_default();
-        let bounded = loss.certainty() != LossCertainty::ProvenNone && !loss.text.to_lowercase().contains("no data loss");
+        let bounded =
+            loss.certainty() != LossCertainty::ProvenNone && !loss.text.to_lowercase().contains("no data loss");
         let unreachable = reason_codes(&view).iter().any(|code| code == "PRIMARY_UNREACHABLE");
         Ok(if bounded && unreachable { Look::Found(()) } else { Look::NotYet((loss, reason_codes(&view))) })
     })
@@ -54,8 +55,16 @@ pub async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     // and the window is not shorter than the stretch of lost rows.
     let counted = rows(product, RESOURCE)?;
     if let (Some(first), Some(last)) = (counted.first_lost_at_ms, counted.last_lost_at_ms) {
-        ensure!(first >= caught_up.as_millisecond(), "a row acknowledged at {first} is lost, but it says caught up to {caught_up}");
-        ensure!(window.as_millis() >= i128::from(last - first), "{} rows of {} ms are lost, the window is {window:?}", counted.lost, last - first);
+        ensure!(
+            first >= caught_up.as_millisecond(),
+            "a row acknowledged at {first} is lost, but it says caught up to {caught_up}"
+        );
+        ensure!(
+            window.as_millis() >= i128::from(last - first),
+            "{} rows of {} ms are lost, the window is {window:?}",
+            counted.lost,
+            last - first
+        );
     }
     // The old primary comes back as a standby, and the pair is protected again.
     heal(product, RESOURCE).await

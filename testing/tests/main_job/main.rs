@@ -3,7 +3,7 @@
 //! One product is started, the cases run one after the other, and each leaves it healthy. A case carries
 //! the ids of testing/test-plan.md in its name: `cargo test -p muster-testing --test main_job TC-030`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics to fail")]
 
 mod access;
 mod alerts;
@@ -66,12 +66,13 @@ fn main() {
 
 fn run(product: &Mutex<Option<Product>>, case: Case) -> Result<(), Failed> {
     let mut held = product.lock().unwrap_or_else(PoisonError::into_inner);
-    RUNTIME.block_on(async {
-        let product = match &mut *held {
-            Some(product) => product,
-            None => held.insert(Product::start().await?),
-        };
-        case(product).await
-    })
-    .map_err(|error| format!("{error:#}").into())
+    RUNTIME
+        .block_on(async {
+            let product = match &mut *held {
+                Some(product) => product,
+                None => held.insert(Product::start().await?),
+            };
+            case(product).await
+        })
+        .map_err(|error| format!("{error:#}").into())
 }

@@ -14,7 +14,7 @@ use muster_testing::Product;
 
 use crate::support::{becomes, healthy};
 
-pub async fn both_green(product: &mut Product) -> Result<()> {
+pub(crate) async fn both_green(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     let start = Instant::now();
     for resource in ["orders-db", "billing-db"] {
@@ -24,8 +24,12 @@ pub async fn both_green(product: &mut Product) -> Result<()> {
         ensure!(age.as_secs() < 10, "freshness is {age:?}");
         ensure!(!view.owner.is_empty() && view.tier > 0, "tier and owner are on the board");
         let assessment = view.assessment.expect("assessed");
-        let (primary, standby) = (assessment.primary.expect("primary marker"), assessment.standby.expect("standby marker"));
-        ensure!(primary.system_identifier == standby.system_identifier && primary.timeline > 0 && !primary.lsn.is_empty(), "{primary:?} {standby:?}");
+        let (primary, standby) =
+            (assessment.primary.expect("primary marker"), assessment.standby.expect("standby marker"));
+        ensure!(
+            primary.system_identifier == standby.system_identifier && primary.timeline > 0 && !primary.lsn.is_empty(),
+            "{primary:?} {standby:?}"
+        );
         ensure!(assessment.observed_at.is_some(), "each observation carries its time");
     }
     let ask = ListDocumentsRequest { tenant: "acme".into(), kind: Kind::Group.into(), ..Default::default() };
@@ -34,9 +38,13 @@ pub async fn both_green(product: &mut Product) -> Result<()> {
     Ok(())
 }
 
-pub async fn thresholds(product: &mut Product) -> Result<()> {
+pub(crate) async fn thresholds(product: &mut Product) -> Result<()> {
     let ada = product.person("ada").await?;
-    let policy = |warning: &str| format!("kind: Policy\nmetadata: {{name: limits, tenant: acme}}\nspec:\n  readiness:\n    - tier: 2\n      thresholds: {{rpoWarning: {warning}}}\n");
+    let policy = |warning: &str| {
+        format!(
+            "kind: Policy\nmetadata: {{name: limits, tenant: acme}}\nspec:\n  readiness:\n    - tier: 2\n      thresholds: {{rpoWarning: {warning}}}\n"
+        )
+    };
     ada.apply("acme", &policy("7s"), false).await?;
     let used = muster_testing::poll::until("the new limit to be used", Duration::from_secs(15), || async {
         let view = ada.readiness("billing-db").await?;
@@ -49,20 +57,30 @@ pub async fn thresholds(product: &mut Product) -> Result<()> {
     let dry = ada.apply("acme", &policy("9s"), true).await?;
     ensure!(dry.documents[0].changes.len() == 1, "a dry run shows the difference: {dry:?}");
     let view = ada.readiness("billing-db").await?;
-    ensure!(view.thresholds.and_then(|t| duration_from_pb(t.rpo_warning.as_ref())).is_some_and(|w| w.as_secs() == 7), "a dry run changed something");
+    ensure!(
+        view.thresholds.and_then(|t| duration_from_pb(t.rpo_warning.as_ref())).is_some_and(|w| w.as_secs() == 7),
+        "a dry run changed something"
+    );
     healthy(product, "billing-db").await
 }
 
-pub async fn trend(product: &mut Product) -> Result<()> {
+pub(crate) async fn trend(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     muster_testing::poll::until("points of the trend", Duration::from_secs(40), || async {
         let ask = GetTrendRequest { tenant: "acme".into(), resource: "orders-db".into(), ..Default::default() };
         let answer = vera.monitor().get_trend(vera.request(ask)).await?.into_inner();
-        let span = answer.points.first().zip(answer.points.last()).and_then(|(first, last)| Some(last.at?.seconds - first.at?.seconds)).unwrap_or_default();
+        let span = answer
+            .points
+            .first()
+            .zip(answer.points.last())
+            .and_then(|(first, last)| Some(last.at?.seconds - first.at?.seconds))
+            .unwrap_or_default();
         let measured = answer.points.iter().filter(|point| point.rpo_max.is_some()).count();
         // A gap is a point without a value, never a zero.
         let honest = answer.points.iter().all(|point| point.observations > 0 || point.rpo_max.is_none());
-        Ok(muster_testing::poll::look_for((span, measured, honest), |(span, measured, honest)| *span > 23 * 3600 && *measured > 0 && *honest))
+        Ok(muster_testing::poll::look_for((span, measured, honest), |(span, measured, honest)| {
+            *span > 23 * 3600 && *measured > 0 && *honest
+        }))
     })
     .await
     .map(drop)

@@ -16,20 +16,20 @@ use prost::bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-pub const HEALTHY: Duration = Duration::from_secs(60);
+pub(crate) const HEALTHY: Duration = Duration::from_secs(60);
 /// A whole run with its prechecks and postchecks, on two slow cores.
-pub const RUN: Duration = Duration::from_secs(180);
+pub(crate) const RUN: Duration = Duration::from_secs(180);
 
-pub fn status_of(view: &ReadinessView) -> Status {
+pub(crate) fn status_of(view: &ReadinessView) -> Status {
     view.assessment.as_ref().map(|assessment| assessment.status()).unwrap_or_default()
 }
 
-pub fn reason_codes(view: &ReadinessView) -> Vec<String> {
+pub(crate) fn reason_codes(view: &ReadinessView) -> Vec<String> {
     view.assessment.iter().flat_map(|assessment| &assessment.reasons).map(|reason| reason.code.clone()).collect()
 }
 
 /// Waits for a status.
-pub async fn becomes(person: &Person, resource: &str, wanted: Status, limit: Duration) -> Result<ReadinessView> {
+pub(crate) async fn becomes(person: &Person, resource: &str, wanted: Status, limit: Duration) -> Result<ReadinessView> {
     let what = format!("{resource} to become {wanted:?}");
     poll::until(&what, limit, || async {
         let view = person.readiness(resource).await?;
@@ -40,13 +40,18 @@ pub async fn becomes(person: &Person, resource: &str, wanted: Status, limit: Dur
 }
 
 /// Repairs and waits until it is green again: each case ends so.
-pub async fn heal(product: &Product, resource: &str) -> Result<()> {
+pub(crate) async fn heal(product: &Product, resource: &str) -> Result<()> {
     product.demo(&["heal", resource])?;
     becomes(&product.person("vera").await?, resource, Status::Green, HEALTHY).await.map(drop)
 }
 
 /// A request with every approval its tier needs.
-pub async fn approved(product: &Product, kind: RequestType, resource: &str, target: &str) -> Result<RequestView> {
+pub(crate) async fn approved(
+    product: &Product,
+    kind: RequestType,
+    resource: &str,
+    target: &str,
+) -> Result<RequestView> {
     let request = product.person("olga").await?.open(kind, resource, target).await?;
     let mut view = product.person("ingo").await?.approve(&request.request_id).await?;
     if view.state() == RequestState::PendingApproval {
@@ -56,14 +61,14 @@ pub async fn approved(product: &Product, kind: RequestType, resource: &str, targ
     Ok(view)
 }
 
-pub async fn started(product: &Product, kind: RequestType, resource: &str, target: &str) -> Result<RequestView> {
+pub(crate) async fn started(product: &Product, kind: RequestType, resource: &str, target: &str) -> Result<RequestView> {
     let request = approved(product, kind, resource, target).await?;
     let phrase = request.opened.clone().unwrap_or_default().confirmation_phrase;
     Ok(product.person("olga").await?.start(&request.request_id, &phrase).await?)
 }
 
 /// Waits until the run has ended, in whatever way.
-pub async fn ended(product: &Product, request_id: &str) -> Result<RequestView> {
+pub(crate) async fn ended(product: &Product, request_id: &str) -> Result<RequestView> {
     poll::until("the run to end", RUN, || async {
         let view = product.person("vera").await?.show(request_id).await?;
         let over = matches!(view.state(), RequestState::Succeeded | RequestState::Failed | RequestState::Stopped);
@@ -73,20 +78,25 @@ pub async fn ended(product: &Product, request_id: &str) -> Result<RequestView> {
 }
 
 /// Waits until a step has been claimed.
-pub async fn reaches(person: &Person, request_id: &str, step: &str) -> Result<()> {
+pub(crate) async fn reaches(person: &Person, request_id: &str, step: &str) -> Result<()> {
     poll::until(&format!("step {step}"), RUN, || async {
         let view = person.show(request_id).await?;
         let run = view.execution.clone().unwrap_or_default();
-        let found = run.steps.iter().any(|s| s.step.as_ref().is_some_and(|s| s.id == step) && s.state() != StepState::Pending);
+        let found =
+            run.steps.iter().any(|s| s.step.as_ref().is_some_and(|s| s.id == step) && s.state() != StepState::Pending);
         Ok(if found { Look::Found(()) } else { Look::NotYet(account(&view)) })
     })
     .await
 }
 
 /// One line on where a run is, for errors.
-pub fn account(view: &RequestView) -> String {
+pub(crate) fn account(view: &RequestView) -> String {
     let run = view.execution.clone().unwrap_or_default();
-    let steps: Vec<String> = run.steps.iter().map(|s| format!("{}={:?} {}", s.step.clone().unwrap_or_default().id, s.state(), s.note)).collect();
+    let steps: Vec<String> = run
+        .steps
+        .iter()
+        .map(|s| format!("{}={:?} {}", s.step.clone().unwrap_or_default().id, s.state(), s.note))
+        .collect();
     let checks: Vec<String> = run
         .prechecks
         .iter()
@@ -94,11 +104,18 @@ pub fn account(view: &RequestView) -> String {
         .filter(|c| c.outcome() != muster_domain::pb::execution::v1::CheckOutcome::Passed)
         .map(|c| format!("{} {:?}: {}", c.name, c.outcome(), c.text))
         .collect();
-    format!("{:?} steps [{}] checks not passed [{}] failed {:?} stopped {:?}", view.state(), steps.join(", "), checks.join("; "), run.failed, run.stopped)
+    format!(
+        "{:?} steps [{}] checks not passed [{}] failed {:?} stopped {:?}",
+        view.state(),
+        steps.join(", "),
+        checks.join("; "),
+        run.failed,
+        run.stopped
+    )
 }
 
 /// Where the resource runs and where it can go.
-pub async fn direction(product: &Product, resource: &str) -> Result<(String, String)> {
+pub(crate) async fn direction(product: &Product, resource: &str) -> Result<(String, String)> {
     let view = poll::until("the active site to be known", HEALTHY, || async {
         Ok(look_for(product.person("vera").await?.readiness(resource).await?, |view| !view.active_site.is_empty()))
     })
@@ -108,14 +125,14 @@ pub async fn direction(product: &Product, resource: &str) -> Result<(String, Str
 }
 
 #[derive(Debug)]
-pub struct Rows {
-    pub acknowledged: i64,
-    pub lost: i64,
-    pub first_lost_at_ms: Option<i64>,
-    pub last_lost_at_ms: Option<i64>,
+pub(crate) struct Rows {
+    pub(crate) acknowledged: i64,
+    pub(crate) lost: i64,
+    pub(crate) first_lost_at_ms: Option<i64>,
+    pub(crate) last_lost_at_ms: Option<i64>,
 }
 
-pub fn rows(product: &Product, resource: &str) -> Result<Rows> {
+pub(crate) fn rows(product: &Product, resource: &str) -> Result<Rows> {
     let json = product.demo(&["rows", resource, "-o", "json"])?.json()?;
     Ok(Rows {
         acknowledged: json["acknowledged"].as_i64().unwrap_or_default(),
@@ -126,26 +143,32 @@ pub fn rows(product: &Product, resource: &str) -> Result<Rows> {
 }
 
 /// The stable code behind a refusal.
-pub fn refusal_code(status: &tonic::Status) -> String {
+pub(crate) fn refusal_code(status: &tonic::Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
 /// A refusal with this gRPC code and this stable code, and with a next action.
-pub fn refused<T: std::fmt::Debug>(result: Result<T, tonic::Status>, code: Code, reason: &str) -> Result<()> {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, tonic::Status>, code: Code, reason: &str) -> Result<()> {
     let Err(status) = result else { bail!("it was not refused: {result:?}") };
-    ensure!(status.code() == code && refusal_code(&status) == reason, "expected {code:?} {reason}, got {:?} {} {}", status.code(), refusal_code(&status), status.message());
+    ensure!(
+        status.code() == code && refusal_code(&status) == reason,
+        "expected {code:?} {reason}, got {:?} {} {}",
+        status.code(),
+        refusal_code(&status),
+        status.message()
+    );
     let info = status.get_details_error_info();
     let next = info.as_ref().and_then(|info| info.metadata.get("next_action"));
     ensure!(next.is_some_and(|next| !next.is_empty()), "no next action: {info:?}");
     Ok(())
 }
 
-pub async fn healthy(product: &Product, resource: &str) -> Result<()> {
+pub(crate) async fn healthy(product: &Product, resource: &str) -> Result<()> {
     becomes(&product.person("vera").await?, resource, Status::Green, HEALTHY).await.map(drop)
 }
 
 /// Nodes of a resource that take writes, asked of the servers themselves.
-pub async fn writable_nodes(data: &Path, resource: &str) -> Result<Vec<String>> {
+pub(crate) async fn writable_nodes(data: &Path, resource: &str) -> Result<Vec<String>> {
     let estate: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("estate/estate.json"))?)?;
     let mut writable = Vec::new();
     for pair in estate["pairs"].as_array().into_iter().flatten().filter(|pair| pair["resource"] == resource) {
@@ -170,7 +193,7 @@ async fn accepts_writes(url: &str) -> bool {
 
 /// Bytes as they are, to call any method without its types.
 #[derive(Default)]
-pub struct RawCodec;
+pub(crate) struct RawCodec;
 
 impl tonic::codec::Codec for RawCodec {
     type Encode = Bytes;

@@ -23,10 +23,15 @@ use crate::{
 
 const RESOURCE: &str = "orders-db";
 
-pub async fn whole_way(product: &mut Product) -> Result<()> {
+pub(crate) async fn whole_way(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let (from, target) = direction(product, RESOURCE).await?;
-    let (olga, otto, ingo, bea) = (product.person("olga").await?, product.person("otto").await?, product.person("ingo").await?, product.person("bea").await?);
+    let (olga, otto, ingo, bea) = (
+        product.person("olga").await?,
+        product.person("otto").await?,
+        product.person("ingo").await?,
+        product.person("bea").await?,
+    );
 
     // TC-003, TC-005: pending, and not to be started.
     let request = otto.open(RequestType::Switchover, RESOURCE, &target).await?;
@@ -40,7 +45,10 @@ pub async fn whole_way(product: &mut Product) -> Result<()> {
     refused(otto.approve(&id).await, Code::FailedPrecondition, "APPROVER_IS_REQUESTER")?;
     refused(olga.approve(&id).await, Code::PermissionDenied, "ROLE_MISSING")?;
     let partly = ingo.approve(&id).await?;
-    ensure!(partly.state() == RequestState::PendingApproval && partly.missing == ["one approval by Approver-Business"], "{partly:?}");
+    ensure!(
+        partly.state() == RequestState::PendingApproval && partly.missing == ["one approval by Approver-Business"],
+        "{partly:?}"
+    );
     refused(ingo.approve(&id).await, Code::FailedPrecondition, "ALREADY_APPROVED")?;
     refused(olga.start(&id, &phrase).await, Code::FailedPrecondition, "NOT_APPROVED")?;
     ensure!(bea.approve(&id).await?.state() == RequestState::Approved, "approved");
@@ -56,11 +64,29 @@ pub async fn whole_way(product: &mut Product) -> Result<()> {
 
     // TC-041, TC-042, TC-043: checks, steps, markers, statement, times.
     let run = done.execution.clone().unwrap_or_default();
-    ensure!(!run.prechecks.is_empty() && run.prechecks.iter().all(|check| check.advisory || matches!(check.outcome(), CheckOutcome::Passed | CheckOutcome::Warning)), "{:?}", run.prechecks);
+    ensure!(
+        !run.prechecks.is_empty()
+            && run
+                .prechecks
+                .iter()
+                .all(|check| check.advisory || matches!(check.outcome(), CheckOutcome::Passed | CheckOutcome::Warning)),
+        "{:?}",
+        run.prechecks
+    );
     ensure!(run.steps.iter().all(|step| step.state() == StepState::Succeeded), "{:?}", run.steps);
-    ensure!(!run.postchecks.is_empty() && run.markers_before.len() == 2 && run.markers_after.len() == 2, "checks and markers");
-    let timeline = |markers: &[muster_domain::pb::common::v1::Marker]| markers.iter().map(|marker| marker.timeline).max().unwrap_or_default();
-    ensure!(timeline(&run.markers_after) == timeline(&run.markers_before) + 1, "{:?} {:?}", run.markers_before, run.markers_after);
+    ensure!(
+        !run.postchecks.is_empty() && run.markers_before.len() == 2 && run.markers_after.len() == 2,
+        "checks and markers"
+    );
+    let timeline = |markers: &[muster_domain::pb::common::v1::Marker]| {
+        markers.iter().map(|marker| marker.timeline).max().unwrap_or_default()
+    };
+    ensure!(
+        timeline(&run.markers_after) == timeline(&run.markers_before) + 1,
+        "{:?} {:?}",
+        run.markers_before,
+        run.markers_after
+    );
     let end = run.succeeded.unwrap_or_default();
     let (rto, outage) = (duration_from_pb(end.rto_measured.as_ref()), duration_from_pb(end.write_outage.as_ref()));
     ensure!(rto.is_some_and(|rto| rto > jiff::SignedDuration::ZERO) && outage <= rto, "{end:?}");
@@ -84,7 +110,7 @@ pub async fn whole_way(product: &mut Product) -> Result<()> {
 
 /// The target hangs while the old primary is being stopped: it cannot be shown to have everything, so it
 /// is not promoted, and the old primary comes back.
-pub async fn failure_in_the_middle(product: &mut Product) -> Result<()> {
+pub(crate) async fn failure_in_the_middle(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let (from, target) = direction(product, RESOURCE).await?;
     let vera = product.person("vera").await?;
@@ -96,18 +122,29 @@ pub async fn failure_in_the_middle(product: &mut Product) -> Result<()> {
     let failed = ended(product, &request.request_id).await?;
     ensure!(failed.state() == RequestState::Failed, "{}", account(&failed));
     let end = failed.execution.unwrap_or_default().failed.unwrap_or_default();
-    ensure!(!end.step.is_empty() && !end.error.is_empty() && !end.known_state.is_empty() && !end.guidance.is_empty() && end.loss.is_some(), "{end:?}");
+    ensure!(
+        !end.step.is_empty()
+            && !end.error.is_empty()
+            && !end.known_state.is_empty()
+            && !end.guidance.is_empty()
+            && end.loss.is_some(),
+        "{end:?}"
+    );
     drop(hung);
     let view = becomes(&vera, RESOURCE, Status::Green, HEALTHY).await?;
     ensure!(view.active_site == from, "it runs on {} again", view.active_site);
     ensure!(rows(product, RESOURCE)?.lost == 0, "no row is lost");
     messages_arrive(product, "request.failed", RESOURCE).await?;
-    let filter = AuditFilter { request_id: request.request_id.clone(), types: vec!["execution.failed".into()], ..Default::default() };
+    let filter = AuditFilter {
+        request_id: request.request_id.clone(),
+        types: vec!["execution.failed".into()],
+        ..Default::default()
+    };
     ensure!(vera.events(filter).await?.len() == 1, "the failure is in the record");
     Ok(())
 }
 
-pub async fn stop_between_steps(product: &mut Product) -> Result<()> {
+pub(crate) async fn stop_between_steps(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let (from, target) = direction(product, RESOURCE).await?;
     let olga = product.person("olga").await?;
@@ -133,6 +170,9 @@ pub async fn stop_between_steps(product: &mut Product) -> Result<()> {
     };
     let view = becomes(&olga, RESOURCE, Status::Green, HEALTHY).await?;
     ensure!(view.active_site == here, "it runs on {}, not on {here}", view.active_site);
-    ensure!(writable_nodes(&product.data(), RESOURCE).await?.len() == 1 && rows(product, RESOURCE)?.lost == 0, "one primary, no row lost");
+    ensure!(
+        writable_nodes(&product.data(), RESOURCE).await?.len() == 1 && rows(product, RESOURCE)?.lost == 0,
+        "one primary, no row lost"
+    );
     Ok(())
 }
