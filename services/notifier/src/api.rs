@@ -24,13 +24,20 @@ pub(crate) struct Api {
 
 #[tonic::async_trait]
 impl NotifierService for Api {
-    async fn list_deliveries(&self, request: Request<ListDeliveriesRequest>) -> Result<Response<ListDeliveriesResponse>, Status> {
+    async fn list_deliveries(
+        &self,
+        request: Request<ListDeliveriesRequest>,
+    ) -> Result<Response<ListDeliveriesResponse>, Status> {
         let call = self.ctx.authorize(request).await?;
         list(&self.ctx, &call.tenant, &call.message).await.map(Response::new)
     }
 }
 
-pub(crate) async fn list(ctx: &Context, tenant: &TenantId, ask: &ListDeliveriesRequest) -> Result<ListDeliveriesResponse, Status> {
+pub(crate) async fn list(
+    ctx: &Context,
+    tenant: &TenantId,
+    ask: &ListDeliveriesRequest,
+) -> Result<ListDeliveriesResponse, Status> {
     let list = format!("deliveries:{tenant}:{}:{}", ask.resource, ask.request_id);
     let page = page::parse::<i64>(ask.page.as_ref(), &list).map_err(|refusal| refused(&refusal))?;
     if ask.min_version > 0 {
@@ -42,7 +49,13 @@ pub(crate) async fn list(ctx: &Context, tenant: &TenantId, ask: &ListDeliveriesR
     Ok(ListDeliveriesResponse { deliveries, page: Some(next) })
 }
 
-async fn read(ctx: &Context, tenant: &TenantId, ask: &ListDeliveriesRequest, before: Option<i64>, limit: i64) -> Result<Vec<PgRow>, sqlx::Error> {
+async fn read(
+    ctx: &Context,
+    tenant: &TenantId,
+    ask: &ListDeliveriesRequest,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut tx = ctx.db.tenant_tx(tenant).await?;
     let rows = sqlx::query(
         "SELECT * FROM notifier.delivery

@@ -32,7 +32,10 @@ pub const NAME: &str = "notifier";
 /// The read model's tables.
 pub const MIGRATIONS: Schema = Schema {
     name: "notifier",
-    migrations: &[Migration { name: "0001_deliveries", sql: include_str!("../../../migrations/notifier/0001_deliveries.sql") }],
+    migrations: &[Migration {
+        name: "0001_deliveries",
+        sql: include_str!("../../../migrations/notifier/0001_deliveries.sql"),
+    }],
 };
 
 /// The whole service with every channel.

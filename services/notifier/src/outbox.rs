@@ -48,7 +48,13 @@ impl Outbox {
     }
 
     /// Queues or suppresses the message for every recipient concerned.
-    pub(crate) async fn tell(&self, tenant: &TenantId, message: &Message, cause: Cause, narrowing: &Narrowing<'_>) -> Result<(), ReactError> {
+    pub(crate) async fn tell(
+        &self,
+        tenant: &TenantId,
+        message: &Message,
+        cause: Cause,
+        narrowing: &Narrowing<'_>,
+    ) -> Result<(), ReactError> {
         let routes = self.routes.of(tenant);
         for decision in routing::route(message, &routes) {
             if narrowing.not_route == Some(decision.route.as_str()) {
@@ -63,7 +69,14 @@ impl Outbox {
     }
 
     /// The route's verdict, and then the reasons not to send that need more than the route.
-    async fn verdict(&self, tenant: &TenantId, message: &Message, decision: &Decision, narrowing: &Narrowing<'_>, routes: &[routing::Route]) -> Result<Verdict, ReactError> {
+    async fn verdict(
+        &self,
+        tenant: &TenantId,
+        message: &Message,
+        decision: &Decision,
+        narrowing: &Narrowing<'_>,
+        routes: &[routing::Route],
+    ) -> Result<Verdict, ReactError> {
         if decision.verdict != Verdict::Send {
             return Ok(decision.verdict);
         }
@@ -82,7 +95,13 @@ impl Outbox {
         Ok(Verdict::Send)
     }
 
-    async fn queue(&self, tenant: &TenantId, message: &Message, decision: &Decision, cause: Cause) -> Result<(), ReactError> {
+    async fn queue(
+        &self,
+        tenant: &TenantId,
+        message: &Message,
+        decision: &Decision,
+        cause: Cause,
+    ) -> Result<(), ReactError> {
         let parcel = Parcel::new(message, decision, cause.correlation);
         let id = parcel.delivery_id();
         let now = self.ctx.clock.now();
@@ -92,13 +111,21 @@ impl Outbox {
         // Also when it was queued before: a crash may have come between that and the timer. One that is
         // further along has its own timer.
         if delivery.phase == Phase::Queued {
-            let payload = serde_json::to_vec(&parcel).map_err(|e| ReactError::Failed(format!("the message cannot be kept: {e}")))?;
+            let payload = serde_json::to_vec(&parcel)
+                .map_err(|e| ReactError::Failed(format!("the message cannot be kept: {e}")))?;
             self.timers.set(&parcel.timer(tenant), now, &payload).await?;
         }
         Ok(())
     }
 
-    async fn suppress(&self, tenant: &TenantId, message: &Message, decision: &Decision, cause: Cause, rule: &str) -> Result<(), ReactError> {
+    async fn suppress(
+        &self,
+        tenant: &TenantId,
+        message: &Message,
+        decision: &Decision,
+        cause: Cause,
+        rule: &str,
+    ) -> Result<(), ReactError> {
         let id = delivery_id(tenant.as_str(), message.event_id, &decision.route, &decision.recipient.shown);
         let meta = self.meta("delivery.suppressed", id, cause);
         let decide = |delivery: &Delivery| Ok::<_, Infallible>(state::suppress(delivery, id, message, decision, rule));

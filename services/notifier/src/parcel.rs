@@ -22,7 +22,12 @@ pub(crate) struct Parcel {
 
 impl Parcel {
     pub(crate) fn new(message: &Message, decision: &Decision, correlation: Uuid) -> Self {
-        Self { message: message.clone(), route: decision.route.clone(), recipient: decision.recipient.shown.clone(), correlation }
+        Self {
+            message: message.clone(),
+            route: decision.route.clone(),
+            recipient: decision.recipient.shown.clone(),
+            correlation,
+        }
     }
 
     pub(crate) fn delivery_id(&self) -> Uuid {

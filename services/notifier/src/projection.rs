@@ -38,7 +38,9 @@ impl Projection for Deliveries {
                 Some(Event::Queued(e)) => row.queued(&e).await?,
                 Some(Event::Suppressed(e)) => row.suppressed(&e).await?,
                 Some(Event::Attempted(e)) => row.attempted(e.attempt).await?,
-                Some(Event::AttemptFailed(e)) => row.attempt_failed(&e.error, micros(e.retry_at.as_ref()), micros(e.failed_at.as_ref())).await?,
+                Some(Event::AttemptFailed(e)) => {
+                    row.attempt_failed(&e.error, micros(e.retry_at.as_ref()), micros(e.failed_at.as_ref())).await?
+                }
                 Some(Event::Accepted(e)) => row.accepted(&e.receipt, micros(e.accepted_at.as_ref())).await?,
                 Some(Event::GaveUp(e)) => row.gave_up(&e.error, micros(e.gave_up_at.as_ref())).await?,
                 None => {}

@@ -92,7 +92,8 @@ impl Messages {
             return Ok(opened);
         }
         let run = self.log.load::<Execution>(&record.tenant, &id).await?.state.view;
-        let missing = || ReactError::Failed(format!("neither a request nor the start of a run with id {id} is in the log"));
+        let missing =
+            || ReactError::Failed(format!("neither a request nor the start of a run with id {id} is in the log"));
         run.started.as_ref().map(lifecycle::opened_from_run).ok_or_else(missing)
     }
 
@@ -103,5 +104,10 @@ impl Messages {
 }
 
 fn source(record: &Record) -> Source {
-    Source { tenant: record.tenant.to_string(), event_id: record.event_id, sequence: record.sequence, occurred_at: record.time }
+    Source {
+        tenant: record.tenant.to_string(),
+        event_id: record.event_id,
+        sequence: record.sequence,
+        occurred_at: record.time,
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use muster_domain::Aggregate;
 use muster_domain::TenantId;
 use muster_domain::delivery::Route;
 use muster_domain::inventory::{Declared, Inventory};
 use muster_domain::pb::inventory::v1::InventoryEvent;
 use muster_domain::time::from_pb;
-use muster_domain::Aggregate;
 use muster_eventlog::{EventLog, LiveFold, Record, live_fold};
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,8 @@ impl Routes {
 fn take_in(inventory: &RwLock<Inventory>, record: &Record) {
     match record.decode::<InventoryEvent>() {
         Ok(event) => inventory.write().unwrap_or_else(PoisonError::into_inner).apply(&record.tenant, &event),
-        Err(error) => tracing::error!(tenant = %record.tenant, sequence = record.sequence, %error, "an inventory event cannot be decoded"),
+        Err(error) => {
+            tracing::error!(tenant = %record.tenant, sequence = record.sequence, %error, "an inventory event cannot be decoded")
+        }
     }
 }

@@ -22,12 +22,22 @@ impl EndedAlert {
         let id: AggregateId = record.id.parse().map_err(|e: InvalidId| ReactError::Failed(e.to_string()))?;
         let trail = log.load::<Trail>(&record.tenant, &id).await?;
         // One entry an event, in order: as the ids are.
-        let announcing = trail.state.alerts.iter().zip(&trail.event_ids).filter(|(announced, _)| announced.as_deref() == Some(alert));
+        let announcing = trail
+            .state
+            .alerts
+            .iter()
+            .zip(&trail.event_ids)
+            .filter(|(announced, _)| announced.as_deref() == Some(alert));
         Ok(Self { announcements: announcing.map(|(_, id)| *id).collect() })
     }
 
     /// Queued, under way or taken counts; suppressed and given up do not.
-    pub(crate) async fn was_told(&self, log: &EventLog, tenant: &TenantId, decision: &Decision) -> Result<bool, LogError> {
+    pub(crate) async fn was_told(
+        &self,
+        log: &EventLog,
+        tenant: &TenantId,
+        decision: &Decision,
+    ) -> Result<bool, LogError> {
         let newest = self.announcements.iter().skip(1).rev().take(MAX_EVENTS_LOOKED_AT);
         for event in self.announcements.iter().take(1).chain(newest) {
             let id = delivery_id(tenant.as_str(), *event, &decision.route, &decision.recipient.shown);

@@ -72,7 +72,9 @@ impl TimerHandler for Worker {
 
 impl Worker {
     pub(crate) fn new(ctx: Context, outbox: Outbox, channels: Vec<Arc<dyn Channel>>) -> Self {
-        let station = |channel: Arc<dyn Channel>| (channel.name(), Station { places: Semaphore::new(channel.concurrency()), channel });
+        let station = |channel: Arc<dyn Channel>| {
+            (channel.name(), Station { places: Semaphore::new(channel.concurrency()), channel })
+        };
         Self { timers: ctx.log.timers(), ctx, outbox, channels: channels.into_iter().map(station).collect() }
     }
 
@@ -82,7 +84,8 @@ impl Worker {
             Err(failure) => return self.end(tenant, parcel, &failure).await,
         };
         let Some(station) = self.channels.get(decision.channel) else {
-            let failure = Failure::new(FailureCode::Misconfigured, format!("there is no channel '{}'", decision.channel));
+            let failure =
+                Failure::new(FailureCode::Misconfigured, format!("there is no channel '{}'", decision.channel));
             return self.end(tenant, parcel, &failure).await;
         };
         let Ok(_place) = station.places.try_acquire() else {
@@ -108,7 +111,12 @@ impl Worker {
     }
 
     /// Records the attempt before it is made. `None`: there is nothing to do now, and what is to come has its timer.
-    async fn claim(&self, tenant: &TenantId, parcel: &Parcel, limit: SignedDuration) -> Result<Option<Claim>, TimerError> {
+    async fn claim(
+        &self,
+        tenant: &TenantId,
+        parcel: &Parcel,
+        limit: SignedDuration,
+    ) -> Result<Option<Claim>, TimerError> {
         let at = self.ctx.clock.now();
         let meta = self.meta(parcel, self.ctx.clock.new_id());
         let mut claimed = None;
@@ -121,7 +129,9 @@ impl Worker {
         };
         match self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await {
             // A crash may have come between giving up and telling so.
-            Ok(decided) if decided.state.phase.is_final() => self.settle(tenant, parcel, &decided.state).await.map(|()| None),
+            Ok(decided) if decided.state.phase.is_final() => {
+                self.settle(tenant, parcel, &decided.state).await.map(|()| None)
+            }
             Ok(decided) if decided.outcome == muster_eventlog::Outcome::Appended => Ok(claimed),
             Ok(_) => Ok(None),
             Err(DecideError::Refused(NotYet { until })) => self.come_again(tenant, parcel, until).await.map(|()| None),
@@ -129,7 +139,14 @@ impl Worker {
         }
     }
 
-    async fn attempt(&self, tenant: &TenantId, parcel: &Parcel, decision: &Decision, channel: &dyn Channel, claim: &Claim) -> Result<Receipt, Failure> {
+    async fn attempt(
+        &self,
+        tenant: &TenantId,
+        parcel: &Parcel,
+        decision: &Decision,
+        channel: &dyn Channel,
+        claim: &Claim,
+    ) -> Result<Receipt, Failure> {
         let attempt = Attempt {
             tenant: tenant.clone(),
             delivery_id: parcel.delivery_id(),
@@ -137,7 +154,11 @@ impl Worker {
             recipient: decision.recipient.clone(),
             route: parcel.route.clone(),
             secret_ref: decision.secret_ref.clone(),
-            link: format!("{}{}", self.ctx.config.server.public_url.trim_end_matches('/'), parcel.message.console_path()),
+            link: format!(
+                "{}{}",
+                self.ctx.config.server.public_url.trim_end_matches('/'),
+                parcel.message.console_path()
+            ),
             number: claim.number,
             possibly_duplicate: claim.possibly_duplicate,
             now: claim.at,
@@ -148,7 +169,13 @@ impl Worker {
     }
 
     /// Records the outcome and sets what follows. If that fails the timer fires again and the claim shows.
-    async fn record(&self, tenant: &TenantId, parcel: &Parcel, claim: &Claim, outcome: Result<Receipt, Failure>) -> Result<(), TimerError> {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        parcel: &Parcel,
+        claim: &Claim,
+        outcome: Result<Receipt, Failure>,
+    ) -> Result<(), TimerError> {
         let now = self.ctx.clock.now();
         let page = parcel.message.is_page_class();
         let meta = self.meta(parcel, outcome_id(parcel, claim.number));
@@ -177,7 +204,9 @@ impl Worker {
     /// What follows from where the delivery stands: the next attempt's timer, or word that it failed.
     async fn settle(&self, tenant: &TenantId, parcel: &Parcel, delivery: &Delivery) -> Result<(), TimerError> {
         match delivery.phase {
-            Phase::Waiting => self.come_again(tenant, parcel, delivery.retry_at.unwrap_or_else(|| self.ctx.clock.now())).await,
+            Phase::Waiting => {
+                self.come_again(tenant, parcel, delivery.retry_at.unwrap_or_else(|| self.ctx.clock.now())).await
+            }
             Phase::GaveUp => self.tell_failure(tenant, parcel, delivery).await,
             Phase::None | Phase::Queued | Phase::Attempting | Phase::Accepted | Phase::Suppressed => Ok(()),
         }
@@ -189,7 +218,9 @@ impl Worker {
             return Ok(());
         }
         let event = derived_id(&["delivery.failed", &parcel.delivery_id().to_string()]);
-        let Some(message) = message::delivery_failed(&parcel.message, event, &parcel.route, &delivery.last_error, self.ctx.clock.now()) else {
+        let Some(message) =
+            message::delivery_failed(&parcel.message, event, &parcel.route, &delivery.last_error, self.ctx.clock.now())
+        else {
             return Ok(());
         };
         let cause = Cause { correlation: parcel.correlation, event: outcome_id(parcel, delivery.attempts) };
@@ -211,8 +242,12 @@ impl Worker {
         metrics::counter!("muster_delivery_attempts_total", "outcome" => result).increment(1);
         let (delivery, attempt) = (parcel.delivery_id(), claim.number);
         match outcome {
-            Ok(_) => tracing::info!(%tenant, %delivery, route = parcel.route, kind = parcel.message.kind, attempt, "delivered"),
-            Err(error) => tracing::warn!(%tenant, %delivery, route = parcel.route, kind = parcel.message.kind, attempt, %error, "not delivered"),
+            Ok(_) => {
+                tracing::info!(%tenant, %delivery, route = parcel.route, kind = parcel.message.kind, attempt, "delivered")
+            }
+            Err(error) => {
+                tracing::warn!(%tenant, %delivery, route = parcel.route, kind = parcel.message.kind, attempt, %error, "not delivered")
+            }
         }
     }
 }

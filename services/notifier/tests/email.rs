@@ -35,7 +35,8 @@ fn channel(relay: Relay) -> Email {
 #[tokio::test]
 async fn the_relay_takes_it_and_every_header_arrives() {
     let Some(server) = SmtpServer::start(ServerTls::None) else { return };
-    let receipt = channel(relay(server.port, SmtpTls::None, None)).deliver(&mail_to("alice@example.com")).await.unwrap();
+    let receipt =
+        channel(relay(server.port, SmtpTls::None, None)).deliver(&mail_to("alice@example.com")).await.unwrap();
     assert!(receipt.0.starts_with("250 2.0.0 Queued as"), "{}", receipt.0);
     let mail = server.mails_like("alice").remove(0);
     assert_eq!(header(&mail, "Subject").unwrap(), "CRITICAL: orders-db (tier 1, production): RPO breached");
@@ -46,14 +47,16 @@ async fn the_relay_takes_it_and_every_header_arrives() {
 
 #[tokio::test]
 async fn starttls_and_implicit_tls_verify_the_certificate() {
-    for (server_tls, client_tls) in [(ServerTls::Starttls, SmtpTls::Starttls), (ServerTls::Implicit, SmtpTls::Implicit)] {
+    for (server_tls, client_tls) in [(ServerTls::Starttls, SmtpTls::Starttls), (ServerTls::Implicit, SmtpTls::Implicit)]
+    {
         let Some(server) = SmtpServer::start(server_tls) else { return };
         let trusted = channel(relay(server.port, client_tls, Some(&server.ca_pem)));
         trusted.deliver(&mail_to("alice@example.com")).await.unwrap();
         assert_eq!(server.mails().len(), 1);
 
         // Nobody vouches for this certificate.
-        let stranger = channel(relay(server.port, client_tls, None)).deliver(&mail_to("alice@example.com")).await.unwrap_err();
+        let stranger =
+            channel(relay(server.port, client_tls, None)).deliver(&mail_to("alice@example.com")).await.unwrap_err();
         assert!(!stranger.code.is_permanent() && stranger.code != FailureCode::OutcomeUnknown, "{stranger}");
         // It is good for localhost, not for another name.
         let other_name = Relay { host: "127.0.0.1".into(), ..relay(server.port, client_tls, Some(&server.ca_pem)) };
@@ -66,7 +69,8 @@ async fn starttls_and_implicit_tls_verify_the_certificate() {
 #[tokio::test]
 async fn without_starttls_nothing_is_sent_in_clear() {
     let Some(server) = SmtpServer::start(ServerTls::None) else { return };
-    let failure = channel(relay(server.port, SmtpTls::Starttls, None)).deliver(&mail_to("alice@example.com")).await.unwrap_err();
+    let failure =
+        channel(relay(server.port, SmtpTls::Starttls, None)).deliver(&mail_to("alice@example.com")).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Misconfigured);
     assert!(failure.text.contains("offers no STARTTLS"), "{failure}");
     assert!(server.mails().is_empty());
@@ -141,7 +145,11 @@ async fn our_own_mistakes_are_named_and_nothing_leaves() {
     let Some(server) = SmtpServer::start(ServerTls::None) else { return };
     std::fs::create_dir(_dir.path().join("_system")).unwrap();
     std::fs::write(_dir.path().join("_system/smtp"), "s3cret").unwrap();
-    let clear = Relay { user: Some("u".into()), password_ref: Some("file:smtp".into()), ..relay(server.port, SmtpTls::None, None) };
+    let clear = Relay {
+        user: Some("u".into()),
+        password_ref: Some("file:smtp".into()),
+        ..relay(server.port, SmtpTls::None, None)
+    };
     let failure = Email::new(Some(clear), secrets).unwrap().deliver(&mail_to("alice@example.com")).await.unwrap_err();
     assert!(failure.text.contains("never sent without TLS") && !failure.text.contains("s3cret"), "{failure}");
     assert!(server.mails().is_empty());

@@ -46,10 +46,20 @@ async fn receiver() -> Receiver {
         .route("/moved", post(|| async { Redirect::permanent("/take") }))
         .route("/gone", post(|| async { StatusCode::GONE }))
         .route("/bad", post(|| async { StatusCode::BAD_REQUEST }))
-        .route("/busy", post(|| async { (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "120")]).into_response() }))
+        .route(
+            "/busy",
+            post(|| async { (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "120")]).into_response() }),
+        )
         .route("/away", post(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .route("/slow", post(std::future::pending::<StatusCode>))
-        .route("/endless", post(|| async { axum::body::Body::from_stream(futures::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024])))) }))
+        .route(
+            "/endless",
+            post(|| async {
+                axum::body::Body::from_stream(futures::stream::repeat_with(|| {
+                    Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024]))
+                }))
+            }),
+        )
         .route("/take", get(|| async { StatusCode::OK }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

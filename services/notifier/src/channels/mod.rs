@@ -57,7 +57,9 @@ pub trait Channel: Send + Sync {
 pub enum SetupError {
     #[error("smtp.from is '{value}', which is no sender: {reason}. Next: write it as \"Muster <muster@example.com>\"")]
     Sender { value: String, reason: String },
-    #[error("webhooks.allow_private_addresses holds '{0}', which is no network, address or host name. Next: correct it, such as 10.1.0.0/16")]
+    #[error(
+        "webhooks.allow_private_addresses holds '{0}', which is no network, address or host name. Next: correct it, such as 10.1.0.0/16"
+    )]
     AllowList(String),
     #[error("the HTTP client could not be built: {0}")]
     Http(String),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use muster_domain::AggregateId;
 use muster_domain::delivery::{Delivery, Phase, Route};
 use muster_domain::pb::common::v1::Environment;
 use muster_domain::pb::notification::v1::DeliveryState;
-use muster_domain::AggregateId;
 use muster_eventlog::{TimerFired, TimerHandler};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,11 @@ async fn killed_between_attempt_and_result_is_tried_again_and_marked() {
     worker(&stage).fire(fired(&stage, &parcel)).await.unwrap();
     assert_eq!(stage.mail.attempts().len(), 1, "it overlapped with the claimed attempt");
     stage.start().await;
-    stage.until("taken", |list| list.iter().any(|d| d.recipient == "hang@example.com" && d.state() == DeliveryState::Accepted)).await;
+    stage
+        .until("taken", |list| {
+            list.iter().any(|d| d.recipient == "hang@example.com" && d.state() == DeliveryState::Accepted)
+        })
+        .await;
     let attempts = stage.mail.attempts();
     assert_eq!(attempts.iter().map(|a| (a.number, a.possibly_duplicate)).collect::<Vec<_>>(), [(1, false), (2, true)]);
     assert_eq!(attempts[0].delivery_id, attempts[1].delivery_id);
@@ -119,7 +123,10 @@ async fn later_is_later_by_a_timer_and_not_a_duplicate() {
     let list = stage.until("taken", |list| list.iter().all(|d| d.state() == DeliveryState::Accepted)).await;
     assert_eq!(list[0].attempts, 2);
     let attempts = stage.mail.attempts();
-    assert!(attempts[1].now.duration_since(attempts[0].now) >= SignedDuration::from_millis(4_500), "page class waits 5 s ± 10 %");
+    assert!(
+        attempts[1].now.duration_since(attempts[0].now) >= SignedDuration::from_millis(4_500),
+        "page class waits 5 s ± 10 %"
+    );
     assert!(!attempts[1].possibly_duplicate);
     stage.stop().await;
 }

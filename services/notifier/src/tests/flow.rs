@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use muster_domain::delivery::routing::rule;
 use muster_domain::execution::Execution;
 use muster_domain::pb::common::v1::{Environment, PageRequest};
-use muster_domain::pb::execution::v1::{ExecutionEvent, ExecutionFailed, ExecutionStarted, StepClaimed, execution_event};
+use muster_domain::pb::execution::v1::{
+    ExecutionEvent, ExecutionFailed, ExecutionStarted, StepClaimed, execution_event,
+};
 use muster_domain::pb::notification::v1::{DeliveryState, DeliveryView, ListDeliveriesRequest};
 use muster_domain::pb::request::v1::{RequestApproved, RequestEvent, RequestOpened, request_event};
 use muster_domain::request::Request;
@@ -38,10 +40,14 @@ async fn an_alert_reaches_its_routes_and_a_failure_is_told_on_the_others() {
     let alice = of(&list, "alice@example.com")[0];
     assert_eq!((alice.state(), alice.attempts, alice.receipt.as_str()), (DeliveryState::Accepted, 1, "250 ok"));
     assert_eq!(alice.subject, "CRITICAL: orders-db (tier 1, production): RPO breached");
-    assert_eq!((alice.resource.as_str(), alice.route.as_str(), alice.message_kind.as_str()), ("orders-db", "by-mail", "rpo.breached"));
+    assert_eq!(
+        (alice.resource.as_str(), alice.route.as_str(), alice.message_kind.as_str()),
+        ("orders-db", "by-mail", "rpo.breached")
+    );
     let rejected = of(&list, "reject@example.com")[0];
     assert_eq!((rejected.state(), rejected.last_error.as_str()), (DeliveryState::GaveUp, "REJECTED: 550 5.7.1 no"));
-    let mut hook: Vec<&str> = of(&list, "https://hooks.example.com/a").iter().map(|d| d.message_kind.as_str()).collect();
+    let mut hook: Vec<&str> =
+        of(&list, "https://hooks.example.com/a").iter().map(|d| d.message_kind.as_str()).collect();
     hook.sort_unstable();
     assert_eq!(hook, ["delivery.failed", "rpo.breached"]);
     assert!(!format!("{list:?}").contains("s3cret"));
@@ -57,7 +63,12 @@ async fn pages(stage: &Stage) {
     let (mut token, mut seen) = (String::new(), Vec::new());
     loop {
         let page = Some(PageRequest { page_size: 1, page_token: token });
-        let ask = ListDeliveriesRequest { tenant: "acme".into(), resource: "orders-db".into(), page, ..ListDeliveriesRequest::default() };
+        let ask = ListDeliveriesRequest {
+            tenant: "acme".into(),
+            resource: "orders-db".into(),
+            page,
+            ..ListDeliveriesRequest::default()
+        };
         let answer = crate::api::list(&stage.ctx, &stage.tenant, &ask).await.unwrap();
         seen.extend(answer.deliveries.into_iter().map(|d| d.delivery_id));
         token = answer.page.unwrap().next_page_token;
@@ -67,10 +78,14 @@ async fn pages(stage: &Stage) {
     }
     let all: Vec<String> = stage.list().await.into_iter().map(|d| d.delivery_id).collect();
     assert_eq!(seen, all);
-    let ask = ListDeliveriesRequest { tenant: "acme".into(), resource: "other".into(), ..ListDeliveriesRequest::default() };
+    let ask =
+        ListDeliveriesRequest { tenant: "acme".into(), resource: "other".into(), ..ListDeliveriesRequest::default() };
     assert!(crate::api::list(&stage.ctx, &stage.tenant, &ask).await.unwrap().deliveries.is_empty());
     let far = ListDeliveriesRequest { page: Some(PageRequest { page_size: 501, page_token: String::new() }), ..ask };
-    assert_eq!(crate::api::list(&stage.ctx, &stage.tenant, &far).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    assert_eq!(
+        crate::api::list(&stage.ctx, &stage.tenant, &far).await.unwrap_err().code(),
+        tonic::Code::InvalidArgument
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +135,13 @@ async fn a_requests_life_is_told_with_what_it_is_about() {
     stage.append::<Request>("r-1", request(request_event::Event::Opened(opened)), now).await;
     let approved = RequestApproved { completes: true, ..RequestApproved::default() };
     stage.append::<Request>("r-1", request(request_event::Event::Approved(approved)), now).await;
-    let started = ExecutionStarted { request_id: "r-1".into(), resource: "orders-db".into(), tier: 1, environment: 1, ..ExecutionStarted::default() };
+    let started = ExecutionStarted {
+        request_id: "r-1".into(),
+        resource: "orders-db".into(),
+        tier: 1,
+        environment: 1,
+        ..ExecutionStarted::default()
+    };
     stage.append::<Execution>("r-1", run(execution_event::Event::Started(started)), now).await;
     stage.append::<Execution>("r-1", run(execution_event::Event::StepClaimed(StepClaimed::default())), now).await;
     let failed = ExecutionFailed { error: "it broke".into(), ..ExecutionFailed::default() };
@@ -129,7 +150,10 @@ async fn a_requests_life_is_told_with_what_it_is_about() {
     let list = stage.until("four messages", |list| all_finished(list, 4)).await;
     let kinds: Vec<&str> = list.iter().rev().map(|d| d.message_kind.as_str()).collect();
     assert_eq!(kinds, ["request.created", "request.approved", "request.started", "request.failed"]);
-    assert!(list.iter().all(|d| d.request_id == "r-1" && d.subject.contains("orders-db (tier 1, production) to site-b")), "{list:?}");
+    assert!(
+        list.iter().all(|d| d.request_id == "r-1" && d.subject.contains("orders-db (tier 1, production) to site-b")),
+        "{list:?}"
+    );
     stage.stop().await;
 }
 
@@ -145,8 +169,17 @@ async fn old_news_is_not_told_and_an_end_follows_only_its_alert() {
     stage.start().await;
 
     let list = stage.until("four decisions", |list| all_finished(list, 4)).await;
-    let rules: Vec<(&str, &str)> = list.iter().rev().map(|d| (d.message_kind.as_str(), d.last_error.as_str())).collect();
-    assert_eq!(rules, [("rpo.breached", rule::TOO_OLD), ("rpo.breached", ""), ("alert.resolved", rule::ALERT_NOT_TOLD), ("alert.resolved", "")]);
+    let rules: Vec<(&str, &str)> =
+        list.iter().rev().map(|d| (d.message_kind.as_str(), d.last_error.as_str())).collect();
+    assert_eq!(
+        rules,
+        [
+            ("rpo.breached", rule::TOO_OLD),
+            ("rpo.breached", ""),
+            ("alert.resolved", rule::ALERT_NOT_TOLD),
+            ("alert.resolved", "")
+        ]
+    );
     let threads: Vec<Option<String>> = stage.mail.attempts().iter().map(|a| a.message.thread()).collect();
     assert_eq!(threads, [Some("alert new".to_owned()), Some("alert new".to_owned())]);
     stage.stop().await;

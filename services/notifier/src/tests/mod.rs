@@ -1,6 +1,10 @@
 //! The whole service on a real log and a real database; only the far sides are played.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test panics to fail, and makes its own ids and times")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test panics to fail, and makes its own ids and times"
+)]
 
 mod crash;
 mod far_side;
@@ -9,7 +13,9 @@ mod stage;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::pb::common::v1::{Environment, Tier};
-use muster_domain::pb::inventory::v1::{EmailChannel, NotificationRouteSpec, WebhookChannel, notification_route_spec::Channel};
+use muster_domain::pb::inventory::v1::{
+    EmailChannel, NotificationRouteSpec, WebhookChannel, notification_route_spec::Channel,
+};
 use muster_domain::pb::readiness::v1::{
     AlertKind, AlertOpened, AlertResolved, ReadinessEvent, Severity, readiness_event::Event,
 };

@@ -65,7 +65,8 @@ impl Stage {
             health: self.ctx.health.clone(),
             shutdown: self.ctx.shutdown.clone(),
         };
-        self.running = Some(tokio::spawn(async move { serve::serve_on(around, vec![service], listener).await.unwrap() }));
+        self.running =
+            Some(tokio::spawn(async move { serve::serve_on(around, vec![service], listener).await.unwrap() }));
     }
 
     pub(super) async fn stop(&mut self) {

@@ -1,24 +1,22 @@
 //! What the tests of the notifier share.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![expect(dead_code, reason = "each test program uses a part of it")]
 
-pub mod smtp;
-
-use std::sync::Arc;
+pub(crate) mod smtp;
 
 use jiff::Timestamp;
 use muster_domain::delivery::message::Fact;
 use muster_domain::delivery::{Message, Severity, recipient};
 use muster_domain::pb::common::v1::{Environment, Tier};
-use muster_notifier::channels::{Attempt, Channel};
+use muster_notifier::channels::Attempt;
 use muster_runtime::SecretResolver;
 use muster_runtime::config::Secrets;
 use uuid::Uuid;
 
-pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Tenant acme's "file:hook" is [`SECRET`].
-pub fn secrets() -> (tempfile::TempDir, SecretResolver) {
+pub(crate) fn secrets() -> (tempfile::TempDir, SecretResolver) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("acme")).unwrap();
     std::fs::write(dir.path().join("acme/hook"), SECRET).unwrap();
@@ -26,7 +24,7 @@ pub fn secrets() -> (tempfile::TempDir, SecretResolver) {
     (dir, resolver)
 }
 
-pub fn message() -> Message {
+pub(crate) fn message() -> Message {
     Message {
         kind: "rpo.breached".into(),
         event_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),
@@ -49,11 +47,11 @@ pub fn message() -> Message {
     }
 }
 
-pub fn mail_to(address: &str) -> Attempt {
+pub(crate) fn mail_to(address: &str) -> Attempt {
     attempt(recipient::email(address).unwrap())
 }
 
-pub fn post_to(url: &str) -> Attempt {
+pub(crate) fn post_to(url: &str) -> Attempt {
     attempt(recipient::webhook(url).unwrap())
 }
 
@@ -71,5 +69,3 @@ fn attempt(recipient: recipient::Recipient) -> Attempt {
         now: Timestamp::now(),
     }
 }
-
-pub type Channels = Vec<Arc<dyn Channel>>;

@@ -8,22 +8,22 @@ use tempfile::TempDir;
 
 /// How the server offers TLS.
 #[derive(Clone, Copy, PartialEq)]
-pub enum ServerTls {
+pub(crate) enum ServerTls {
     None,
     Starttls,
     Implicit,
 }
 
-pub struct SmtpServer {
+pub(crate) struct SmtpServer {
     process: Child,
-    pub port: u16,
-    pub ca_pem: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) ca_pem: Vec<u8>,
     dir: TempDir,
 }
 
 impl SmtpServer {
     /// `None` when aiosmtpd is not installed: the caller says loudly that it skips.
-    pub fn start(tls: ServerTls) -> Option<Self> {
+    pub(crate) fn start(tls: ServerTls) -> Option<Self> {
         let python = python()?;
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = certificate(dir.path());
@@ -38,7 +38,13 @@ impl SmtpServer {
         }
         let mail = dir.path().join("mail");
         std::fs::create_dir(&mail).unwrap();
-        let process = command.arg(&mail).env("PYTHONPATH", fakes).env("PYTHONDONTWRITEBYTECODE", "1").stderr(Stdio::null()).spawn().unwrap();
+        let process = command
+            .arg(&mail)
+            .env("PYTHONPATH", fakes)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let server = Self { process, port, ca_pem: std::fs::read(&cert).unwrap(), dir };
         server.wait_ready();
         Some(server)
@@ -53,16 +59,19 @@ impl SmtpServer {
     }
 
     /// (file name, content) of everything that arrived whole, in order.
-    pub fn mails(&self) -> Vec<(String, String)> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(self.dir.path().join("mail")).unwrap().map(|e| e.unwrap().path()).collect();
+    pub(crate) fn mails(&self) -> Vec<(String, String)> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(self.dir.path().join("mail")).unwrap().map(|e| e.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|e| e == "eml"));
         files.sort();
-        let content = |path: &PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap());
+        let content = |path: &PathBuf| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
+        };
         files.iter().map(content).collect()
     }
 
     /// Those whose file name holds this.
-    pub fn mails_like(&self, part: &str) -> Vec<String> {
+    pub(crate) fn mails_like(&self, part: &str) -> Vec<String> {
         self.mails().into_iter().filter(|(name, _)| name.contains(part)).map(|(_, mail)| mail).collect()
     }
 }
@@ -75,7 +84,7 @@ impl Drop for SmtpServer {
 }
 
 /// The value of a header, unfolded.
-pub fn header(mail: &str, name: &str) -> Option<String> {
+pub(crate) fn header(mail: &str, name: &str) -> Option<String> {
     let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
     head.split("\r\n").find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
 }
@@ -86,11 +95,18 @@ fn python() -> Option<PathBuf> {
         return Some(named.into());
     }
     let installed = muster_local::tools::state_base(&root()).ok()?.join("tools/venv/bin/python");
-    let works = Command::new(&installed).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let works = Command::new(&installed)
+        .args(["-c", "import aiosmtpd"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
     if works {
         return Some(installed);
     }
-    println!("skipped: aiosmtpd is not installed at {}. Next: run scripts/setup, or set MUSTER_AIOSMTPD_PYTHON", installed.display());
+    println!(
+        "skipped: aiosmtpd is not installed at {}. Next: run scripts/setup, or set MUSTER_AIOSMTPD_PYTHON",
+        installed.display()
+    );
     eprintln!("skipped: aiosmtpd is not installed at {}", installed.display());
     None
 }
@@ -102,7 +118,19 @@ fn root() -> PathBuf {
 fn certificate(dir: &Path) -> (PathBuf, PathBuf) {
     let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
         .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(&key)

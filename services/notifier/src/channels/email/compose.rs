@@ -1,6 +1,6 @@
 //! The mail itself: headers that thread and identify, a text and an HTML part.
 //!
-//! Every header value passes `one_line`, so nothing that people typed can add a header.
+//! Every header value passes `clip`, which makes one line of it, so nothing that people typed can add a header.
 
 use std::time::SystemTime;
 
@@ -9,14 +9,14 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
-use muster_domain::delivery::message::{clip, environment_name, one_line, tier_name};
+use muster_domain::delivery::message::{clip, environment_name, tier_name};
 use muster_domain::delivery::{Failure, FailureCode};
 use muster_domain::ids::derived_id;
 
 use crate::channels::Attempt;
 
 /// A word longer than a line cannot be folded, and lines over 998 characters are refused.
-const MAX_HEADER_CHARS: usize = 200;
+const MAX_HEADER_BYTES: usize = 200;
 
 /// A mail ready for the relay.
 pub(super) struct Mail {
@@ -41,18 +41,19 @@ impl Composer {
 
     pub(super) fn compose(&self, attempt: &Attempt, from: &Mailbox) -> Result<Mail, Failure> {
         let message = &attempt.message;
-        let recipient: Address = attempt
-            .recipient
-            .address
-            .parse()
-            .map_err(|e| Failure::new(FailureCode::BadAddress, format!("'{}' is no mail address: {e}", attempt.recipient.shown)))?;
-        let body = MultiPart::alternative_plain_html(self.render("message.txt", attempt)?, self.render("message.html", attempt)?);
+        let recipient: Address = attempt.recipient.address.parse().map_err(|e| {
+            Failure::new(FailureCode::BadAddress, format!("'{}' is no mail address: {e}", attempt.recipient.shown))
+        })?;
+        let body = MultiPart::alternative_plain_html(
+            self.render("message.txt", attempt)?,
+            self.render("message.html", attempt)?,
+        );
         let domain = from.email.domain();
         let mut builder = lettre::Message::builder()
             .from(from.clone())
             .to(Mailbox::new(None, recipient.clone()))
             .date(SystemTime::from(message.occurred_at.max(attempt.now)))
-            .subject(clip(&one_line(&message.subject), MAX_HEADER_CHARS));
+            .subject(clip(&message.subject, MAX_HEADER_BYTES));
         builder = builder.message_id(Some(message_id(attempt, domain)));
         if let Some(root) = thread_root(attempt, domain).filter(|_| !message.opens_thread) {
             builder = builder.in_reply_to(root.clone()).references(root);
@@ -71,14 +72,18 @@ impl Composer {
             ("X-Muster-Possibly-Duplicate", if attempt.possibly_duplicate { "yes".into() } else { String::new() }),
         ];
         for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
-            builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), clip(&one_line(&value), MAX_HEADER_CHARS)));
+            builder = builder
+                .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), clip(&value, MAX_HEADER_BYTES)));
         }
-        let mail = builder.multipart(body).map_err(|e| Failure::new(FailureCode::Misconfigured, format!("the mail could not be built: {e}")))?;
+        let mail = builder
+            .multipart(body)
+            .map_err(|e| Failure::new(FailureCode::Misconfigured, format!("the mail could not be built: {e}")))?;
         Ok(Mail { sender: from.email.clone(), recipient, bytes: mail.formatted() })
     }
 
     fn render(&self, template: &str, attempt: &Attempt) -> Result<String, Failure> {
-        let broken = |e: minijinja::Error| Failure::new(FailureCode::Misconfigured, format!("template {template}: {e}"));
+        let broken =
+            |e: minijinja::Error| Failure::new(FailureCode::Misconfigured, format!("template {template}: {e}"));
         let message = &attempt.message;
         let values = context! {
             message => Value::from(Serde(message)),

@@ -25,9 +25,10 @@ use pace::Pace;
 /// One message a second: what mailbox providers grant a single sender (30 a minute and more).
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// Waiting for a turn counts against the attempt: longer than this and it comes back by its schedule.
-const MAX_WAIT_FOR_TURN: Duration = Duration::from_secs(60);
-/// Turn, connection, dialogue and the final answer, with room: see `session` for the parts.
-const ATTEMPT_LIMIT: SignedDuration = SignedDuration::from_secs(60 + 10 + 7 * 60 + 300 + 10);
+const MAX_WAIT_FOR_TURN: Duration = Duration::from_secs(20);
+/// Turn, dialogue and the final answer, with room: see `session` for the parts. After a crash in the
+/// middle of an attempt the next one waits for so long.
+const ATTEMPT_LIMIT: SignedDuration = SignedDuration::from_secs(20 + 120 + 300 + 10);
 const CONCURRENCY: usize = 4;
 
 /// The relay and how to speak to it.
@@ -50,7 +51,10 @@ impl Relay {
     /// `None` when no relay is configured: messages then wait and say so.
     pub fn from_config(config: &Config) -> Result<Option<Self>, SetupError> {
         let Some(smtp) = &config.smtp else { return Ok(None) };
-        let from = smtp.from.parse::<Mailbox>().map_err(|e| SetupError::Sender { value: smtp.from.clone(), reason: e.to_string() })?;
+        let from = smtp
+            .from
+            .parse::<Mailbox>()
+            .map_err(|e| SetupError::Sender { value: smtp.from.clone(), reason: e.to_string() })?;
         Ok(Some(Self {
             host: smtp.host.clone(),
             port: smtp.port,
@@ -102,12 +106,18 @@ impl Channel for Email {
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
         let Some(relay) = &self.relay else {
-            return Err(Failure::new(FailureCode::Misconfigured, "no mail relay is configured; set the [smtp] section"));
+            return Err(Failure::new(
+                FailureCode::Misconfigured,
+                "no mail relay is configured; set the [smtp] section",
+            ));
         };
         let password = self.password(relay)?;
         let mail = self.composer.compose(attempt, &relay.from)?;
         if tokio::time::timeout(MAX_WAIT_FOR_TURN, self.pace.turn()).await.is_err() {
-            return Err(Failure::new(FailureCode::Deferred, "too many messages wait for the relay; it takes one at a time"));
+            return Err(Failure::new(
+                FailureCode::Deferred,
+                "too many messages wait for the relay; it takes one at a time",
+            ));
         }
         session::send(relay, password.as_ref(), &mail).await.map(Receipt)
     }

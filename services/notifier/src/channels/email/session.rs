@@ -22,18 +22,37 @@ use super::compose::Mail;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const COMMAND: Duration = Duration::from_secs(60);
+/// All commands before the message together.
+const BEFORE_MESSAGE: Duration = Duration::from_secs(120);
+const GOODBYE: Duration = Duration::from_secs(3);
 /// RFC 5321 asks for up to ten minutes: giving up early would only make duplicates.
 const FINAL_ANSWER: Duration = Duration::from_secs(300);
 
 /// Sends it and gives the relay's answer back.
 pub(super) async fn send(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<String, Failure> {
-    let mut connection = connect(relay).await?;
-    let outcome = converse(&mut connection, relay, password, mail).await;
+    let slow = |_| {
+        Failure::new(
+            FailureCode::Unreachable,
+            format!("the relay did not take the message's envelope within {} s", BEFORE_MESSAGE.as_secs()),
+        )
+    };
+    let mut connection =
+        tokio::time::timeout(BEFORE_MESSAGE, envelope(relay, password, mail)).await.map_err(slow)??;
+    let answer = message_stage(FINAL_ANSWER, connection.message(&mail.bytes), FailureCode::OutcomeUnknown).await?;
     // The outcome stands; a relay that does not say goodbye changes nothing.
-    if outcome.is_ok() {
-        let _ = tokio::time::timeout(CONNECT, connection.quit()).await;
-    }
-    outcome
+    let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
+    let text: Vec<&str> = answer.message().collect();
+    Ok(format!("{} {}", answer.code(), text.join(" ")))
+}
+
+/// Everything up to the relay's readiness for the message itself.
+async fn envelope(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<AsyncSmtpConnection, Failure> {
+    let mut connection = connect(relay).await?;
+    log_in(&mut connection, relay, password).await?;
+    stage("MAIL FROM", COMMAND, connection.command(MailFrom::new(Some(mail.sender.clone()), vec![]))).await?;
+    recipient_stage(connection.command(Rcpt::new(mail.recipient.clone(), vec![]))).await?;
+    message_stage(COMMAND, connection.command(Data), FailureCode::Unreachable).await?;
+    Ok(connection)
 }
 
 async fn connect(relay: &Relay) -> Result<AsyncSmtpConnection, Failure> {
@@ -54,7 +73,10 @@ async fn connect(relay: &Relay) -> Result<AsyncSmtpConnection, Failure> {
         if !connection.can_starttls() {
             return Err(Failure::new(
                 FailureCode::Misconfigured,
-                format!("{} offers no STARTTLS; nothing is sent in clear. Use tls = \"implicit\" or mend the relay", relay.host),
+                format!(
+                    "{} offers no STARTTLS; nothing is sent in clear. Use tls = \"implicit\" or mend the relay",
+                    relay.host
+                ),
             ));
         }
         stage("STARTTLS", COMMAND, connection.starttls(tls_parameters(relay)?, &hello)).await?;
@@ -62,7 +84,11 @@ async fn connect(relay: &Relay) -> Result<AsyncSmtpConnection, Failure> {
     Ok(connection)
 }
 
-async fn converse(connection: &mut AsyncSmtpConnection, relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<String, Failure> {
+async fn log_in(
+    connection: &mut AsyncSmtpConnection,
+    relay: &Relay,
+    password: Option<&SecretString>,
+) -> Result<(), Failure> {
     if let (Some(user), Some(password)) = (&relay.user, password) {
         if relay.tls == SmtpTls::None {
             return Err(Failure::new(FailureCode::Misconfigured, "a password is never sent without TLS; set smtp.tls"));
@@ -70,20 +96,19 @@ async fn converse(connection: &mut AsyncSmtpConnection, relay: &Relay, password:
         let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
         stage("AUTH", COMMAND, connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)).await?;
     }
-    stage("MAIL FROM", COMMAND, connection.command(MailFrom::new(Some(mail.sender.clone()), vec![]))).await?;
-    recipient_stage(connection.command(Rcpt::new(mail.recipient.clone(), vec![]))).await?;
-    message_stage(COMMAND, connection.command(Data), FailureCode::Unreachable).await?;
-    let answer = message_stage(FINAL_ANSWER, connection.message(&mail.bytes), FailureCode::OutcomeUnknown).await?;
-    let text: Vec<&str> = answer.message().collect();
-    Ok(format!("{} {}", answer.code(), text.join(" ")))
+    Ok(())
 }
 
 /// A stage about the relay, not about this recipient: a refusal there is ours to mend, so it is tried again.
 async fn stage<T>(name: &str, limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
     match tokio::time::timeout(limit, work).await {
-        Err(_) => Err(Failure::new(FailureCode::Unreachable, format!("{name}: no answer within {} s", limit.as_secs()))),
+        Err(_) => {
+            Err(Failure::new(FailureCode::Unreachable, format!("{name}: no answer within {} s", limit.as_secs())))
+        }
         Ok(Err(e)) if e.is_transient() => Err(Failure::new(FailureCode::Deferred, format!("{name}: {e}"))),
-        Ok(Err(e)) if e.is_permanent() || e.is_tls() || e.is_client() => Err(Failure::new(FailureCode::Misconfigured, format!("{name}: {e}"))),
+        Ok(Err(e)) if e.is_permanent() || e.is_tls() || e.is_client() => {
+            Err(Failure::new(FailureCode::Misconfigured, format!("{name}: {e}")))
+        }
         Ok(Err(e)) => Err(Failure::new(FailureCode::Unreachable, format!("{name}: {e}"))),
         Ok(Ok(value)) => Ok(value),
     }
@@ -101,7 +126,11 @@ async fn recipient_stage(work: impl Future<Output = Result<Response, Error>>) ->
 }
 
 /// A stage about this message: 4xx later, 5xx never, and without an answer what `silence` says.
-async fn message_stage(limit: Duration, work: impl Future<Output = Result<Response, Error>>, silence: FailureCode) -> Result<Response, Failure> {
+async fn message_stage(
+    limit: Duration,
+    work: impl Future<Output = Result<Response, Error>>,
+    silence: FailureCode,
+) -> Result<Response, Failure> {
     match tokio::time::timeout(limit, work).await {
         Err(_) => Err(Failure::new(silence, format!("no answer within {} s", limit.as_secs()))),
         Ok(Err(e)) if e.is_transient() => Err(Failure::new(FailureCode::Deferred, e.to_string())),
@@ -116,7 +145,9 @@ fn enhanced_code(text: &str) -> Option<&str> {
     text.split([' ', '\n']).find(|word| {
         let mut numbers = word.split('.');
         let class_ok = numbers.next().is_some_and(|class| matches!(class, "2" | "4" | "5"));
-        let number = |part: Option<&str>| part.is_some_and(|p| !p.is_empty() && p.len() <= 3 && p.bytes().all(|b| b.is_ascii_digit()));
+        let number = |part: Option<&str>| {
+            part.is_some_and(|p| !p.is_empty() && p.len() <= 3 && p.bytes().all(|b| b.is_ascii_digit()))
+        };
         class_ok && number(numbers.next()) && number(numbers.next()) && numbers.next().is_none()
     })
 }
@@ -135,7 +166,10 @@ fn require_loopback(host: &str) -> Result<(), Failure> {
     if loopback {
         return Ok(());
     }
-    Err(Failure::new(FailureCode::Misconfigured, format!("mail in clear goes only to this machine, not to {host}; set smtp.tls")))
+    Err(Failure::new(
+        FailureCode::Misconfigured,
+        format!("mail in clear goes only to this machine, not to {host}; set smtp.tls"),
+    ))
 }
 
 #[cfg(test)]

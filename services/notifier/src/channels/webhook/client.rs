@@ -55,8 +55,15 @@ impl Client {
     }
 
     /// The receipt is the status; the body is read up to its limit and thrown away.
-    pub(super) async fn post(&self, url: &str, headers: [(&'static str, String); 3], body: Vec<u8>, now: Timestamp) -> Result<String, Failure> {
-        let url = self.policy.check_url(url).map_err(|refused| Failure::new(FailureCode::Forbidden, refused.to_string()))?;
+    pub(super) async fn post(
+        &self,
+        url: &str,
+        headers: [(&'static str, String); 3],
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<String, Failure> {
+        let url =
+            self.policy.check_url(url).map_err(|refused| Failure::new(FailureCode::Forbidden, refused.to_string()))?;
         let mut request = self.http.post(url).header(header::CONTENT_TYPE, "application/json").body(body);
         for (name, value) in headers {
             request = request.header(name, value);
@@ -76,11 +83,20 @@ fn judge(response: &Response, now: Timestamp) -> Result<String, Failure> {
     let text = format!("HTTP {}", status.as_u16());
     Err(match status {
         StatusCode::GONE => Failure::new(FailureCode::Gone, format!("{text}: the endpoint is gone")),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            let wait = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| retry_after(v, now));
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => {
+            let wait = response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|v| v.to_str().ok())
+                .and_then(|v| retry_after(v, now));
             Failure::new(FailureCode::Deferred, text).retry_after(wait)
         }
-        _ if status.is_redirection() => Failure::new(FailureCode::Failed, format!("{text}: redirects are never followed; register the final URL")),
+        _ if status.is_redirection() => {
+            Failure::new(FailureCode::Failed, format!("{text}: redirects are never followed; register the final URL"))
+        }
         _ => Failure::new(FailureCode::Failed, text),
     })
 }
@@ -111,7 +127,8 @@ fn broken(error: reqwest::Error) -> Failure {
     if let Some(refused) = find_refused(&error) {
         return Failure::new(FailureCode::Forbidden, refused);
     }
-    let code = if error.is_connect() || error.is_builder() { FailureCode::Unreachable } else { FailureCode::OutcomeUnknown };
+    let code =
+        if error.is_connect() || error.is_builder() { FailureCode::Unreachable } else { FailureCode::OutcomeUnknown };
     let timed_out = if error.is_timeout() { "timed out: " } else { "" };
     Failure::new(code, format!("{timed_out}{}", chain(&error)))
 }
@@ -141,11 +158,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
     use super::*;
 
     #[test]
     fn retry_after_takes_seconds_and_dates() {
-        let now: Timestamp = "2015-10-21T07:27:00Z".parse().expect("valid");
+        let now: Timestamp = "2015-10-21T07:27:00Z".parse().unwrap();
         assert_eq!(retry_after("120", now), Some(SignedDuration::from_secs(120)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(SignedDuration::from_secs(60)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:20:00 GMT", now), Some(SignedDuration::ZERO));

@@ -23,7 +23,9 @@ pub enum Refused {
     Port(u16),
     #[error("credentials in the URL are not allowed")]
     Credentials,
-    #[error("{host} is a private, local or reserved address; ask the operator to allow it in webhooks.allow_private_addresses")]
+    #[error(
+        "{host} is a private, local or reserved address; ask the operator to allow it in webhooks.allow_private_addresses"
+    )]
     PrivateAddress { host: String },
     #[error("{host} has no address")]
     NoAddress { host: String },
@@ -42,7 +44,8 @@ impl Policy {
         let mut policy = Self::default();
         for entry in allow {
             let text = entry.trim().trim_end_matches('.').to_ascii_lowercase();
-            let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            let is_name =
+                !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
             if let Ok(network) = text.parse::<IpNet>() {
                 policy.networks.push(network);
             } else if let Ok(address) = text.parse::<IpAddr>() {
@@ -70,7 +73,8 @@ impl Policy {
         };
         match url.scheme() {
             "https" => {}
-            "http" if allowed && (address.is_some_and(|ip| ip.is_loopback()) || url.host_str() == Some("localhost")) => {}
+            "http"
+                if allowed && (address.is_some_and(|ip| ip.is_loopback()) || url.host_str() == Some("localhost")) => {}
             _ => return Err(Refused::NotHttps),
         }
         let port = url.port_or_known_default().unwrap_or(0);
@@ -132,7 +136,11 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     // Global unicast only; out of it, what embeds or tunnels other addresses is refused too:
     // mapped, NAT64, 6to4 and Teredo could carry a private IPv4.
-    (a & 0xe000) == 0x2000 && a != 0x2002 && !(a == 0x2001 && b < 0x0200) && !(a == 0x2001 && b == 0x0db8) && !(a == 0x3fff && b < 0x1000)
+    (a & 0xe000) == 0x2000
+        && a != 0x2002
+        && !(a == 0x2001 && b < 0x0200)
+        && !(a == 0x2001 && b == 0x0db8)
+        && !(a == 0x3fff && b < 0x1000)
 }
 
 /// Resolves a name and lets only checked addresses through.

@@ -9,18 +9,51 @@ fn policy(allow: &[&str]) -> Policy {
 #[test]
 fn only_https_on_443_to_public_addresses() {
     let refused = [
-        "http://example.com/", "ftp://example.com/", "https://example.com:8443/", "https://user:pw@example.com/", "https://user@example.com/",
-        "https://127.0.0.1/", "https://127.1/", "https://2130706433/", "https://0x7f.0.0.1/", "https://0/", "https://10.1.2.3/", "https://172.16.0.1/",
-        "https://192.168.1.1/", "https://169.254.169.254/latest/meta-data", "https://100.64.0.1/", "https://100.100.100.200/", "https://168.63.129.16/",
-        "https://224.0.0.1/", "https://255.255.255.255/", "https://192.0.2.1/", "https://198.18.0.1/", "https://192.88.99.1/", "https://240.0.0.1/",
-        "https://[::1]/", "https://[::]/", "https://[fe80::1]/", "https://[fc00::1]/", "https://[fd00:ec2::254]/", "https://[ff02::1]/",
-        "https://[::ffff:10.0.0.1]/", "https://[::ffff:8.8.8.8]/", "https://[64:ff9b::a00:1]/", "https://[2002:a00:1::]/", "https://[2001::1]/",
-        "https://[2001:db8::1]/", "not a url", "file:///etc/passwd", "https://localhost:1/",
+        "http://example.com/",
+        "ftp://example.com/",
+        "https://example.com:8443/",
+        "https://user:pw@example.com/",
+        "https://user@example.com/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f.0.0.1/",
+        "https://0/",
+        "https://10.1.2.3/",
+        "https://172.16.0.1/",
+        "https://192.168.1.1/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://100.64.0.1/",
+        "https://100.100.100.200/",
+        "https://168.63.129.16/",
+        "https://224.0.0.1/",
+        "https://255.255.255.255/",
+        "https://192.0.2.1/",
+        "https://198.18.0.1/",
+        "https://192.88.99.1/",
+        "https://240.0.0.1/",
+        "https://[::1]/",
+        "https://[::]/",
+        "https://[fe80::1]/",
+        "https://[fc00::1]/",
+        "https://[fd00:ec2::254]/",
+        "https://[ff02::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[::ffff:8.8.8.8]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://[2002:a00:1::]/",
+        "https://[2001::1]/",
+        "https://[2001:db8::1]/",
+        "not a url",
+        "file:///etc/passwd",
+        "https://localhost:1/",
     ];
     for url in refused {
         assert!(policy(&[]).check_url(url).is_err(), "{url}");
     }
-    for url in ["https://example.com/hook?x=1", "https://8.8.8.8/", "https://[2606:4700::1111]/a", "https://example.com:443/"] {
+    for url in
+        ["https://example.com/hook?x=1", "https://8.8.8.8/", "https://[2606:4700::1111]/a", "https://example.com:443/"]
+    {
         assert!(policy(&[]).check_url(url).is_ok(), "{url}");
     }
 }
@@ -28,10 +61,19 @@ fn only_https_on_443_to_public_addresses() {
 #[test]
 fn the_operator_can_allow_networks_addresses_and_names() {
     let p = policy(&["10.1.0.0/16", "127.0.0.1", "hooks.internal."]);
-    for url in ["https://10.1.2.3/", "https://10.1.2.3:8443/", "http://127.0.0.1:8080/a", "https://hooks.internal:9443/"] {
+    for url in
+        ["https://10.1.2.3/", "https://10.1.2.3:8443/", "http://127.0.0.1:8080/a", "https://hooks.internal:9443/"]
+    {
         assert!(p.check_url(url).is_ok(), "{url}");
     }
-    for url in ["https://10.2.0.1/", "http://10.1.2.3/", "http://127.0.0.2/", "http://hooks.internal/", "https://other.internal:9443/", "http://localhost/"] {
+    for url in [
+        "https://10.2.0.1/",
+        "http://10.1.2.3/",
+        "http://127.0.0.2/",
+        "http://hooks.internal/",
+        "https://other.internal:9443/",
+        "http://localhost/",
+    ] {
         assert!(p.check_url(url).is_err(), "{url}");
     }
     assert!(p.check_address("hooks.internal", "192.168.0.5".parse().unwrap()).is_ok());

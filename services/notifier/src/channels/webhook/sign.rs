@@ -45,7 +45,12 @@ fn key(value: &str) -> Option<Webhook> {
 }
 
 /// The three headers for exactly these bytes, at this second.
-pub(super) fn headers(keys: &[Webhook], id: &str, unix_seconds: i64, body: &[u8]) -> Result<[(&'static str, String); 3], SignError> {
+pub(super) fn headers(
+    keys: &[Webhook],
+    id: &str,
+    unix_seconds: i64,
+    body: &[u8],
+) -> Result<[(&'static str, String); 3], SignError> {
     let signatures: Result<Vec<String>, _> = keys.iter().map(|key| key.sign(id, unix_seconds, body)).collect();
     let signatures = signatures.map_err(|e| SignError::Signing(e.to_string()))?;
     Ok([
@@ -59,7 +64,8 @@ pub(super) fn headers(keys: &[Webhook], id: &str, unix_seconds: i64, body: &[u8]
 pub fn webhook_id(event: Uuid) -> String {
     const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let bits = event.as_u128();
-    let digit = |i: u32| CROCKFORD.get(usize::try_from(bits >> (i * 5) & 31).unwrap_or(0)).map_or('0', |b| char::from(*b));
+    let digit =
+        |i: u32| CROCKFORD.get(usize::try_from(bits >> (i * 5) & 31).unwrap_or(0)).map_or('0', |b| char::from(*b));
     format!("msg_{}", (0..26).rev().map(digit).collect::<String>())
 }
 
@@ -86,7 +92,8 @@ mod tests {
     fn the_specifications_example_id_is_taken_as_it_is() {
         let body = br#"{"type":"contact.created"}"#;
         let signature = sign(SECRET, "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", 1_674_087_231, body);
-        let expected = Webhook::new(SECRET).unwrap().sign("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", 1_674_087_231, body).unwrap();
+        let expected =
+            Webhook::new(SECRET).unwrap().sign("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", 1_674_087_231, body).unwrap();
         assert_eq!(signature, expected);
     }
 
@@ -99,7 +106,14 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused_without_showing_it() {
-        let bad = ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
+        let bad = [
+            "",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_",
+            "whsec_c2hvcnQ=",
+            "whsec_!!!!9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ];
         for secret in bad {
             let error = keys(&SecretString::from(secret.to_owned())).map(|_| ()).unwrap_err().to_string();
             assert!(!error.contains("9r8GKYqr"), "{error}");

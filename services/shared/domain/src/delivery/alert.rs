@@ -6,7 +6,7 @@ use crate::pb::readiness::v1::{
 };
 use crate::time::{duration_from_pb, from_pb, humane};
 
-use super::message::{MAX_LIST, MAX_TEXT_CHARS, Message, Severity, Source, clip, kind};
+use super::message::{MAX_LIST, MAX_TEXT_BYTES, Message, Severity, Source, clip, kind};
 
 /// The message of a readiness event; a status change alone makes none, its alert does.
 pub fn message(source: &Source, event: &ReadinessEvent) -> Option<Message> {
@@ -125,7 +125,7 @@ fn reason_text(reason: &Reason) -> String {
         })
         .collect();
     let numbers = if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join("; ")) };
-    clip(&format!("{}: {}{numbers}", reason.code, reason.text), MAX_TEXT_CHARS)
+    clip(&format!("{}: {}{numbers}", reason.code, reason.text), MAX_TEXT_BYTES)
 }
 
 fn status_name(status: Status) -> &'static str {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
+use super::message::{MAX_TEXT_BYTES, clip};
+
 /// What kind of failure it was. Its name leads the recorded error, so the log alone tells what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureCode {
@@ -29,11 +31,23 @@ pub enum FailureCode {
     RouteChanged,
 }
 
-use FailureCode::{BadAddress, Deferred, Failed, Forbidden, Gone, Misconfigured, OutcomeUnknown, Rejected, RouteChanged, Unreachable};
+use FailureCode::{
+    BadAddress, Deferred, Failed, Forbidden, Gone, Misconfigured, OutcomeUnknown, Rejected, RouteChanged, Unreachable,
+};
 
 impl FailureCode {
-    pub const ALL: [FailureCode; 10] =
-        [Unreachable, Deferred, OutcomeUnknown, Rejected, Failed, Gone, BadAddress, Forbidden, Misconfigured, RouteChanged];
+    pub const ALL: [FailureCode; 10] = [
+        Unreachable,
+        Deferred,
+        OutcomeUnknown,
+        Rejected,
+        Failed,
+        Gone,
+        BadAddress,
+        Forbidden,
+        Misconfigured,
+        RouteChanged,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -94,8 +108,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // One line: a far side's answer must not break lists and logs.
-        let text = super::message::one_line(&self.text);
-        write!(f, "{}: {}", self.code.name(), super::message::clip(&text, super::message::MAX_TEXT_CHARS))
+        write!(f, "{}: {}", self.code.name(), clip(&self.text, MAX_TEXT_BYTES))
     }
 }
 

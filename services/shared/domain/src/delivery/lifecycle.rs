@@ -1,12 +1,14 @@
 //! Messages from a request's life: asked for, decided, started, ended.
 
-use crate::pb::execution::v1::{ExecutionEvent, ExecutionFailed, ExecutionStarted, ExecutionStopped, ExecutionSucceeded, execution_event};
-use crate::pb::request::v1::{RequestApproved, RequestEvent, RequestOpened, RequestType, request_event};
 use crate::access::role_name;
 use crate::pb::common::v1::Actor;
+use crate::pb::execution::v1::{
+    ExecutionEvent, ExecutionFailed, ExecutionStarted, ExecutionStopped, ExecutionSucceeded, execution_event,
+};
+use crate::pb::request::v1::{RequestApproved, RequestEvent, RequestOpened, RequestType, request_event};
 use crate::time::{duration_from_pb, from_pb, humane};
 
-use super::message::{MAX_TEXT_CHARS, Message, Severity, Source, clip, kind};
+use super::message::{MAX_TEXT_BYTES, Message, Severity, Source, clip, kind};
 
 /// The message of a request's event. `opened` is the request's own first event.
 pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOpened) -> Option<Message> {
@@ -46,7 +48,10 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             let mut m = about(kind::REQUEST_CONFIRMED);
             m.severity = Severity::Warning;
             m.set_subject(&format!("Confirmed: {what} is about to start"));
-            m.set_summary(&format!("{} typed the confirmation phrase. The {what} starts now.", person(e.actor.as_ref())));
+            m.set_summary(&format!(
+                "{} typed the confirmation phrase. The {what} starts now.",
+                person(e.actor.as_ref())
+            ));
             m.next_step = "Follow the run on the page. Operators and approvers can stop it there.".into();
             m
         }
@@ -110,7 +115,11 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.severity = Severity::Warning;
     m.opens_thread = true;
     m.set_subject(&format!("Approval needed: {what}"));
-    m.set_summary(&format!("{} asks for a {what}. It runs on {} now.", person(opened.requester.as_ref()), opened.from_site));
+    m.set_summary(&format!(
+        "{} asks for a {what}. It runs on {} now.",
+        person(opened.requester.as_ref()),
+        opened.from_site
+    ));
     m.fact("Why", &opened.reason);
     let needed: Vec<String> = opened
         .policy
@@ -166,17 +175,22 @@ fn succeeded(mut m: Message, opened: &RequestOpened, e: &ExecutionSucceeded) -> 
     let outage = duration_from_pb(e.write_outage.as_ref()).map_or_else(|| "not measured".to_owned(), humane);
     m.fact("Write outage", outage);
     m.set_loss(e.loss.as_ref());
-    m.next_step = "Look at the checks after the run on the page, then close the ticket. The way back is a new request.".into();
+    m.next_step =
+        "Look at the checks after the run on the page, then close the ticket. The way back is a new request.".into();
     m
 }
 
 fn failed(mut m: Message, opened: &RequestOpened, e: &ExecutionFailed) -> Message {
     let what = movement(opened);
-    let place = if e.step.is_empty() { "in the checks before the first step".to_owned() } else { format!("in step {}", e.step) };
+    let place = if e.step.is_empty() {
+        "in the checks before the first step".to_owned()
+    } else {
+        format!("in step {}", e.step)
+    };
     m.severity = Severity::Critical;
     m.set_subject(&format!("FAILED: {what}"));
     m.set_summary(&format!("The {what} failed {place}. It is not tried again by itself."));
-    m.reasons.push(clip(&e.error, MAX_TEXT_CHARS));
+    m.reasons.push(clip(&e.error, MAX_TEXT_BYTES));
     m.fact("Known state", known(&e.known_state));
     m.set_loss(e.loss.as_ref());
     m.next_step = guidance(&e.guidance);
@@ -223,7 +237,8 @@ fn known(state: &str) -> &str {
 
 fn guidance(text: &str) -> String {
     if text.is_empty() {
-        return "Open the page, see which step ran last, and check both sides by hand before anything else is started.".into();
+        return "Open the page, see which step ran last, and check both sides by hand before anything else is started."
+            .into();
     }
-    clip(text, MAX_TEXT_CHARS)
+    clip(text, MAX_TEXT_BYTES)
 }

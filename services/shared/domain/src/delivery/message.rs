@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use crate::pb::common::v1::{Environment, LossStatement, Tier};
 
-/// A subject line longer than this is folded or cut by mail programs.
-pub const MAX_SUBJECT_CHARS: usize = 160;
-/// One text (reason, error, guidance) in a message. The whole stays far below a webhook's 20 KB.
-pub const MAX_TEXT_CHARS: usize = 800;
+/// A subject line longer than this is cut by mail programs.
+pub const MAX_SUBJECT_BYTES: usize = 200;
+/// One text (reason, error, guidance) in a message. With the lists below the whole, as JSON, stays
+/// below the 64 KiB that a timer carries.
+pub const MAX_TEXT_BYTES: usize = 800;
 /// Reasons and facts beyond this are counted, not listed: the page has them all.
 pub const MAX_LIST: usize = 8;
 
@@ -181,7 +182,7 @@ impl Message {
     pub(crate) fn fact(&mut self, name: &str, value: impl Into<String>) {
         let value: String = value.into();
         if !value.is_empty() && self.facts.len() < MAX_LIST {
-            self.facts.push(Fact { name: name.to_owned(), value: clip(&value, MAX_TEXT_CHARS) });
+            self.facts.push(Fact { name: name.to_owned(), value: clip(&value, MAX_TEXT_BYTES) });
         }
     }
 
@@ -189,23 +190,29 @@ impl Message {
         self.loss = match loss {
             Some(loss) if !loss.text.is_empty() => {
                 let texts = std::iter::once(&loss.text).chain(loss.limits.iter().take(MAX_LIST - 1));
-                texts.map(|text| clip(text, MAX_TEXT_CHARS)).collect()
+                texts.map(|text| clip(text, MAX_TEXT_BYTES)).collect()
             }
             _ => vec!["No statement about missing data was recorded: completeness cannot be proven.".into()],
         };
     }
 
     pub(crate) fn set_subject(&mut self, subject: &str) {
-        self.subject = clip(&one_line(subject), MAX_SUBJECT_CHARS);
+        self.subject = clip(subject, MAX_SUBJECT_BYTES);
     }
 
     pub(crate) fn set_summary(&mut self, summary: &str) {
-        self.summary = clip(summary, MAX_TEXT_CHARS);
+        self.summary = clip(summary, MAX_TEXT_BYTES);
     }
 }
 
 /// A message that another one was not delivered. It is never made about itself.
-pub fn delivery_failed(failed: &Message, gave_up_event: Uuid, route: &str, error: &str, at: Timestamp) -> Option<Message> {
+pub fn delivery_failed(
+    failed: &Message,
+    gave_up_event: Uuid,
+    route: &str,
+    error: &str,
+    at: Timestamp,
+) -> Option<Message> {
     if failed.kind == kind::DELIVERY_FAILED {
         return None;
     }
@@ -215,10 +222,16 @@ pub fn delivery_failed(failed: &Message, gave_up_event: Uuid, route: &str, error
     message.occurred_at = at;
     message.opens_thread = false;
     message.set_subject(&format!("NOT DELIVERED on route {route}: {}", failed.subject));
-    message.set_summary(&format!("The message '{}' could not be delivered on route {route} and is not tried again. {}", failed.subject, failed.summary));
-    message.reasons.insert(0, clip(error, MAX_TEXT_CHARS));
+    message.set_summary(&format!(
+        "The message '{}' could not be delivered on route {route} and is not tried again. {}",
+        failed.subject, failed.summary
+    ));
+    message.reasons.insert(0, clip(error, MAX_TEXT_BYTES));
     message.reasons.truncate(MAX_LIST);
-    message.next_step = clip(&format!("Tell the people behind route {route} another way, then mend the route. {}", failed.next_step), MAX_TEXT_CHARS);
+    message.next_step = clip(
+        &format!("Tell the people behind route {route} another way, then mend the route. {}", failed.next_step),
+        MAX_TEXT_BYTES,
+    );
     Some(message)
 }
 
@@ -249,14 +262,15 @@ pub fn one_line(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Cut at a character, with a sign that something is missing.
-pub fn clip(text: &str, max_chars: usize) -> String {
-    if text.chars().count() <= max_chars {
-        return text.to_owned();
+/// One line of at most so many bytes, cut at a character, with a sign that something is missing.
+pub fn clip(text: &str, max_bytes: usize) -> String {
+    const SIGN: char = '…';
+    let mut line = one_line(text);
+    if line.len() > max_bytes {
+        line.truncate(line.floor_char_boundary(max_bytes.saturating_sub(SIGN.len_utf8())));
+        line.push(SIGN);
     }
-    let mut cut: String = text.chars().take(max_chars.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+    line
 }
 
 #[cfg(test)]
@@ -264,9 +278,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clipping_counts_characters_and_says_that_it_cut() {
-        assert_eq!(clip("äöü", 3), "äöü");
-        assert_eq!(clip("äöüß", 3), "äö…");
+    fn clipping_keeps_characters_whole_and_says_that_it_cut() {
+        assert_eq!(clip("äöü", 6), "äöü");
+        assert_eq!(clip("äöüß", 7), "äö…");
+        assert_eq!(clip("äöüß", 6), "ä…");
+        assert_eq!(clip("a\nb", 6), "a b");
     }
 
     #[test]

@@ -5,16 +5,18 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Message, Severity, Source, alert, lifecycle, message};
-use crate::pb::common::v1::{Actor, Measurement, Reason, Role, Thresholds};
-use crate::pb::execution::v1::{ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, execution_event};
+use crate::pb::common::v1::{Actor, LossStatement, Measurement, Reason, Role, Thresholds};
+use crate::pb::execution::v1::{
+    ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, execution_event,
+};
 use crate::pb::inventory::v1::ApprovalRequirement;
 use crate::pb::readiness::v1::{
-    AlertKind, AlertOpened, AlertResolved, AlertUpdated, Assessment, ReadinessEvent, Severity as AlertSeverity, Status, StatusChanged,
-    readiness_event,
+    AlertKind, AlertOpened, AlertResolved, AlertUpdated, Assessment, ReadinessEvent, Severity as AlertSeverity, Status,
+    StatusChanged, readiness_event,
 };
 use crate::pb::request::v1::{
-    ApprovalPolicy, RequestApproved, RequestConfirmed, RequestDenied, RequestEvent, RequestExpired, RequestOpened, RequestWithdrawn,
-    request_event,
+    ApprovalPolicy, RequestApproved, RequestConfirmed, RequestDenied, RequestEvent, RequestExpired, RequestOpened,
+    RequestWithdrawn, request_event,
 };
 use crate::statement;
 use crate::time::{duration_to_pb, to_pb};
@@ -37,7 +39,12 @@ fn assessment() -> Assessment {
         reasons: vec![Reason {
             code: "RPO_BREACH".into(),
             text: "the RPO indicator is above the limit".into(),
-            measurements: vec![Measurement { name: "rpo_seconds".into(), value: Some(95.0), limit: Some(60.0), unit: "s".into() }],
+            measurements: vec![Measurement {
+                name: "rpo_seconds".into(),
+                value: Some(95.0),
+                limit: Some(60.0),
+                unit: "s".into(),
+            }],
         }],
         rpo_now: Some(duration_to_pb(SignedDuration::from_secs(95))),
         loss: Some(statement::bounded(at(-95), at(0), None, vec!["An indicator, no proof.".into()])),
@@ -54,7 +61,10 @@ fn opened_alert(kind: AlertKind) -> AlertOpened {
         severity: AlertSeverity::Critical.into(),
         assessment: Some(assessment()),
         condition_since: Some(to_pb(at(-60))),
-        thresholds: Some(Thresholds { rpo_breach: Some(duration_to_pb(SignedDuration::from_secs(60))), ..Default::default() }),
+        thresholds: Some(Thresholds {
+            rpo_breach: Some(duration_to_pb(SignedDuration::from_secs(60))),
+            ..Default::default()
+        }),
         tier: 1,
         environment: 1,
         due_at: None,
@@ -117,7 +127,10 @@ fn every_alert_kind_has_its_message_with_resource_tier_and_reason() {
 
 #[test]
 fn a_status_change_alone_is_not_told() {
-    assert!(alert::message(&source(), &readiness(readiness_event::Event::StatusChanged(StatusChanged::default()))).is_none());
+    assert!(
+        alert::message(&source(), &readiness(readiness_event::Event::StatusChanged(StatusChanged::default())))
+            .is_none()
+    );
     assert!(alert::message(&source(), &ReadinessEvent { event: None }).is_none());
 }
 
@@ -134,9 +147,18 @@ fn an_unset_severity_counts_as_critical_and_a_missing_judgement_as_unknown() {
 
 #[test]
 fn alert_texts() {
-    let opened = alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(opened_alert(AlertKind::RpoBreach))));
+    let opened =
+        alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(opened_alert(AlertKind::RpoBreach))));
     let o = opened_alert(AlertKind::RpoBreach);
-    let updated = AlertUpdated { alert_id: o.alert_id, resource: o.resource, kind: o.kind, severity: 1, assessment: o.assessment, tier: 1, environment: 2 };
+    let updated = AlertUpdated {
+        alert_id: o.alert_id,
+        resource: o.resource,
+        kind: o.kind,
+        severity: 1,
+        assessment: o.assessment,
+        tier: 1,
+        environment: 2,
+    };
     let updated = alert::message(&source(), &readiness(readiness_event::Event::AlertUpdated(updated)));
     let resolved = AlertResolved {
         alert_id: "a1".into(),
@@ -169,8 +191,16 @@ fn request_texts() {
         request(Event::Opened(opened_request())),
         request(approved(false, &["1 x Approver-Business"])),
         request(approved(true, &[])),
-        request(Event::Denied(RequestDenied { approver: person("Bert"), reason: "not today".into(), ..Default::default() })),
-        request(Event::Withdrawn(RequestWithdrawn { actor: person("Olga Operator"), reason: "mistake".into(), ..Default::default() })),
+        request(Event::Denied(RequestDenied {
+            approver: person("Bert"),
+            reason: "not today".into(),
+            ..Default::default()
+        })),
+        request(Event::Withdrawn(RequestWithdrawn {
+            actor: person("Olga Operator"),
+            reason: "mistake".into(),
+            ..Default::default()
+        })),
         request(Event::Expired(RequestExpired::default())),
         request(Event::Confirmed(RequestConfirmed { actor: person("Olga Operator"), ..Default::default() })),
     ]);
@@ -186,9 +216,23 @@ fn execution_texts() {
         rto_met: true,
         ..Default::default()
     };
-    let failed = ExecutionFailed { step: "promote-target".into(), error: "connection refused".into(), guidance: "Fence the old primary.".into(), ..Default::default() };
-    let stopped = ExecutionStopped { before_step: "stop-primary".into(), actor: person("Olga Operator"), reason: "wrong window".into(), known_state: "primary untouched".into(), ..Default::default() };
-    let texts: Vec<Message> = [Event::Succeeded(succeeded), Event::Failed(failed), Event::Stopped(stopped)].into_iter().filter_map(execution).collect();
+    let failed = ExecutionFailed {
+        step: "promote-target".into(),
+        error: "connection refused".into(),
+        guidance: "Fence the old primary.".into(),
+        ..Default::default()
+    };
+    let stopped = ExecutionStopped {
+        before_step: "stop-primary".into(),
+        actor: person("Olga Operator"),
+        reason: "wrong window".into(),
+        known_state: "primary untouched".into(),
+        ..Default::default()
+    };
+    let texts: Vec<Message> = [Event::Succeeded(succeeded), Event::Failed(failed), Event::Stopped(stopped)]
+        .into_iter()
+        .filter_map(execution)
+        .collect();
     assert_eq!(texts.len(), 3);
     insta::assert_yaml_snapshot!(texts);
 }
@@ -207,10 +251,28 @@ fn what_people_typed_cannot_break_the_subject_or_grow_without_bound() {
     let mut opened = opened_request();
     opened.target_site = "b\r\nBcc: victim@example.com".into();
     opened.reason = "x".repeat(100_000);
-    let m = lifecycle::request_message(&source(), &RequestEvent { event: Some(request_event::Event::Opened(opened.clone())) }, &opened).unwrap();
+    let m = lifecycle::request_message(
+        &source(),
+        &RequestEvent { event: Some(request_event::Event::Opened(opened.clone())) },
+        &opened,
+    )
+    .unwrap();
     assert!(!m.subject.contains(['\r', '\n']));
-    assert!(m.subject.chars().count() <= message::MAX_SUBJECT_CHARS);
-    assert!(serde_json::to_string(&m).unwrap().len() < 16_000);
+    assert!(m.subject.len() <= message::MAX_SUBJECT_BYTES);
+}
+
+#[test]
+fn the_largest_message_fits_into_a_timer() {
+    let long = "\"\\ü\u{1}".repeat(10_000);
+    let reason = Reason { code: long.clone(), text: long.clone(), measurements: vec![] };
+    let mut e = opened_alert(AlertKind::Integrity);
+    let mut a = assessment();
+    a.reasons = vec![reason; 50];
+    a.loss = Some(LossStatement { text: long.clone(), limits: vec![long; 50], ..LossStatement::default() });
+    e.assessment = Some(a);
+    let m = alert::message(&source(), &readiness(readiness_event::Event::AlertOpened(e))).unwrap();
+    let size = serde_json::to_string(&m).unwrap().len();
+    assert!(size < 48 * 1024, "{size}");
 }
 
 #[test]

@@ -25,8 +25,11 @@ const MAX_URL: usize = 2048;
 pub fn email(text: &str) -> Option<Recipient> {
     let address = text.trim();
     let (local, domain) = address.rsplit_once('@')?;
-    let local_ok = !local.is_empty() && local.len() <= 64 && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
-    if address.len() > MAX_EMAIL || !local_ok || local.starts_with('.') || local.ends_with('.') || local.contains("..") {
+    let local_ok = !local.is_empty()
+        && local.len() <= 64
+        && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
+    if address.len() > MAX_EMAIL || !local_ok || local.starts_with('.') || local.ends_with('.') || local.contains("..")
+    {
         return None;
     }
     let domain = host(domain).filter(|d| !d.starts_with('['))?;
@@ -73,7 +76,8 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
             let (name, port) = authority.split_at(after_brackets + at);
             let port = port.get(1..)?;
             // "0443" is 443 to a URL parser.
-            let port_ok = port.is_empty() || (port.parse::<u16>().is_ok_and(|p| p > 0) && !port.starts_with('0') && !port.starts_with('+'));
+            let port_ok = port.is_empty()
+                || (port.parse::<u16>().is_ok_and(|p| p > 0) && !port.starts_with('0') && !port.starts_with('+'));
             port_ok.then_some((name, port))
         }
     }
@@ -90,7 +94,9 @@ fn host(text: &str) -> Option<String> {
     }
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let label_ok = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if name.len() > 253 || !name.split('.').all(label_ok) {
         return None;
@@ -149,7 +155,21 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_address_is_no_recipient() {
-        for bad in ["", "x", "@x", "a@", "On Call <oncall@example.com>", "a@b\r\nBcc: c@d", "a b@c", "a@[127.0.0.1]", "a@@b", "+a@b", "a@b..c", "ä@b.c", "a..b@c.d"] {
+        for bad in [
+            "",
+            "x",
+            "@x",
+            "a@",
+            "On Call <oncall@example.com>",
+            "a@b\r\nBcc: c@d",
+            "a b@c",
+            "a@[127.0.0.1]",
+            "a@@b",
+            "+a@b",
+            "a@b..c",
+            "ä@b.c",
+            "a..b@c.d",
+        ] {
             assert_eq!(email(bad), None, "{bad:?}");
         }
     }
@@ -172,14 +192,30 @@ mod tests {
 
     #[test]
     fn mapped_and_plain_addresses_are_one_endpoint() {
-        assert_eq!(webhook("https://[::ffff:10.0.0.1]/a").unwrap().identity, webhook("https://10.0.0.1/a").unwrap().identity);
+        assert_eq!(
+            webhook("https://[::ffff:10.0.0.1]/a").unwrap().identity,
+            webhook("https://10.0.0.1/a").unwrap().identity
+        );
     }
 
     #[test]
     fn what_other_parsers_read_differently_is_no_recipient() {
         let bad = [
-            "ftp://a/b", "https://", "https://user:pw@a/b", "https://a b/", "https://2130706433/", "https://127.1/", "https://0x7f.1/",
-            "https://a:0443/", "https://a:99999/", "https://a\\b/", "https://höst/", "https://a/%zz", "//a/b", "a/b", "https://a:+1/",
+            "ftp://a/b",
+            "https://",
+            "https://user:pw@a/b",
+            "https://a b/",
+            "https://2130706433/",
+            "https://127.1/",
+            "https://0x7f.1/",
+            "https://a:0443/",
+            "https://a:99999/",
+            "https://a\\b/",
+            "https://höst/",
+            "https://a/%zz",
+            "//a/b",
+            "a/b",
+            "https://a:+1/",
         ];
         for url in bad {
             assert_eq!(webhook(url), None, "{url:?}");

@@ -93,7 +93,8 @@ pub fn is_too_old(message: &Message, now: Timestamp) -> bool {
 /// Does the route ask for such a message? Empty lists ask for everything.
 fn concerns(spec: &NotificationRouteSpec, message: &Message) -> bool {
     let tier = spec.tiers.is_empty() || spec.tiers.iter().any(|t| known_tier(*t) == Some(message.tier));
-    let environment = spec.environments.is_empty() || spec.environments.iter().any(|e| known_environment(*e) == Some(message.environment));
+    let environment = spec.environments.is_empty()
+        || spec.environments.iter().any(|e| known_environment(*e) == Some(message.environment));
     let event = spec.events.is_empty() || spec.events.iter().any(|pattern| matches_kind(pattern, &message.kind));
     tier && environment && event
 }
@@ -115,7 +116,12 @@ fn known_environment(environment: i32) -> Option<Environment> {
 }
 
 fn on_call_identities(routes: &[Route]) -> BTreeSet<String> {
-    routes.iter().filter(|route| route.spec.production_on_call).flat_map(recipients).map(|d| d.recipient.identity).collect()
+    routes
+        .iter()
+        .filter(|route| route.spec.production_on_call)
+        .flat_map(recipients)
+        .map(|d| d.recipient.identity)
+        .collect()
 }
 
 fn recipients(route: &Route) -> Vec<Decision> {
@@ -129,14 +135,16 @@ fn recipients(route: &Route) -> Vec<Decision> {
     };
     match &route.spec.channel {
         Some(Channel::Email(mail)) => mail.to.iter().map(|to| decision(EMAIL, "", to, recipient::email(to))).collect(),
-        Some(Channel::Webhook(hook)) => vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))],
+        Some(Channel::Webhook(hook)) => {
+            vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))]
+        }
         None => Vec::new(),
     }
 }
 
 fn invalid(text: &str) -> Recipient {
     // The part before a query: what follows may be a secret.
-    let shown = clip(&super::message::one_line(text.split('?').next().unwrap_or_default()), 100);
+    let shown = clip(text.split('?').next().unwrap_or_default(), 100);
     Recipient { address: shown.clone(), shown, identity: String::new() }
 }
 

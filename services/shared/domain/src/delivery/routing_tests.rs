@@ -8,7 +8,12 @@ use crate::delivery::message::{Source, kind};
 use crate::pb::inventory::v1::{EmailChannel, WebhookChannel};
 
 fn message(kind: &str, tier: Tier, environment: i32) -> Message {
-    let source = Source { tenant: "acme".into(), event_id: Uuid::nil(), sequence: 7, occurred_at: Timestamp::from_second(1_000_000).unwrap() };
+    let source = Source {
+        tenant: "acme".into(),
+        event_id: Uuid::nil(),
+        sequence: 7,
+        occurred_at: Timestamp::from_second(1_000_000).unwrap(),
+    };
     Message::about(&source, kind, "orders-db", tier.into(), environment)
 }
 
@@ -23,7 +28,11 @@ fn webhook_route(name: &str, url: &str) -> Route {
 }
 
 fn sent(decisions: &[Decision]) -> Vec<(&str, &str)> {
-    decisions.iter().filter(|d| d.verdict == Verdict::Send).map(|d| (d.route.as_str(), d.recipient.shown.as_str())).collect()
+    decisions
+        .iter()
+        .filter(|d| d.verdict == Verdict::Send)
+        .map(|d| (d.route.as_str(), d.recipient.shown.as_str()))
+        .collect()
 }
 
 const PROD: i32 = Environment::Production as i32;
@@ -32,7 +41,8 @@ const TEST: i32 = Environment::Test as i32;
 #[test]
 fn filters_choose_the_routes() {
     // (tiers, environments, events) of the route -> does a tier 1 production rpo.breached take it?
-    let table: &[(&[Tier], &[Environment], &[&str], bool)] = &[
+    type Row = (&'static [Tier], &'static [Environment], &'static [&'static str], bool);
+    let table: &[Row] = &[
         (&[], &[], &[], true),
         (&[Tier::Tier1], &[Environment::Production], &["rpo.breached"], true),
         (&[Tier::Tier2], &[], &[], false),
@@ -103,7 +113,10 @@ fn one_mailbox_twice_on_a_route_is_told_once_and_a_bad_address_is_recorded() {
 fn a_route_that_changed_no_longer_leads_there() {
     let m = message(kind::RPO_BREACHED, Tier::Tier1, TEST);
     let mut r = email_route("mail", &["a@example.com"]);
-    assert_eq!(still_leads_there(&m, std::slice::from_ref(&r), "mail", "a@example.com").unwrap().verdict, Verdict::Send);
+    assert_eq!(
+        still_leads_there(&m, std::slice::from_ref(&r), "mail", "a@example.com").unwrap().verdict,
+        Verdict::Send
+    );
     assert!(still_leads_there(&m, std::slice::from_ref(&r), "mail", "b@example.com").is_none());
     r.spec.production_on_call = true;
     assert!(matches!(still_leads_there(&m, &[r], "mail", "a@example.com").unwrap().verdict, Verdict::Suppress(_)));
@@ -146,13 +159,23 @@ fn any_route() -> impl Strategy<Value = Route> {
         "[a-z]{1,6}",
         prop::collection::vec(-1i32..6, 0..3),
         prop::collection::vec(-1i32..7, 0..4),
-        prop::collection::vec(prop_oneof![Just("*"), Just("rpo.*"), Just("rpo.breached"), Just(""), Just("x")].prop_map(str::to_owned), 0..3),
+        prop::collection::vec(
+            prop_oneof![Just("*"), Just("rpo.*"), Just("rpo.breached"), Just(""), Just("x")].prop_map(str::to_owned),
+            0..3,
+        ),
         any::<bool>(),
         channel,
     )
         .prop_map(|(name, tiers, environments, events, production_on_call, channel)| Route {
             name,
-            spec: NotificationRouteSpec { description: String::new(), tiers, environments, events, production_on_call, channel: Some(channel) },
+            spec: NotificationRouteSpec {
+                description: String::new(),
+                tiers,
+                environments,
+                events,
+                production_on_call,
+                channel: Some(channel),
+            },
             declared_at: None,
         })
 }

@@ -20,16 +20,46 @@ const WEBHOOK: &[SignedDuration] =
 
 /// Page class: seconds first, then as above.
 const WEBHOOK_PAGE: &[SignedDuration] = &[
-    seconds(5), seconds(15), seconds(30), seconds(60), minutes(5), minutes(30), hours(2), hours(5), hours(10), hours(14), hours(20), hours(24),
+    seconds(5),
+    seconds(15),
+    seconds(30),
+    seconds(60),
+    minutes(5),
+    minutes(30),
+    hours(2),
+    hours(5),
+    hours(10),
+    hours(14),
+    hours(20),
+    hours(24),
 ];
 
 /// A relay's "later" is mostly over after 5 to 15 minutes (greylisting); after four hours mail is no news.
 const MAIL: &[SignedDuration] = &[
-    minutes(1), minutes(5), minutes(15), minutes(30), minutes(30), minutes(30), minutes(30), minutes(30), minutes(30),
+    minutes(1),
+    minutes(5),
+    minutes(15),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
 ];
 
 const MAIL_PAGE: &[SignedDuration] = &[
-    seconds(5), seconds(15), seconds(30), seconds(60), minutes(5), minutes(15), minutes(30), minutes(30), minutes(30), minutes(30), minutes(30), minutes(30),
+    seconds(5),
+    seconds(15),
+    seconds(30),
+    seconds(60),
+    minutes(5),
+    minutes(15),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(30),
 ];
 
 /// A far side may ask for patience, but not for ever.
@@ -64,6 +94,7 @@ fn mixed(seed: u64, attempt: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
     use super::*;
     use proptest::prelude::*;
 
@@ -103,8 +134,8 @@ mod tests {
         fn jitter_stays_within_ten_percent_and_repeats_for_a_seed(page: bool, attempt in 1u32..10, seed: u64, mail: bool) {
             let channel = if mail { "email" } else { "webhook" };
             let nominal = plain(channel, page)[attempt as usize - 1] * 1_000;
-            let delay = retry_delay(channel, page, attempt, seed).expect("within the schedule");
-            let millis = i64::try_from(delay.as_millis()).expect("fits");
+            let delay = retry_delay(channel, page, attempt, seed).unwrap();
+            let millis = i64::try_from(delay.as_millis()).unwrap();
             prop_assert!(millis >= nominal * 9 / 10 && millis <= nominal * 11 / 10);
             prop_assert_eq!(retry_delay(channel, page, attempt, seed), Some(delay));
         }

@@ -9,18 +9,18 @@ use uuid::Uuid;
 use crate::aggregate::{Aggregate, EventKind};
 use crate::ids::derived_id;
 use crate::pb::notification::v1::{
-    DeliveryAccepted, DeliveryAttemptFailed, DeliveryAttempted, DeliveryEvent, DeliveryGaveUp, DeliveryQueued, DeliverySuppressed,
-    delivery_event::Event,
+    DeliveryAccepted, DeliveryAttemptFailed, DeliveryAttempted, DeliveryEvent, DeliveryGaveUp, DeliveryQueued,
+    DeliverySuppressed, delivery_event::Event,
 };
 use crate::time::{from_pb, to_pb};
 
 use super::failure::{Failure, FailureCode};
-use super::message::{Message, clip, one_line};
+use super::message::{Message, clip};
 use super::routing::Decision;
 use super::schedule::{MAX_RETRY_AFTER, retry_delay};
 
 /// The far side's answer, kept as evidence.
-const MAX_RECEIPT_CHARS: usize = 300;
+const MAX_RECEIPT_BYTES: usize = 300;
 
 /// The same event, route and recipient always give the same delivery: nothing is queued twice.
 pub fn delivery_id(tenant: &str, source_event: Uuid, route: &str, recipient: &str) -> Uuid {
@@ -127,7 +127,13 @@ fn event(event: Event) -> Option<DeliveryEvent> {
 }
 
 /// Takes a message into the queue, once.
-pub fn queue(state: &Delivery, id: Uuid, message: &Message, decision: &Decision, now: Timestamp) -> Option<DeliveryEvent> {
+pub fn queue(
+    state: &Delivery,
+    id: Uuid,
+    message: &Message,
+    decision: &Decision,
+    now: Timestamp,
+) -> Option<DeliveryEvent> {
     if state.phase != Phase::None {
         return None;
     }
@@ -147,7 +153,13 @@ pub fn queue(state: &Delivery, id: Uuid, message: &Message, decision: &Decision,
 }
 
 /// Records that a rule forbade it, once.
-pub fn suppress(state: &Delivery, id: Uuid, message: &Message, decision: &Decision, rule: &str) -> Option<DeliveryEvent> {
+pub fn suppress(
+    state: &Delivery,
+    id: Uuid,
+    message: &Message,
+    decision: &Decision,
+    rule: &str,
+) -> Option<DeliveryEvent> {
     if state.phase != Phase::None {
         return None;
     }
@@ -178,7 +190,11 @@ pub fn attempt(state: &Delivery, now: Timestamp, limit: SignedDuration) -> Resul
             true
         }
     };
-    Ok(event(Event::Attempted(DeliveryAttempted { attempt: state.attempts + 1, attempted_at: Some(to_pb(now)), possibly_duplicate })))
+    Ok(event(Event::Attempted(DeliveryAttempted {
+        attempt: state.attempts + 1,
+        attempted_at: Some(to_pb(now)),
+        possibly_duplicate,
+    })))
 }
 
 fn wait_until(due: Option<Timestamp>, now: Timestamp) -> Result<(), NotYet> {
@@ -193,12 +209,19 @@ pub fn accepted(state: &Delivery, attempt: u32, now: Timestamp, receipt: &str) -
     if state.phase.is_final() || attempt == 0 || attempt > state.attempts {
         return None;
     }
-    let receipt = clip(&one_line(receipt), MAX_RECEIPT_CHARS);
+    let receipt = clip(receipt, MAX_RECEIPT_BYTES);
     event(Event::Accepted(DeliveryAccepted { attempt, accepted_at: Some(to_pb(now)), receipt }))
 }
 
 /// Records a failed attempt: to be tried again, or given up. A late failure of an older attempt says nothing.
-pub fn failed(state: &Delivery, attempt: u32, now: Timestamp, failure: &Failure, page_class: bool, seed: u64) -> Option<DeliveryEvent> {
+pub fn failed(
+    state: &Delivery,
+    attempt: u32,
+    now: Timestamp,
+    failure: &Failure,
+    page_class: bool,
+    seed: u64,
+) -> Option<DeliveryEvent> {
     if state.phase != Phase::Attempting || attempt != state.attempts {
         return None;
     }
@@ -222,7 +245,11 @@ pub fn give_up(state: &Delivery, failure: &Failure, now: Timestamp) -> Option<De
     if state.phase.is_final() || state.phase == Phase::None {
         return None;
     }
-    event(Event::GaveUp(DeliveryGaveUp { attempts: state.attempts, error: failure.to_string(), gave_up_at: Some(to_pb(now)) }))
+    event(Event::GaveUp(DeliveryGaveUp {
+        attempts: state.attempts,
+        error: failure.to_string(),
+        gave_up_at: Some(to_pb(now)),
+    }))
 }
 
 #[cfg(test)]

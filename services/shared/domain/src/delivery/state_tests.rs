@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 use proptest::prelude::*;
 
@@ -155,8 +155,11 @@ fn suppressed_is_never_sent() {
 fn events_that_do_not_fit_change_nothing() {
     let mut state = Delivery::default();
     state.evolve(&DeliveryEvent { event: None });
-    state.evolve(&DeliveryEvent { event: Some(Event::Attempted(DeliveryAttempted { attempt: 1, ..Default::default() })) });
-    state.evolve(&DeliveryEvent { event: Some(Event::Accepted(DeliveryAccepted { attempt: 1, ..Default::default() })) });
+    state.evolve(&DeliveryEvent {
+        event: Some(Event::Attempted(DeliveryAttempted { attempt: 1, ..Default::default() })),
+    });
+    state
+        .evolve(&DeliveryEvent { event: Some(Event::Accepted(DeliveryAccepted { attempt: 1, ..Default::default() })) });
     assert_eq!(state.phase, Phase::None);
 }
 
