@@ -36,7 +36,7 @@ pub(crate) struct Sample {
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct History {
-    system_identifier: String,
+    pub system_identifier: String,
     pub samples: VecDeque<Sample>,
 }
 

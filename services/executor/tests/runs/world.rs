@@ -1,0 +1,183 @@
+//! Everything around an executor: its stores, its configuration, the pair it may act on.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use muster_domain::{
+    AggregateId, Refusal, TenantId,
+    execution::{Execution, Reservation},
+    inventory::{self, Declared, document_id},
+    pb::{
+        common::v1::{Environment, Tier},
+        execution::v1::{ExecutionState, ExecutionView},
+        inventory::v1::{Document, Kind, PostgresqlTarget, ResourceSpec, document, resource_spec::Platform},
+    },
+    time::duration_to_pb,
+};
+use muster_eventlog::{
+    EventLog, LogConfig,
+    db::{Database, OWNER_ROLE, SERVICE_ROLE},
+};
+use muster_executor::FindMover;
+use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_runtime::{
+    Clock, Config, Context,
+    config::{Agent, AgentKind, Executor},
+    serve,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::pair::{Pair, SECRETS};
+
+pub(crate) const RESOURCE: &str = "ledger";
+
+pub(crate) struct World {
+    pub pair: Pair,
+    pub log: EventLog,
+    pub config: Config,
+    pub nats: NatsServer,
+    /// The read models' server.
+    pub postgres: PostgresServer,
+    _secrets: tempfile::TempDir,
+}
+
+pub(crate) fn acme() -> TenantId {
+    "acme".parse().unwrap()
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let (pair, (nats, postgres)) = tokio::join!(Pair::start(), stores());
+        let secrets = tempfile::tempdir().unwrap();
+        std::fs::create_dir(secrets.path().join("acme")).unwrap();
+        for (name, content) in SECRETS {
+            std::fs::write(secrets.path().join("acme").join(name), content).unwrap();
+        }
+        let mut config = Config::default();
+        config.secrets.directory = Some(secrets.path().to_owned());
+        config.executor = agents(&pair);
+        let log = connect(&nats.url()).await;
+        log.provision().await.unwrap();
+        log.provision_tenant(&acme()).await.unwrap();
+        let world = Self { pair, log, config, nats, postgres, _secrets: secrets };
+        world.declare(world.pair.target()).await;
+        world
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        self.postgres.url(SERVICE_ROLE, "postgres")
+    }
+
+    /// An executor in this process, until it is dropped.
+    pub(crate) async fn executor(&self, movers: FindMover) -> RunningExecutor {
+        RunningExecutor::start(&self.nats.url(), &self.database_url(), self.config.clone(), movers).await
+    }
+
+    /// Declares the resource as the planner does.
+    pub(crate) async fn declare(&self, target: PostgresqlTarget) {
+        let spec = ResourceSpec {
+            tier: Tier::Tier1.into(),
+            environment: Environment::Production.into(),
+            owner: "dba".into(),
+            primary_site: "west".into(),
+            dr_site: "east".into(),
+            rpo: Some(duration_to_pb(SignedDuration::from_secs(30))),
+            rto: Some(duration_to_pb(SignedDuration::from_mins(5))),
+            platform: Some(Platform::Postgresql(target)),
+            ..Default::default()
+        };
+        let document = Document {
+            kind: Kind::Resource.into(),
+            tenant: "acme".into(),
+            name: RESOURCE.into(),
+            spec: Some(document::Spec::ResourceSpec(spec)),
+            ..Default::default()
+        };
+        let id = document_id(Kind::Resource, RESOURCE).unwrap();
+        let meta = crate::people::meta(&crate::people::person("Ada"));
+        let decide = |declared: &Declared| -> Result<_, Refusal> { Ok(inventory::declare(declared, &document, "Ada", Timestamp::now())) };
+        self.log.decide::<Declared, Refusal>(&acme(), &id, &meta, decide).await.unwrap();
+    }
+
+    pub(crate) async fn execution(&self, request: &AggregateId) -> ExecutionView {
+        self.log.load::<Execution>(&acme(), request).await.unwrap().state.view
+    }
+
+    /// Who holds the resource.
+    pub(crate) async fn held_by(&self) -> Option<String> {
+        self.log.load::<Reservation>(&acme(), &RESOURCE.parse().unwrap()).await.unwrap().state.held_by
+    }
+
+    /// Waits for the end of a run, and for the resource to be free again.
+    pub(crate) async fn ended(&self, request: &AggregateId) -> ExecutionView {
+        eventually("the run ends and gives the resource back", async || {
+            let state = self.execution(request).await.state();
+            let ended = !matches!(state, ExecutionState::Unspecified | ExecutionState::Running);
+            ended && self.held_by().await.as_deref() != Some(request.as_str())
+        })
+        .await;
+        self.execution(request).await
+    }
+}
+
+/// NATS and the read models' PostgreSQL.
+async fn stores() -> (NatsServer, PostgresServer) {
+    let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
+    let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
+    Database::prepare(&postgres.url("postgres", "postgres")).await.unwrap();
+    Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[]).await.unwrap();
+    (nats, postgres)
+}
+
+async fn connect(url: &str) -> EventLog {
+    EventLog::connect(&LogConfig { url: url.to_owned(), ..LogConfig::default() }).await.unwrap()
+}
+
+fn agents(pair: &Pair) -> Executor {
+    let agent = |server: &PostgresServer| Agent {
+        tenant: "acme".into(),
+        kind: AgentKind::Local,
+        data_directory: server.dir().to_owned(),
+        bin_directory: server.bin_dir().to_owned(),
+        run_as: None,
+    };
+    Executor { agents: BTreeMap::from([("agent-a".into(), agent(&pair.a)), ("agent-b".into(), agent(&pair.b))]) }
+}
+
+/// The service as a process serves it.
+pub(crate) struct RunningExecutor {
+    shutdown: CancellationToken,
+    pub task: JoinHandle<()>,
+}
+
+impl RunningExecutor {
+    pub(crate) async fn start(nats_url: &str, database_url: &str, config: Config, movers: FindMover) -> Self {
+        let log = connect(nats_url).await;
+        let db = Database::connect(database_url).await.unwrap();
+        let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = muster_executor::service_for(&ctx, movers);
+        let shutdown = ctx.shutdown.clone();
+        let task = tokio::spawn(async move { serve(ctx, vec![service], listener).await.unwrap() });
+        Self { shutdown, task }
+    }
+}
+
+impl Drop for RunningExecutor {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Polls until it holds; longer than anything here takes.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
