@@ -21,7 +21,7 @@ mod worker;
 use std::sync::Arc;
 
 use muster_domain::pb::notification::v1::notifier_service_server::NotifierServiceServer;
-use muster_eventlog::{Migration, Schema, run_projection, run_reactor, run_timers};
+use muster_eventlog::{Migration, Projection, Schema, run_projection, run_reactor, run_timers};
 use muster_runtime::{Context, Service};
 
 use channels::{Channel, SetupError};
@@ -37,6 +37,11 @@ pub const MIGRATIONS: Schema = Schema {
         sql: include_str!("../../../migrations/notifier/0001_deliveries.sql"),
     }],
 };
+
+/// The read models that can be rebuilt from the log.
+pub fn projections() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(projection::Deliveries)]
+}
 
 /// The whole service with every channel.
 pub async fn service(ctx: &Context) -> Result<Service, SetupError> {
