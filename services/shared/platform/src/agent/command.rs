@@ -56,9 +56,8 @@ pub(super) async fn run(call: Invocation<'_>) -> Result<String, AgentError> {
     let cannot_run = |why: std::io::Error| AgentError::CannotRun { program: name.clone(), why: why.to_string() };
     let mut child = command.spawn().map_err(cannot_run)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let finished = tokio::time::timeout(call.limit, async {
-        tokio::join!(read_all(stdout), read_all(stderr), child.wait())
-    });
+    let finished =
+        tokio::time::timeout(call.limit, async { tokio::join!(read_all(stdout), read_all(stderr), child.wait()) });
     let Ok((stdout, stderr, status)) = finished.await else {
         return Err(AgentError::TimedOut { program: name, limit: call.limit });
     };

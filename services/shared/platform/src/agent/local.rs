@@ -294,7 +294,9 @@ impl HostAgent for LocalAgent {
         let (parent, lsn) = (words.next().and_then(|w| w.parse().ok()), words.next().and_then(|w| w.parse().ok()));
         match (parent, lsn) {
             (Some(parent_timeline), Some(lsn)) => Ok(Some(ForkPoint { parent_timeline, lsn })),
-            _ => Err(AgentError::Unreadable { what: path.display().to_string(), why: "no fork in its last line".into() }),
+            _ => {
+                Err(AgentError::Unreadable { what: path.display().to_string(), why: "no fork in its last line".into() })
+            }
         }
     }
 

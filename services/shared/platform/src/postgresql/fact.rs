@@ -41,7 +41,9 @@ pub const PROTECTED_AT: &str = "protected_at";
 /// A step cannot work without what an earlier one found out.
 pub(super) fn required<'a>(facts: &'a Facts, name: &str) -> Result<&'a str, StepError> {
     facts.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
-        StepError::refused(format!("the fact '{name}' of an earlier step is missing, so this step is not run on a guess"))
+        StepError::refused(format!(
+            "the fact '{name}' of an earlier step is missing, so this step is not run on a guess"
+        ))
     })
 }
 

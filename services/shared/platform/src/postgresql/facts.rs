@@ -186,7 +186,10 @@ fn receiver(row: &PgRow) -> Result<WalReceiver, SqlError> {
         latest_end_at: at(row, "latest_end_time")?,
         slot_name: text(row, "slot_name")?,
         sender_host: text(row, "sender_host")?,
-        sender_port: row.try_get::<Option<i32>, _>("sender_port")?.and_then(|p| u32::try_from(p).ok()).unwrap_or_default(),
+        sender_port: row
+            .try_get::<Option<i32>, _>("sender_port")?
+            .and_then(|p| u32::try_from(p).ok())
+            .unwrap_or_default(),
     })
 }
 

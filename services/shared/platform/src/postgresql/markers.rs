@@ -2,11 +2,7 @@
 
 use futures::future::join_all;
 use muster_domain::{
-    pb::{
-        common::v1::Marker,
-        inventory::v1::PostgresqlNode,
-        observation::v1::PostgresqlFacts,
-    },
+    pb::{common::v1::Marker, inventory::v1::PostgresqlNode, observation::v1::PostgresqlFacts},
     time,
 };
 

@@ -59,8 +59,8 @@ impl Kept {
     fn fits(&self, address: &Address, login: &Login) -> bool {
         let (a, b) = (&self.address, address);
         let same_place = (&a.host, a.port, &a.database, a.tls) == (&b.host, b.port, &b.database, b.tls);
-        let same_login = self.login.user == login.user
-            && self.login.password.expose_secret() == login.password.expose_secret();
+        let same_login =
+            self.login.user == login.user && self.login.password.expose_secret() == login.password.expose_secret();
         same_place && same_login && self.opened.elapsed() < KEEP_FOR
     }
 }

@@ -136,7 +136,7 @@ impl StepId {
                 on_target: true,
                 idempotent: false,
                 changes_target: true,
-                timeout: |t| t.promote * 2,
+                timeout: |t| t.promote * 3,
                 guidance: "Look at {target} first: SELECT pg_is_in_recovery(). If it is false, {target} is the primary; leave {from} fenced. If it is true, a promotion that was asked for can still happen: restart {target}, look again, and only then take the fence from {from}. Never start {from} as a primary before that.",
             },
             VerifyTarget => Definition {
@@ -164,7 +164,8 @@ impl StepId {
                 title: "Create the replication slot for the return of {from} on {target}",
                 on_target: true,
                 idempotent: true,
-                changes_target: true,
+                // A stop after it takes the slot away again.
+                changes_target: false,
                 timeout: |t| t.statement * 2,
                 guidance: "{from} is still the primary. See why {target} did not create the slot (max_replication_slots, the REPLICATION attribute). Should slot '{slot}' exist on {target} without being used, drop it: it keeps log for ever.",
             },

@@ -1,9 +1,6 @@
 //! What must hold afterwards, looked at anew and not remembered.
 
-use muster_domain::pb::{
-    execution::v1::Check,
-    observation::v1::PostgresqlFacts,
-};
+use muster_domain::pb::{execution::v1::Check, observation::v1::PostgresqlFacts};
 
 use super::{
     checks::{failed, must, passed, unknown, warning},
@@ -61,7 +58,14 @@ fn timeline_rose(facts: &Facts, target: &Looked) -> Check {
         return unknown("timeline_rose_by_one", "one more than before", "a timeline is not known");
     };
     let limit = expected.to_string();
-    must("timeline_rose_by_one", Some(found == expected), found.to_string(), &limit, "exactly one promotion", "not the one promotion of this plan")
+    must(
+        "timeline_rose_by_one",
+        Some(found == expected),
+        found.to_string(),
+        &limit,
+        "exactly one promotion",
+        "not the one promotion of this plan",
+    )
 }
 
 async fn accepts_writes(work: &Work<'_>) -> Check {
@@ -80,7 +84,12 @@ async fn accepts_writes(work: &Work<'_>) -> Check {
 async fn fork_is_complete(work: &Work<'_>, facts: &Facts) -> Check {
     let name = "fork_after_shutdown";
     let Ok(shutdown) = fact::lsn(facts, fact::SHUTDOWN_LSN) else {
-        return warning(name, "unknown", "at or behind the shutdown checkpoint", "the old primary was not stopped cleanly");
+        return warning(
+            name,
+            "unknown",
+            "at or behind the shutdown checkpoint",
+            "the old primary was not stopped cleanly",
+        );
     };
     let limit = format!("at least {shutdown}");
     let timeline = fact::timeline(facts, fact::NEW_TIMELINE).ok();
@@ -102,7 +111,9 @@ async fn fork_is_complete(work: &Work<'_>, facts: &Facts) -> Check {
 fn read_only_default(target: &Looked) -> Check {
     let name = "writes_by_default";
     match target.as_ref().ok().and_then(|facts| facts.default_transaction_read_only) {
-        Some(true) => warning(name, "read only", "read write", "default_transaction_read_only is on: applications cannot write"),
+        Some(true) => {
+            warning(name, "read only", "read write", "default_transaction_read_only is on: applications cannot write")
+        }
         Some(false) => passed(name, "read write", "read write", "sessions may write"),
         None => super::checks::advisory_unknown(name, "read write", "the setting is not known"),
     }
@@ -139,7 +150,12 @@ async fn old_primary_follows(work: &Work<'_>, facts: &Facts, target: &Looked) ->
             return match looked {
                 Ok(seen) => {
                     let behind = replayed(&seen).map_or("unknown".into(), |at| goal.bytes_since(at).to_string());
-                    failed(name, format!("{behind} bytes behind"), limit, format!("{} has not caught up", work.from.name))
+                    failed(
+                        name,
+                        format!("{behind} bytes behind"),
+                        limit,
+                        format!("{} has not caught up", work.from.name),
+                    )
                 }
                 Err(error) => unknown(name, limit, format!("{} could not be asked: {error}", work.from.name)),
             };

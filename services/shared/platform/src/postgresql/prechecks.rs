@@ -110,7 +110,11 @@ fn target_is_standby(work: &Work<'_>, seen: &Seen) -> Check {
 fn from_is_primary(work: &Work<'_>, seen: &Seen) -> Check {
     let name = &work.from.name;
     match &seen.from {
-        Err(error) => unknown("from_is_primary", "primary", format!("{name} could not be asked: {error}. If it is lost, request a failover")),
+        Err(error) => unknown(
+            "from_is_primary",
+            "primary",
+            format!("{name} could not be asked: {error}. If it is lost, request a failover"),
+        ),
         Ok(facts) => must(
             "from_is_primary",
             facts.in_recovery.map(|in_recovery| !in_recovery),
@@ -128,7 +132,11 @@ async fn host_is_ready(work: &Work<'_>, seen: &Seen) -> Check {
     let host = match &seen.host {
         Ok(host) => host,
         Err(why) => {
-            return unknown("old_primary_can_be_fenced", limit, format!("the host of {name} cannot be acted on: {why}"));
+            return unknown(
+                "old_primary_can_be_fenced",
+                limit,
+                format!("the host of {name} cannot be acted on: {why}"),
+            );
         }
     };
     let own = work.agent(work.from).map(|agent| (agent.identity(), agent.describe()));
@@ -157,9 +165,17 @@ async fn agent_is_the_node(work: &Work<'_>, seen: &Seen) -> Check {
     };
     let same_system = seen.from.as_ref().is_ok_and(|facts| facts.system_identifier == control.system_identifier);
     let value = format!("port {} at the host, {port} by SQL", server.port.map_or("unknown".into(), |p| p.to_string()));
-    let holds = server.port.map(|at_host| at_host == port && same_system && control.state == ClusterState::InProduction);
+    let holds =
+        server.port.map(|at_host| at_host == port && same_system && control.state == ClusterState::InProduction);
     let bad = format!("the agent of {name} would stop another server than the one that answers at its address");
-    must("agent_is_the_node", holds, value, limit, format!("the agent of {name} stands on the server that answers"), bad)
+    must(
+        "agent_is_the_node",
+        holds,
+        value,
+        limit,
+        format!("the agent of {name} stands on the server that answers"),
+        bad,
+    )
 }
 
 async fn own_port(work: &Work<'_>, node: &PostgresqlNode) -> Result<u16, SqlError> {
@@ -211,7 +227,14 @@ fn same_major_version(seen: &Seen) -> Check {
     };
     let (a, b) = (from.server_version_num / 10_000, target.server_version_num / 10_000);
     let value = format!("{a} and {b}");
-    must("same_major_version", Some(a == b && a != 0), value, "equal", "same major version", "different major versions cannot replicate")
+    must(
+        "same_major_version",
+        Some(a == b && a != 0),
+        value,
+        "equal",
+        "same major version",
+        "different major versions cannot replicate",
+    )
 }
 
 fn receiver_streams(work: &Work<'_>, seen: &Seen) -> Check {
@@ -234,7 +257,12 @@ fn slot_is_healthy(work: &Work<'_>, seen: &Seen) -> Check {
         let streams = from.wal_senders.iter().any(|sender| sender.state == "streaming");
         let bad = format!("{} streams without a slot and {} streams to nobody", work.target.name, work.from.name);
         return if streams {
-            warning("target_uses_slot", "no slot", limit, "the target streams without a slot: log it needs can be removed")
+            warning(
+                "target_uses_slot",
+                "no slot",
+                limit,
+                "the target streams without a slot: log it needs can be removed",
+            )
         } else {
             failed("target_uses_slot", "no slot", limit, bad)
         };
@@ -281,7 +309,8 @@ fn unapplied(work: &Work<'_>, seen: &Seen) -> Check {
 }
 
 fn no_apply_delay(seen: &Seen) -> Check {
-    let delay = seen.target.as_ref().ok().and_then(|facts| time::duration_from_pb(facts.recovery_min_apply_delay.as_ref()));
+    let delay =
+        seen.target.as_ref().ok().and_then(|facts| time::duration_from_pb(facts.recovery_min_apply_delay.as_ref()));
     let Some(delay) = delay else { return unknown("no_apply_delay", "0 s", "recovery_min_apply_delay is not known") };
     let bad = "the target delays what it applies: set recovery_min_apply_delay to 0 first";
     must("no_apply_delay", Some(delay.is_zero()), time::humane(delay), "0 s", "no apply delay", bad)
@@ -291,7 +320,10 @@ fn other_standbys(work: &Work<'_>, seen: &Seen) -> Check {
     let Ok(from) = &seen.from else { return advisory_unknown("other_standbys", "1", "the primary did not answer") };
     let count = from.wal_senders.len();
     if count > 1 {
-        let text = format!("{} streams to {count} receivers: the others follow only if they can reach {}", work.from.name, work.target.name);
+        let text = format!(
+            "{} streams to {count} receivers: the others follow only if they can reach {}",
+            work.from.name, work.target.name
+        );
         return warning("other_standbys", count.to_string(), "1", text);
     }
     passed("other_standbys", count.to_string(), "1", "no other receiver")
@@ -306,7 +338,12 @@ fn rewind_is_possible(seen: &Seen) -> Check {
     if able(from) && able(target) {
         return passed("rewind_possible", "on", limit, "a later failover can be followed by a rewind");
     }
-    warning("rewind_possible", "off", limit, "not needed here; after a failover the old primary would have to be rebuilt")
+    warning(
+        "rewind_possible",
+        "off",
+        limit,
+        "not needed here; after a failover the old primary would have to be rebuilt",
+    )
 }
 
 /// Tried from the old primary's own host, before anything is stopped: can it stream from the target?
@@ -322,14 +359,19 @@ async fn way_back(work: &Work<'_>, seen: &Seen) -> Check {
             let bad = "the replication login leads to another system";
             must("way_back", Some(same), system, limit, "the old primary can stream from the target", bad)
         }
-        Err(crate::AgentError::CannotRun { program, why }) => {
-            advisory_unknown("way_back", limit, format!("{program} could not be run on the host, so it was not tried: {why}"))
-        }
+        Err(crate::AgentError::CannotRun { program, why }) => advisory_unknown(
+            "way_back",
+            limit,
+            format!("{program} could not be run on the host, so it was not tried: {why}"),
+        ),
         Err(error) => failed(
             "way_back",
             "refused",
             limit,
-            format!("{} could not come back as a standby: {error}. See pg_hba.conf and the replication account", work.from.name),
+            format!(
+                "{} could not come back as a standby: {error}. See pg_hba.conf and the replication account",
+                work.from.name
+            ),
         ),
     }
 }
@@ -339,10 +381,22 @@ async fn primary_is_gone(work: &Work<'_>, seen: &Seen) -> Check {
     let (name, limit) = (&work.from.name, "does not accept writes");
     let advice = "request a switchover instead: it loses nothing";
     match &seen.from {
-        Ok(facts) if is_standby(facts) => warning("primary_is_gone", "in recovery", limit, format!("{name} answers as a standby")),
+        Ok(facts) if is_standby(facts) => {
+            warning("primary_is_gone", "in recovery", limit, format!("{name} answers as a standby"))
+        }
         Ok(_) => match write(work).await {
-            Ok(()) => failed("primary_is_gone", "accepts writes", limit, format!("{name} is alive and accepts writes; {advice}")),
-            Err(error) => warning("primary_is_gone", "answers", limit, format!("{name} answers and accepts no writes ({error}); the fence stops it")),
+            Ok(()) => failed(
+                "primary_is_gone",
+                "accepts writes",
+                limit,
+                format!("{name} is alive and accepts writes; {advice}"),
+            ),
+            Err(error) => warning(
+                "primary_is_gone",
+                "answers",
+                limit,
+                format!("{name} answers and accepts no writes ({error}); the fence stops it"),
+            ),
         },
         Err(error) if error.class == ErrorClass::Unreachable => {
             passed("primary_is_gone", "unreachable", limit, format!("{name}: {error}"))
@@ -350,7 +404,11 @@ async fn primary_is_gone(work: &Work<'_>, seen: &Seen) -> Check {
         Err(error) if error.class == ErrorClass::NotReady && error.code.as_deref() != Some("53300") => {
             warning("primary_is_gone", "not ready", limit, format!("{name}: {error}; the fence stops it"))
         }
-        Err(error) => unknown("primary_is_gone", limit, format!("{name} answers and cannot be judged ({error}). If it is healthy, {advice}")),
+        Err(error) => unknown(
+            "primary_is_gone",
+            limit,
+            format!("{name} answers and cannot be judged ({error}). If it is healthy, {advice}"),
+        ),
     }
 }
 
@@ -383,7 +441,12 @@ fn target_lost_primary(work: &Work<'_>, seen: &Seen) -> Check {
 fn last_known_position(work: &Work<'_>, seen: &Seen) -> Check {
     let limit = "known";
     let Some(last) = &work.job.last_known_primary else {
-        return warning("last_known_position", "unknown", limit, "the primary's last position is not known, so nothing bounds the loss");
+        return warning(
+            "last_known_position",
+            "unknown",
+            limit,
+            "the primary's last position is not known, so nothing bounds the loss",
+        );
     };
     let received = seen.target.as_ref().ok().and_then(received);
     let missing = received.map_or("unknown".to_owned(), |lsn| format!("{} bytes", Lsn(last.lsn).bytes_since(lsn)));
@@ -402,7 +465,12 @@ fn unapplied_advisory(seen: &Seen) -> Check {
     if bytes == 0 && state == "not paused" {
         return passed("unapplied", "0 bytes", limit, "everything received is applied");
     }
-    warning("unapplied", format!("{bytes} bytes, replay {state}"), limit, "received and not applied yet: the promotion applies it first")
+    warning(
+        "unapplied",
+        format!("{bytes} bytes, replay {state}"),
+        limit,
+        "received and not applied yet: the promotion applies it first",
+    )
 }
 
 /// What the execution account may do, asked on the target: grants are replicated.
@@ -419,19 +487,34 @@ SELECT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE') AS prom
     };
     let account = &work.job.execute.user;
     match found.await {
-        Err(error) => vec![unknown("may_promote", "granted", format!("the rights of {account} could not be read: {error}"))],
+        Err(error) => {
+            vec![unknown("may_promote", "granted", format!("the rights of {account} could not be read: {error}"))]
+        }
         Ok([promote, slots, checkpoint]) => {
             let granted = |yes: bool| if yes { "granted" } else { "missing" };
             let grant = format!("GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {account}");
-            let mut checks = vec![must("may_promote", Some(promote), granted(promote), "granted", "may promote", grant)];
+            let mut checks =
+                vec![must("may_promote", Some(promote), granted(promote), "granted", "may promote", grant)];
             if work.job.kind == MoveKind::Switchover {
                 let alter = format!("ALTER ROLE {account} REPLICATION");
-                checks.push(must("may_create_slots", Some(slots), granted(slots), "granted", "may create slots", alter));
+                checks.push(must(
+                    "may_create_slots",
+                    Some(slots),
+                    granted(slots),
+                    "granted",
+                    "may create slots",
+                    alter,
+                ));
             }
             checks.push(if checkpoint {
                 passed("may_checkpoint", "granted", "granted", "may checkpoint")
             } else {
-                warning("may_checkpoint", "missing", "granted", format!("the stop takes longer; GRANT pg_checkpoint TO {account}"))
+                warning(
+                    "may_checkpoint",
+                    "missing",
+                    "granted",
+                    format!("the stop takes longer; GRANT pg_checkpoint TO {account}"),
+                )
             });
             checks
         }
@@ -449,7 +532,12 @@ async fn free_disk(work: &Work<'_>) -> Check {
         Ok(free) if work.job.kind == MoveKind::Failover => {
             warning("target_free_disk", format!("{} MiB", free >> 20), &limit, "little room on the target")
         }
-        Ok(free) => failed("target_free_disk", format!("{} MiB", free >> 20), &limit, "too little room for the log it must keep"),
+        Ok(free) => failed(
+            "target_free_disk",
+            format!("{} MiB", free >> 20),
+            &limit,
+            "too little room for the log it must keep",
+        ),
         Err(error) => advisory_unknown("target_free_disk", &limit, error.to_string()),
     }
 }
@@ -463,5 +551,10 @@ fn synchronous_standbys(seen: &Seen) -> Check {
     if names.is_empty() {
         return passed("synchronous_standbys", "none", "none", "the new primary waits for no standby");
     }
-    warning("synchronous_standbys", names, "none", "commits on the new primary wait for these standbys until they are there")
+    warning(
+        "synchronous_standbys",
+        names,
+        "none",
+        "commits on the new primary wait for these standbys until they are there",
+    )
 }

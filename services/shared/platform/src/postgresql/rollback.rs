@@ -79,7 +79,10 @@ async fn hold_target_back(work: &Work<'_>, facts: &Facts) -> Result<HeldBack, St
     // A promotion that won the race took its signal file away: then it is a primary, and stays one.
     if !agent.is_fenced().await.map_err(failed)? {
         agent.start(work.job.timeouts.start).await.map_err(failed)?;
-        return Err(StepError::refused(format!("{target} was promoted in the meantime; {from} stays fenced", from = work.from.name)));
+        return Err(StepError::refused(format!(
+            "{target} was promoted in the meantime; {from} stays fenced",
+            from = work.from.name
+        )));
     }
     agent.start(work.job.timeouts.start).await.map_err(failed)?;
     let session = work.session(work.target).await.map_err(|e| unreachable(target, &e))?;
@@ -114,7 +117,9 @@ async fn locked_standby(work: &Work<'_>, facts: &Facts, mut session: Session) ->
 async fn stopped_target(work: &Work<'_>, why: &str) -> Result<HeldBack, StepError> {
     let (from, target) = (&work.from.name, &work.target.name);
     let unproven = |what: &str| {
-        StepError::refused(format!("{target} does not answer ({why}) and {what}: nothing proves that it is not a primary, so {from} stays fenced"))
+        StepError::refused(format!(
+            "{target} does not answer ({why}) and {what}: nothing proves that it is not a primary, so {from} stays fenced"
+        ))
     };
     let agent = work.agent(work.target).map_err(|_| unproven("has no host agent"))?;
     if agent.process().await.map_err(failed)?.is_running() {
@@ -139,7 +144,10 @@ async fn restart_old_primary(work: &Work<'_>, agent: &dyn HostAgent, facts: &Fac
     if let Err(error) = agent.start(work.job.timeouts.start).await {
         // It may have been too slow: what runs counts. If it does not, the fence goes up again.
         if !is_old_primary_up(work).await {
-            let fenced = agent.fence().await.map_or_else(|e| format!("could not be fenced again: {e}"), |()| "is fenced again".into());
+            let fenced = agent
+                .fence()
+                .await
+                .map_or_else(|e| format!("could not be fenced again: {e}"), |()| "is fenced again".into());
             return Err(StepError::failed(format!("{from} did not start: {error}; it {fenced}")));
         }
     }

@@ -44,7 +44,8 @@ impl Address {
             )));
         }
         let port = u16::try_from(node.port).ok().filter(|port| *port != 0);
-        let port = port.ok_or_else(|| configuration(format!("node {}: port {} is not 1 to 65535", node.name, node.port)))?;
+        let port =
+            port.ok_or_else(|| configuration(format!("node {}: port {} is not 1 to 65535", node.name, node.port)))?;
         let database = if database.is_empty() { "postgres" } else { database };
         Ok(Self { host: node.host.clone(), port, database: database.to_owned(), tls })
     }
@@ -73,7 +74,7 @@ impl Session {
         connect: Duration,
         limit: Duration,
     ) -> Result<Self, SqlError> {
-        // Authorities come from the system, or from PGSSLROOTCERT of the installation.
+        // The public authorities are built in; libpq's PGSSLROOTCERT adds the installation's own.
         let mode = if address.uses_tls() { PgSslMode::VerifyFull } else { PgSslMode::Disable };
         let milliseconds = limit.as_millis().to_string();
         let options = PgConnectOptions::new_without_pgpass()
@@ -95,7 +96,8 @@ impl Session {
 
     /// Changes the time that each following statement may take.
     pub(super) async fn set_limit(&mut self, limit: Duration) -> Result<(), SqlError> {
-        let query = sqlx::query("SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false)");
+        let query =
+            sqlx::query("SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false)");
         self.one(query.bind(limit.as_millis().to_string())).await?;
         self.limit = limit;
         Ok(())
@@ -105,7 +107,10 @@ impl Session {
         self.bounded(async |connection: &mut PgConnection| query.fetch_one(connection).await).await
     }
 
-    pub(super) async fn optional(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<Option<PgRow>, SqlError> {
+    pub(super) async fn optional(
+        &mut self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Option<PgRow>, SqlError> {
         self.bounded(async |connection: &mut PgConnection| query.fetch_optional(connection).await).await
     }
 

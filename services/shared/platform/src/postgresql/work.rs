@@ -1,6 +1,6 @@
 //! One job with its two nodes found, and the ways to reach them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_domain::pb::{
     inventory::v1::{PostgresqlNode, PostgresqlTarget, resource_spec::Platform as PlatformSpec},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     HostAgent, MoveJob, StepError,
-    agent::{AgentError, ServerProcess, StandbySource},
+    agent::{AgentError, ClusterState, ServerProcess, StandbySource},
 };
 
 /// PostgreSQL's own limit for names of slots.
@@ -23,6 +23,9 @@ const MAX_SLOT_NAME: usize = 63;
 
 /// How long to wait before looking again. Each look is one short statement.
 pub(super) const POLL: Duration = Duration::from_millis(100);
+
+/// How long a server that is starting or stopping may take to say what it is.
+const SETTLE: Duration = Duration::from_secs(10);
 
 pub(super) struct Work<'a> {
     pub job: &'a MoveJob,
@@ -76,7 +79,9 @@ impl<'a> Work<'a> {
     /// How the old primary streams from the target once it is back.
     pub(super) fn return_path(&self) -> Result<StandbySource, StepError> {
         let login = self.job.replication.clone().ok_or_else(|| {
-            StepError::refused("the resource names no replication account, so a node cannot be pointed at the new primary")
+            StepError::refused(
+                "the resource names no replication account, so a node cannot be pointed at the new primary",
+            )
         })?;
         let address = self.address(self.target).map_err(|error| StepError::refused(error.message))?;
         Ok(StandbySource {
@@ -98,25 +103,50 @@ impl<'a> Work<'a> {
     /// Proof that the old primary cannot accept writes: whatever starts on its data directory is a
     /// standby, and nothing that runs there now is anything else.
     pub(super) async fn prove_fence(&self) -> Result<(), StepError> {
-        let (node, agent) = (&self.from.name, self.agent(self.from)?);
-        let unproven = |why: String| StepError::refused(format!("the fence of {node} is not proven: {why}"));
-        let unreadable = |error: AgentError| unproven(error.to_string());
-        if !agent.is_fenced().await.map_err(unreadable)? {
-            return Err(unproven("its standby.signal is missing, so a start would make it a primary".into()));
-        }
-        if let ServerProcess::Running(server) = agent.process().await.map_err(unreadable)? {
-            let state = agent.control_data().await.map_err(unreadable)?.state;
-            // Somebody started it behind the fence: as a standby it accepts no writes.
-            if !state.is_standby() || server.port.is_none() {
-                return Err(unproven(format!("its processes {:?} are running ({state})", server.pids)));
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            match self.fence().await? {
+                Fence::Proven => return Ok(()),
+                Fence::Settling(_) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                Fence::Settling(why) | Fence::Open(why) => {
+                    return Err(StepError::refused(format!("the fence of {} is not proven: {why}", self.from.name)));
+                }
             }
         }
-        Ok(())
+    }
+
+    async fn fence(&self) -> Result<Fence, StepError> {
+        let agent = self.agent(self.from)?;
+        let looked: Result<Fence, AgentError> = async {
+            if !agent.is_fenced().await? {
+                return Ok(Fence::Open("its standby.signal is missing, so a start would make it a primary".into()));
+            }
+            let ServerProcess::Running(server) = agent.process().await? else { return Ok(Fence::Proven) };
+            let state = agent.control_data().await?.state;
+            let why = format!("its processes {:?} are running ({state})", server.pids);
+            // Somebody started it behind the fence: as a standby it accepts no writes.
+            Ok(match state {
+                ClusterState::InArchiveRecovery if server.port.is_some() => Fence::Proven,
+                ClusterState::InProduction => Fence::Open(why),
+                // It is just starting or stopping.
+                _ => Fence::Settling(why),
+            })
+        }
+        .await;
+        // What cannot be looked at is not proven.
+        Ok(looked.unwrap_or_else(|error| Fence::Open(error.to_string())))
     }
 
     pub(super) fn time(&self) -> String {
         super::fact::time((self.job.now)())
     }
+}
+
+enum Fence {
+    Proven,
+    /// What runs has not said yet what it will be.
+    Settling(String),
+    Open(String),
 }
 
 /// What is safely on a standby's disk. After a restart the receive position begins anew at a segment's

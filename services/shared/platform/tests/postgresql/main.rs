@@ -3,6 +3,7 @@
 
 mod agent;
 mod failover;
+mod interrupted;
 mod observe;
 mod pair;
 mod refusals;

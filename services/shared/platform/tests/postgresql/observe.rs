@@ -34,17 +34,26 @@ async fn both_sides_answer_for_themselves() {
     assert_eq!(a.system_identifier, b.system_identifier);
     assert_eq!((a.timeline, b.timeline), (Some(1), Some(1)));
     assert!(a.server_version_num >= 130_000 && !a.limited_view && !b.limited_view);
-    assert_eq!((a.wal_log_hints, a.data_checksums, a.default_transaction_read_only), (Some(true), Some(true), Some(false)));
+    assert_eq!(
+        (a.wal_log_hints, a.data_checksums, a.default_transaction_read_only),
+        (Some(true), Some(true), Some(false))
+    );
 
     assert!(a.current_lsn.is_some() && a.receive_lsn.is_none() && a.replay_lsn.is_none());
     assert!(a.heartbeat_lsn.unwrap() > heartbeat, "each look is one commit");
     assert_eq!(a.heartbeat_at, a.server_time);
     assert_eq!((a.wal_senders.len(), a.wal_senders[0].state.as_str()), (1, "streaming"));
-    assert_eq!((a.slots[0].name.as_str(), a.slots[0].active, a.slots[0].wal_status.as_str()), ("for_b", true, "reserved"));
+    assert_eq!(
+        (a.slots[0].name.as_str(), a.slots[0].active, a.slots[0].wal_status.as_str()),
+        ("for_b", true, "reserved")
+    );
 
     assert!(b.current_lsn.is_none() && b.heartbeat_at.is_none() && b.heartbeat_lsn.is_none());
     let receiver = b.wal_receiver.as_ref().unwrap();
-    assert_eq!((receiver.status.as_str(), receiver.received_timeline, receiver.slot_name.as_str()), ("streaming", 1, "for_b"));
+    assert_eq!(
+        (receiver.status.as_str(), receiver.received_timeline, receiver.slot_name.as_str()),
+        ("streaming", 1, "for_b")
+    );
     assert_eq!(receiver.sender_port, u32::from(pair.a.port()));
     assert_eq!(b.replay_pause_state, "not paused");
     assert_eq!(time::duration_from_pb(b.recovery_min_apply_delay.as_ref()).map(|d| d.is_zero()), Some(true));
@@ -60,10 +69,8 @@ async fn a_severed_standby_does_not_look_caught_up() {
     let target = watched(pair.spec(), mon());
     pair.b.sql("ALTER SYSTEM SET primary_conninfo = ''").await.unwrap();
     pair.b.sql("SELECT pg_reload_conf()").await.unwrap();
-    eventually("the receiver is gone", async || {
-        facts(&observer.observe(&target).await[1]).wal_receiver.is_none()
-    })
-    .await;
+    eventually("the receiver is gone", async || facts(&observer.observe(&target).await[1]).wal_receiver.is_none())
+        .await;
     pair.a.sql("INSERT INTO ledger SELECT generate_series(1, 1000)").await.unwrap();
 
     let seen = observer.observe(&target).await;
@@ -144,6 +151,20 @@ async fn a_dead_or_silent_node_does_not_hold_up_the_other() {
     pair.b.stop(StopMode::Fast).await.unwrap();
     pair.b.start().await.unwrap();
     facts(&observer.observe(&target).await[1]);
+}
+
+/// TLS that is asked for and not there is an error, never a plain connection.
+#[tokio::test]
+async fn without_tls_on_the_server_nothing_is_sent_in_clear() {
+    let server = PostgresServer::temporary().await.unwrap();
+    let spec = muster_domain::pb::inventory::v1::PostgresqlTarget {
+        nodes: vec![node("a", "west", server.port())],
+        tls: muster_domain::pb::inventory::v1::TlsMode::VerifyFull.into(),
+        ..Default::default()
+    };
+    let seen = observer().observe(&watched(spec, login("postgres", ""))).await;
+    assert_eq!(error(&seen[0]).class(), ErrorClass::Protocol);
+    assert!(error(&seen[0]).message.contains("TLS"), "{:?}", error(&seen[0]));
 }
 
 /// SQLSTATE 57P03, as a starting server answers; and a message that has no place at a login.

@@ -9,9 +9,7 @@ use std::{
 use jiff::Timestamp;
 use muster_domain::pb::{
     execution::v1::{Check, CheckOutcome},
-    inventory::v1::{
-        Heartbeat, PostgresqlNode, PostgresqlTarget, TlsMode, resource_spec::Platform as PlatformSpec,
-    },
+    inventory::v1::{Heartbeat, PostgresqlNode, PostgresqlTarget, TlsMode, resource_spec::Platform as PlatformSpec},
     observation::v1::{NodeObservation, ObservationError, PostgresqlFacts, node_observation::Result as NodeResult},
 };
 use muster_local::postgres::PostgresServer;
@@ -54,7 +52,8 @@ impl Pair {
         }
         let pair = Self { a, b };
         eventually("b streams from a", async || {
-            pair.a.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").await.unwrap().trim() == "1"
+            pair.a.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").await.unwrap().trim()
+                == "1"
         })
         .await;
         pair

@@ -25,7 +25,10 @@ async fn the_prechecks_name_what_is_wrong() {
     assert_eq!(failing(&|job| job.target_node = "a".into()).await, ["job_is_complete"]);
     // The roles are the other way round.
     let swapped = failing(&|job| (job.from_node, job.target_node) = ("b".into(), "a".into())).await;
-    assert!(["target_is_standby", "from_is_primary"].iter().all(|name| swapped.iter().any(|s| s == name)), "{swapped:?}");
+    assert!(
+        ["target_is_standby", "from_is_primary"].iter().all(|name| swapped.iter().any(|s| s == name)),
+        "{swapped:?}"
+    );
     // No agent, and both nodes with one agent.
     let no_agent = failing(&|job| drop(job.agents.remove("a"))).await;
     assert!(no_agent.contains(&"old_primary_can_be_fenced".to_owned()), "{no_agent:?}");
@@ -43,9 +46,15 @@ async fn the_prechecks_name_what_is_wrong() {
     assert_eq!(failing(&|job| job.replication = None).await, ["way_back"]);
     // An account without the rights, and one that is refused: unknown is never good.
     let plain = failing(&|job| job.execute = login("plain", "plain-password")).await;
-    assert!(["may_promote", "may_create_slots", "target_is_standby"].iter().all(|n| plain.iter().any(|p| p == n)), "{plain:?}");
+    assert!(
+        ["may_promote", "may_create_slots", "target_is_standby"].iter().all(|n| plain.iter().any(|p| p == n)),
+        "{plain:?}"
+    );
     let refused = failing(&|job| job.execute = login("exec", "wrong")).await;
-    assert!(refused.contains(&"target_is_standby".to_owned()) && refused.contains(&"may_promote".to_owned()), "{refused:?}");
+    assert!(
+        refused.contains(&"target_is_standby".to_owned()) && refused.contains(&"may_promote".to_owned()),
+        "{refused:?}"
+    );
     assert_eq!(failing(&|job| job.limits.free_disk_bytes = u64::MAX).await, ["target_free_disk"]);
     // Both addresses lead to the primary.
     let one_server = failing(&|job| {

@@ -101,7 +101,11 @@ async fn promotion_and_rollback_exclude_each_other() {
     use sqlx::{Connection, PgConnection};
     let pair = Pair::start().await;
     let mover = mover();
-    let job = || pair.job(MoveKind::Switchover, "a", "b");
+    let job = || {
+        let mut job = pair.job(MoveKind::Switchover, "a", "b");
+        job.timeouts.promote = std::time::Duration::from_secs(1);
+        job
+    };
     let facts = drive(job, Some("wait-for-replay")).await;
 
     let url = pair.b.url("postgres", "postgres");

@@ -1,7 +1,7 @@
 //! The step that cannot be taken back. It is judged by what the target is afterwards and never by what
 //! the call returned: `pg_promote` gives an error the second time, and false while it still goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Seen, done, probed, until};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         errors::SqlError,
         fact,
         session::Session,
-        work::{Work, is_standby, replayed, shown, unreachable},
+        work::{POLL, Work, is_standby, replayed, shown, unreachable},
     },
 };
 
@@ -20,7 +20,9 @@ const MOVE_LOCK: i64 = 0x6D75_7374_6572;
 /// What the target is, compared with the markers taken before.
 enum Target {
     Standby,
-    Promoted { timeline: u32 },
+    Promoted {
+        timeline: u32,
+    },
     /// Neither: it must not be touched any more.
     Neither(String),
 }
@@ -56,7 +58,7 @@ pub(super) async fn probe(work: &Work<'_>, facts: &Facts) -> Probe {
 pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
     let name = &work.target.name;
     let mut session = work.session(work.target).await.map_err(|e| unreachable(name, &e))?;
-    lock_moves(&mut session, name).await?;
+    wait_for_lock(&mut session, name, work.job.timeouts.promote).await?;
     // Under the lock: a roll-back cannot take the fence away any more.
     work.prove_fence().await?;
     match target(work, facts).await? {
@@ -102,14 +104,30 @@ fn promoted(work: &Work<'_>, timeline: u32) -> StepDone {
 
 /// One promotion or roll-back at a time on a target. The lock belongs to the server's session: it
 /// outlives a client that dies while its promotion goes on, and ends with it.
-pub(in crate::postgresql) async fn lock_moves(session: &mut Session, node: &str) -> Result<(), StepError> {
+async fn try_lock(session: &mut Session, node: &str) -> Result<bool, StepError> {
     let query = sqlx::query("SELECT pg_try_advisory_lock($1) AS locked").bind(MOVE_LOCK);
     let row = session.one(query).await.map_err(|e| unreachable(node, &e))?;
-    match sqlx::Row::try_get::<bool, _>(&row, "locked") {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(StepError::refused(format!("another promotion or roll-back is under way on {node}"))),
-        Err(error) => Err(StepError::failed(format!("{node}: {}", SqlError::from(error)))),
+    sqlx::Row::try_get(&row, "locked").map_err(|error| unreachable(node, &SqlError::from(error)))
+}
+
+/// The promotion of a predecessor that died may still be under way: its lock ends with it.
+async fn wait_for_lock(session: &mut Session, node: &str, limit: Duration) -> Result<(), StepError> {
+    let deadline = Instant::now() + limit;
+    while !try_lock(session, node).await? {
+        if Instant::now() >= deadline {
+            return Err(StepError::unknown(format!("another promotion or roll-back is under way on {node}")));
+        }
+        tokio::time::sleep(POLL).await;
     }
+    Ok(())
+}
+
+/// Keeps promotions away from the target as long as the session lives.
+pub(in crate::postgresql) async fn lock_moves(session: &mut Session, node: &str) -> Result<(), StepError> {
+    if try_lock(session, node).await? {
+        return Ok(());
+    }
+    Err(StepError::refused(format!("another promotion or roll-back is under way on {node}")))
 }
 
 /// The old primary was stopped cleanly: then everything up to its last record must be here.

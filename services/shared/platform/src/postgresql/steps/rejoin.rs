@@ -120,7 +120,10 @@ pub(super) async fn rejoin(work: &Work<'_>, facts: &Facts) -> Result<StepDone, S
     let control = agent.control_data().await.map_err(failed)?;
     let system = fact::required(facts, fact::SYSTEM_IDENTIFIER)?;
     if control.system_identifier != system {
-        return Err(StepError::refused(format!("{from} belongs to system {}, not {system}", control.system_identifier)));
+        return Err(StepError::refused(format!(
+            "{from} belongs to system {}, not {system}",
+            control.system_identifier
+        )));
     }
     must_not_need_rewind(work, facts, control.checkpoint, control.timeline)?;
     let source = work.return_path()?;
@@ -183,7 +186,10 @@ pub(super) async fn wait_until_protected(work: &Work<'_>, facts: &Facts) -> Resu
     .await?;
     match waited {
         Ok(seen) => Ok(done(
-            format!("{from} streams from {target} on timeline {timeline} and has applied up to {}", shown(replayed(&seen))),
+            format!(
+                "{from} streams from {target} on timeline {timeline} and has applied up to {}",
+                shown(replayed(&seen))
+            ),
             [(fact::PROTECTED_AT, work.time())],
         )),
         Err(state) => Err(StepError::failed(format!(
@@ -213,7 +219,9 @@ pub(super) async fn drop_stale_slot(work: &Work<'_>, facts: &Facts) -> Result<St
     let mut session = work.session(work.from).await.map_err(|e| unreachable(node, &e))?;
     match slot(&mut session, name).await.map_err(failed)? {
         None => {}
-        Some(slot) if slot.active => return Ok(done(format!("slot {name} on {node} is in use by another: left there"), [])),
+        Some(slot) if slot.active => {
+            return Ok(done(format!("slot {name} on {node} is in use by another: left there"), []));
+        }
         Some(_) => drop_slot(&mut session, name).await.map_err(failed)?,
     }
     Ok(done(format!("slot {name} is gone from {node}"), []))

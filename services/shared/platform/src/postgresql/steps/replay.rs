@@ -34,7 +34,10 @@ pub(super) async fn wait_for_replay(work: &Work<'_>, facts: &Facts) -> Result<St
     .await?;
     match waited {
         Ok(seen) => Ok(positions(
-            format!("{target} has applied up to {}, beyond the shutdown checkpoint at {shutdown}", shown(replayed(&seen))),
+            format!(
+                "{target} has applied up to {}, beyond the shutdown checkpoint at {shutdown}",
+                shown(replayed(&seen))
+            ),
             &seen,
         )),
         Err(state) => Err(StepError::failed(format!(
@@ -69,7 +72,9 @@ pub(super) async fn drain(work: &Work<'_>, facts: &Facts) -> Result<StepDone, St
             );
             (seen, note)
         }
-        Err(state) => (look(work, facts).await?, format!("not finished in time ({state}); the promotion applies the rest")),
+        Err(state) => {
+            (look(work, facts).await?, format!("not finished in time ({state}); the promotion applies the rest"))
+        }
     };
     let timeline = seen.timeline.ok_or_else(|| {
         StepError::failed(format!("the timeline of {target} cannot be told, so its promotion could not be judged"))

@@ -79,7 +79,9 @@ pub(super) async fn stop_primary(work: &Work<'_>) -> Result<StepDone, StepError>
             tracing::warn!(%error, node = %from, "the stop reported an error, and the server is stopped");
         }
         Err(error) => {
-            return Err(StepError::unknown(format!("{from} was told to stop and still runs; it may yet stop: {error}")));
+            return Err(StepError::unknown(format!(
+                "{from} was told to stop and still runs; it may yet stop: {error}"
+            )));
         }
     }
     match stopped(work).await? {

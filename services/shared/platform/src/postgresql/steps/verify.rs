@@ -70,7 +70,8 @@ async fn promoted_target(work: &Work<'_>, facts: &Facts) -> Result<PostgresqlFac
 pub(in crate::postgresql) async fn test_write(session: &mut Session) -> Result<Lsn, SqlError> {
     session.execute("SET synchronous_commit TO local").await?;
     // One statement is one transaction: it is committed when the answer is here.
-    let row = session.one(sqlx::query("SELECT pg_logical_emit_message(true, 'muster', 'write check')::text AS at")).await?;
+    let row =
+        session.one(sqlx::query("SELECT pg_logical_emit_message(true, 'muster', 'write check')::text AS at")).await?;
     let at: String = row.try_get("at")?;
     at.parse().map_err(|e: crate::postgresql::InvalidLsn| sqlx::Error::Protocol(e.to_string()).into())
 }
@@ -117,7 +118,9 @@ pub(super) async fn checkpoint(work: &Work<'_>, facts: &Facts) -> Result<StepDon
         Ok(()) => Ok(done(format!("checkpoint written on {name}"), [])),
         // The server makes one itself after a promotion, spread over its usual interval.
         Err(error) if error.code.as_deref() == Some("42501") => Ok(done(
-            format!("skipped: {error}. {name} writes one within its checkpoint_timeout; do not rewind against it before"),
+            format!(
+                "skipped: {error}. {name} writes one within its checkpoint_timeout; do not rewind against it before"
+            ),
             [],
         )),
         Err(error) => Err(StepError::failed(format!("{name} did not write a checkpoint: {error}"))),
