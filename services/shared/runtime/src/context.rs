@@ -18,13 +18,16 @@ use uuid::Uuid;
 
 use crate::{
     Access, Call, Clock, Config, Health, SecretResolver, TenantScoped,
+    access::LogSink,
     auth::{AuthError, Authenticator, Caller},
     health::SHARED,
     secrets::SecretError,
+    tenants::Tenants,
 };
 
 /// NATS and PostgreSQL may still be starting beside us.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+const TENANTS_AGE: Duration = Duration::from_secs(60);
 const START_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a process cannot start.
@@ -54,6 +57,7 @@ pub struct Context {
     pub auth: Authenticator,
     pub access: Access,
     pub secrets: SecretResolver,
+    pub tenants: Tenants,
     pub health: Health,
     /// Cancelled when the process is to stop: background tasks end soon after.
     pub shutdown: CancellationToken,
@@ -83,8 +87,11 @@ impl Context {
     /// From parts that are already there, for tests.
     pub fn assemble(config: Config, clock: Clock, log: EventLog, db: Database) -> Result<Self, StartError> {
         let auth = Authenticator::new(&config.auth, clock.clone())?;
+        let tenants = Tenants::new(log.clone());
+        let sink = LogSink { log: log.clone(), tenants: tenants.clone() };
         let context = Self {
-            access: Access::new(auth.clone(), clock.clone(), log.clone()),
+            access: Access::new(auth.clone(), clock.clone(), sink),
+            tenants,
             secrets: SecretResolver::new(&config.secrets),
             health: Health::new(),
             shutdown: CancellationToken::new(),
@@ -130,15 +137,15 @@ impl Context {
     }
 
     fn check_stores(&self) {
-        let log = self.log.clone();
+        let (log, tenants) = (self.log.clone(), self.tenants.clone());
         self.health.register(SHARED, "event log", move || {
-            let log = log.clone();
+            let (log, tenants) = (log.clone(), tenants.clone());
             async move {
                 if !log.is_connected() {
                     return Err("not connected to nats-server".to_owned());
                 }
                 // A read through JetStream: the connection alone says nothing about it.
-                log.tenants().await.map(drop).map_err(|_| "JetStream does not answer".to_owned())
+                jetstream_answers(&log, &tenants).await.map_err(|_| "JetStream does not answer".to_owned())
             }
         });
         let db = self.db.clone();
@@ -186,6 +193,14 @@ pub fn service_actor(service: &str) -> Actor {
         name: service.to_owned(),
         kind: ActorKind::Service.into(),
         roles: Vec::new(),
+    }
+}
+
+/// Asks about one stream; who the tenants are is asked rarely, since that reads a whole stream.
+async fn jetstream_answers(log: &EventLog, tenants: &Tenants) -> Result<(), LogError> {
+    match tenants.list(TENANTS_AGE).await?.first() {
+        Some(tenant) => log.last_sequence(tenant).await.map(drop),
+        None => log.tenants().await.map(drop),
     }
 }
 
@@ -251,7 +266,12 @@ impl Passing for LogError {
 
 impl Passing for DatabaseError {
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut))
+        match self {
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
+            // 57P03: the database is starting up or shutting down.
+            Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code == "57P03"),
+            _ => false,
+        }
     }
 }
 

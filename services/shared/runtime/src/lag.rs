@@ -84,12 +84,12 @@ type LookError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn look_at_all(context: &Context, projection: &'static str, lag: &mut Lag) -> Result<Vec<TenantId>, LookError> {
     let (mut behind, mut events) = (Vec::new(), 0);
-    for tenant in context.log.tenants().await? {
-        let last = context.log.last_sequence(&tenant).await?;
-        let reached = reached(&context.db, projection, &tenant).await?;
+    for tenant in context.tenants.list(INTERVAL).await?.iter() {
+        let last = context.log.last_sequence(tenant).await?;
+        let reached = reached(&context.db, projection, tenant).await?;
         events = events.max(last.saturating_sub(reached));
-        if lag.look(&tenant, reached, last, Instant::now()) {
-            behind.push(tenant);
+        if lag.look(tenant, reached, last, Instant::now()) {
+            behind.push(tenant.clone());
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "a gauge: exact up to 2^53 events")]

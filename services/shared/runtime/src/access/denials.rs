@@ -12,10 +12,12 @@ use muster_eventlog::{EventLog, Meta};
 use tokio_util::task::TaskTracker;
 
 use super::bucket::Buckets;
-use crate::Clock;
+use crate::{Clock, tenants::Tenants};
 
 /// The answer to the caller waits for the record, not for an outage.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A tenant that was registered just now may miss a stranger's attempt.
+const TENANTS_AGE: Duration = Duration::from_secs(1);
 /// What callers put into names ends here.
 const MAX_TEXT: usize = 500;
 
@@ -30,19 +32,23 @@ pub trait DenialSink: Send + Sync + 'static {
 #[error("{0}")]
 pub struct SinkError(pub String);
 
+/// The tenants' logs.
+pub(crate) struct LogSink {
+    pub(crate) log: EventLog,
+    pub(crate) tenants: Tenants,
+}
+
 #[async_trait]
-impl DenialSink for EventLog {
+impl DenialSink for LogSink {
     async fn tenant_exists(&self, tenant: &TenantId) -> Result<bool, SinkError> {
-        let tenants = self.tenants().await.map_err(|e| SinkError(e.to_string()))?;
+        let tenants = self.tenants.list(TENANTS_AGE).await.map_err(|e| SinkError(e.to_string()))?;
         Ok(tenants.contains(tenant))
     }
 
     async fn append(&self, tenant: &TenantId, meta: Meta, event: DenialEvent) -> Result<(), SinkError> {
         let id = AggregateId::from(meta.event_id);
-        EventLog::append::<Denial>(self, tenant, &id, 1, &meta, &event)
-            .await
-            .map(drop)
-            .map_err(|e| SinkError(e.to_string()))
+        let appended = self.log.append::<Denial>(tenant, &id, 1, &meta, &event).await;
+        appended.map(drop).map_err(|e| SinkError(e.to_string()))
     }
 }
 

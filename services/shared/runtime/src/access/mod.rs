@@ -19,6 +19,7 @@ use muster_domain::{
 use tonic::{Status, metadata::MetadataValue};
 
 pub use call::Call;
+pub(crate) use denials::LogSink;
 pub use denials::{DenialSink, Denials, SinkError};
 pub use scoped::TenantScoped;
 
