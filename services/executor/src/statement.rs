@@ -4,7 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
     execution::Execution,
-    pb::{common::v1::LossStatement, execution::v1::StepView},
+    pb::{
+        common::v1::LossStatement,
+        execution::v1::{Step, StepView},
+    },
     statement::{bounded, proven_none, unknown},
     time::from_pb,
 };
@@ -71,9 +74,11 @@ pub(crate) fn write_outage(execution: &Execution) -> Option<SignedDuration> {
     Some(time(&execution.facts, fact::WRITABLE_AT)?.duration_since(began))
 }
 
-/// The first step that takes something away: the stop or the fence of the old primary.
+/// The first step that changes the node that is left: the stop or the fence of the old primary.
 fn stop_step(execution: &Execution) -> Option<&StepView> {
-    execution.view.steps.iter().find(|step| step.step.as_ref().is_some_and(|planned| planned.changes_target))
+    let from = &execution.view.started.as_ref()?.from_node;
+    let takes_out = |step: &Step| step.changes_target && step.node == *from;
+    execution.view.steps.iter().find(|step| step.step.as_ref().is_some_and(takes_out))
 }
 
 fn time(facts: &Facts, name: &str) -> Option<Timestamp> {
@@ -84,10 +89,7 @@ fn time(facts: &Facts, name: &str) -> Option<Timestamp> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
     use muster_domain::{
-        pb::{
-            common::v1::LossCertainty,
-            execution::v1::{ExecutionStarted, Step},
-        },
+        pb::{common::v1::LossCertainty, execution::v1::ExecutionStarted},
         time::{duration_from_pb, to_pb},
     };
 
@@ -100,14 +102,16 @@ mod tests {
 
     fn failover(facts: &[(&str, &str)]) -> Execution {
         let mut execution = Execution::default();
-        execution.view.steps = vec![StepView {
-            step: Some(Step { id: "fence-primary".into(), changes_target: true, ..Default::default() }),
+        let step = |id: &str, node: &str, from: i64, to: i64| StepView {
+            step: Some(Step { id: id.into(), node: node.into(), changes_target: true, ..Default::default() }),
             attempts: 1,
-            started_at: Some(to_pb(at(100))),
-            finished_at: Some(to_pb(at(102))),
+            started_at: Some(to_pb(at(from))),
+            finished_at: Some(to_pb(at(to))),
             ..Default::default()
-        }];
-        execution.view.started = Some(ExecutionStarted { confirmed_at: Some(to_pb(at(90))), ..Default::default() });
+        };
+        execution.view.steps = vec![step("prepare", "b", 95, 96), step("fence-primary", "a", 100, 102)];
+        execution.view.started =
+            Some(ExecutionStarted { from_node: "a".into(), confirmed_at: Some(to_pb(at(90))), ..Default::default() });
         execution.facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         execution
     }
@@ -163,7 +167,7 @@ mod tests {
         let (stopped, writable) = (at(101).to_string(), at(110).to_string());
         let mut execution = failover(&[(fact::STOPPED_AT, &stopped), (fact::WRITABLE_AT, &writable)]);
         assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(9)));
-        execution.view.steps[0].attempts = 2;
+        execution.view.steps[1].attempts = 2;
         assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(10)));
         execution.facts.remove(fact::WRITABLE_AT);
         assert_eq!(write_outage(&execution), None);

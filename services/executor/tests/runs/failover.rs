@@ -41,7 +41,11 @@ fn observe(world: &World) -> DropGuard {
                 collector: "connector/test".into(),
                 nodes,
             };
-            let batch = ObservationBatch { tenant: "acme".into(), collector: "connector/test".into(), observations: vec![observation] };
+            let batch = ObservationBatch {
+                tenant: "acme".into(),
+                collector: "connector/test".into(),
+                observations: vec![observation],
+            };
             log.publish_observations(&batch).await.unwrap();
             tokio::select! {
                 () = ended.cancelled() => return,
@@ -85,7 +89,8 @@ async fn the_stated_window_covers_what_was_really_lost() {
     assert!(lost.len() > 100, "the test must really lose rows, lost {}", lost.len());
     let loss = view.succeeded.unwrap().loss.unwrap();
     assert_eq!(loss.certainty(), LossCertainty::Bounded, "{loss:?}");
-    let (caught_up, window) = (from_pb(loss.caught_up_to.as_ref()).unwrap(), duration_from_pb(loss.window.as_ref()).unwrap());
+    let (caught_up, window) =
+        (from_pb(loss.caught_up_to.as_ref()).unwrap(), duration_from_pb(loss.window.as_ref()).unwrap());
     let (first, last) = (lost[0].1, lost[lost.len() - 1].1);
     assert!(caught_up <= first, "said to be caught up to {caught_up}, and a row of {first} is missing");
     assert!(caught_up + window >= last, "the window ends at {}, and a row of {last} is missing", caught_up + window);

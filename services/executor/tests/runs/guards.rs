@@ -15,7 +15,11 @@ use crate::{
 };
 
 fn failed_checks(view: &ExecutionView) -> Vec<&str> {
-    view.prechecks.iter().filter(|check| check.outcome() == CheckOutcome::Failed).map(|check| check.name.as_str()).collect()
+    view.prechecks
+        .iter()
+        .filter(|check| check.outcome() == CheckOutcome::Failed)
+        .map(|check| check.name.as_str())
+        .collect()
 }
 
 fn was_not_touched(view: &ExecutionView) {

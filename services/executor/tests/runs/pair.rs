@@ -22,7 +22,8 @@ CREATE ROLE repl LOGIN REPLICATION PASSWORD 'repl-password';
 CREATE TABLE ledger (n bigint PRIMARY KEY); GRANT SELECT, INSERT ON ledger TO app;";
 
 /// The secrets of tenant acme that the resource names: (file, content).
-pub(crate) const SECRETS: [(&str, &str); 3] = [("exec", "exec-password"), ("repl", "repl-password"), ("mon", "mon-password")];
+pub(crate) const SECRETS: [(&str, &str); 3] =
+    [("exec", "exec-password"), ("repl", "repl-password"), ("mon", "mon-password")];
 
 pub(crate) struct Pair {
     pub a: PostgresServer,
@@ -83,7 +84,13 @@ impl Pair {
 }
 
 fn node(name: &str, site: &str, port: u16) -> PostgresqlNode {
-    PostgresqlNode { name: name.into(), site: site.into(), host: "127.0.0.1".into(), port: port.into(), agent: format!("agent-{name}") }
+    PostgresqlNode {
+        name: name.into(),
+        site: site.into(),
+        host: "127.0.0.1".into(),
+        port: port.into(),
+        agent: format!("agent-{name}"),
+    }
 }
 
 fn credential(user: &str) -> Credential {

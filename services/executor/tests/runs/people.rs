@@ -24,11 +24,22 @@ pub(crate) fn person(name: &str) -> Actor {
         "Ada" => Role::Admin,
         _ => Role::Operator,
     };
-    Actor { id: format!("https://idp.example|{name}"), name: name.into(), kind: ActorKind::Person.into(), roles: vec![role.into()] }
+    Actor {
+        id: format!("https://idp.example|{name}"),
+        name: name.into(),
+        kind: ActorKind::Person.into(),
+        roles: vec![role.into()],
+    }
 }
 
 pub(crate) fn meta(actor: &Actor) -> Meta {
-    Meta { event_id: Uuid::now_v7(), actor: actor.clone(), time: Timestamp::now(), correlation: Uuid::now_v7(), causation: None }
+    Meta {
+        event_id: Uuid::now_v7(),
+        actor: actor.clone(),
+        time: Timestamp::now(),
+        correlation: Uuid::now_v7(),
+        causation: None,
+    }
 }
 
 impl World {
@@ -40,7 +51,8 @@ impl World {
     }
 
     pub(crate) async fn approved(&self, kind: RequestType, site: &str) -> AggregateId {
-        let document = self.log.load::<Declared>(&acme(), &document_id(Kind::Resource, RESOURCE).unwrap()).await.unwrap();
+        let document =
+            self.log.load::<Declared>(&acme(), &document_id(Kind::Resource, RESOURCE).unwrap()).await.unwrap();
         let resource = document.state.document.unwrap();
         let policy = request::effective_policy(&[], Tier::Tier1, Environment::Production, kind);
         let id = AggregateId::from(Uuid::now_v7());
@@ -75,7 +87,12 @@ impl World {
         self.log.decide::<Execution, Refusal>(&acme(), id, &meta(&olga), decide).await.unwrap();
     }
 
-    async fn ask(&self, id: &AggregateId, who: &Actor, decide: impl FnMut(&Request) -> Result<Option<RequestEvent>, Refusal>) {
+    async fn ask(
+        &self,
+        id: &AggregateId,
+        who: &Actor,
+        decide: impl FnMut(&Request) -> Result<Option<RequestEvent>, Refusal>,
+    ) {
         self.log.decide::<Request, Refusal>(&acme(), id, &meta(who), decide).await.unwrap();
     }
 }

@@ -33,7 +33,13 @@ async fn a_switchover_and_its_failback_lose_no_row_and_say_so() {
         let started = view.started.unwrap();
         assert_eq!((started.from_node.as_str(), started.target_node.as_str()), (from, target));
         // Ours and the platform's, before and after, all there to be seen.
-        for name in ["approvals_are_complete", "resource_is_as_approved", "confirmation_is_fresh", "resource_is_free", "target_is_standby"] {
+        for name in [
+            "approvals_are_complete",
+            "resource_is_as_approved",
+            "confirmation_is_fresh",
+            "resource_is_free",
+            "target_is_standby",
+        ] {
             let check = view.prechecks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(check.outcome(), CheckOutcome::Passed, "{check:?}");
         }
@@ -42,14 +48,20 @@ async fn a_switchover_and_its_failback_lose_no_row_and_say_so() {
         let role = |markers: &[muster_domain::pb::common::v1::Marker], node: &str| {
             markers.iter().find(|marker| marker.node == node).unwrap().role.clone()
         };
-        assert_eq!((role(&view.markers_before, from), role(&view.markers_after, from)), ("primary".into(), "standby".into()));
+        assert_eq!(
+            (role(&view.markers_before, from), role(&view.markers_after, from)),
+            ("primary".into(), "standby".into())
+        );
         assert!(view.steps.iter().all(|step| step.state() == StepState::Succeeded && step.attempts == 1));
 
         let end = view.succeeded.unwrap();
         let loss = end.loss.unwrap();
         assert_eq!(loss.certainty(), LossCertainty::ProvenNone, "{loss:?}");
         assert!(!loss.limits.is_empty());
-        let (rto, outage) = (duration_from_pb(end.rto_measured.as_ref()).unwrap(), duration_from_pb(end.write_outage.as_ref()).unwrap());
+        let (rto, outage) = (
+            duration_from_pb(end.rto_measured.as_ref()).unwrap(),
+            duration_from_pb(end.write_outage.as_ref()).unwrap(),
+        );
         assert!(outage.is_positive() && outage < rto, "{outage} within {rto}");
         assert!(end.rto_met);
     }

@@ -50,7 +50,9 @@ async fn write(urls: [String; 2], acknowledged: Arc<Mutex<Vec<(i64, Timestamp)>>
     let mut number = 0;
     while !stop.is_cancelled() {
         for url in &urls {
-            let Ok(Ok(mut session)) = tokio::time::timeout(ANSWER_LIMIT, PgConnection::connect(url)).await else { continue };
+            let Ok(Ok(mut session)) = tokio::time::timeout(ANSWER_LIMIT, PgConnection::connect(url)).await else {
+                continue;
+            };
             while !stop.is_cancelled() {
                 // A number without an acknowledgement is not tried again: it may be stored.
                 number += 1;

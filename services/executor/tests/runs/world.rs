@@ -99,7 +99,9 @@ impl World {
         };
         let id = document_id(Kind::Resource, RESOURCE).unwrap();
         let meta = crate::people::meta(&crate::people::person("Ada"));
-        let decide = |declared: &Declared| -> Result<_, Refusal> { Ok(inventory::declare(declared, &document, "Ada", Timestamp::now())) };
+        let decide = |declared: &Declared| -> Result<_, Refusal> {
+            Ok(inventory::declare(declared, &document, "Ada", Timestamp::now()))
+        };
         self.log.decide::<Declared, Refusal>(&acme(), &id, &meta, decide).await.unwrap();
     }
 
