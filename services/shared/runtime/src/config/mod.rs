@@ -1,6 +1,6 @@
 //! Typed configuration: defaults, then `muster.toml`, then `MUSTER_<SECTION>__<KEY>` of the environment.
 //!
-//! Keys, defaults and meaning stand once, in [`sections`]; the reference in docs/config.md is made from there.
+//! Keys, defaults and meaning stand once, in `sections.rs`; the reference in docs/config.md is made from there.
 
 mod error;
 mod load;

@@ -42,7 +42,7 @@ impl ExecutorService for Refusing {
         &self,
         _: Request<WatchExecutionRequest>,
     ) -> Result<Response<Self::WatchExecutionStream>, Status> {
-        panic!("not called")
+        panic!("a defect")
     }
 
     async fn stop_execution(
@@ -163,6 +163,11 @@ async fn a_process_logs_people_in_and_records_what_it_refuses() {
         (no_rule.code(), refusal_of(&no_rule).unwrap().code.as_str()),
         (Code::FailedPrecondition, "EXECUTION_FINISHED")
     );
+    // A panic of a handler is an answer without internals, and the process goes on.
+    let watch = WatchExecutionRequest { tenant: LOCAL_TENANT.to_owned(), ..Default::default() };
+    let defect = executor.watch_execution(with_token(watch, &olga)).await.unwrap_err();
+    assert_eq!(defect.code(), Code::Internal);
+    assert!(!defect.message().contains("a defect"), "{defect}");
     for stranger in ["globex", "initech"] {
         assert_eq!(
             executor.get_execution(with_token(get(stranger), &olga)).await.unwrap_err().code(),
