@@ -27,6 +27,7 @@ where
     F: Fn(TenantId, CancellationToken) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = ()> + Send + 'static,
 {
+    #[expect(clippy::disallowed_methods, reason = "this run of this process, unlike any other")]
     let holder = Uuid::now_v7().to_string();
     let mut shards = JoinSet::new();
     for shard in 0..SHARDS {

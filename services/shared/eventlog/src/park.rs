@@ -78,6 +78,8 @@ impl EventLog {
 
 fn meta(handler: &str, entry: &Result<Record, Unreadable>, event_id: Uuid) -> Meta {
     let record = entry.as_ref().ok();
+    #[expect(clippy::disallowed_methods, reason = "nothing is decided by it; parking is idempotent by its event id")]
+    let time = Timestamp::now();
     Meta {
         event_id,
         actor: Actor {
@@ -86,7 +88,7 @@ fn meta(handler: &str, entry: &Result<Record, Unreadable>, event_id: Uuid) -> Me
             kind: ActorKind::Service.into(),
             roles: Vec::new(),
         },
-        time: Timestamp::now(),
+        time,
         correlation: record.map_or(event_id, |record| record.correlation),
         causation: record.map(|record| record.event_id),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use muster_domain::TenantId;
 
 use crate::EventLog;
@@ -71,13 +71,14 @@ impl EventLog {
         }
     }
 
-    /// One message a key: setting a timer again replaces it.
+    /// A timer that came due is removed when its handler confirms it. Replacing and cancelling go by roll-up and not by
+    /// `max_messages_per_subject`: what that limit removes comes back when a killed server rebuilds its state (measured).
     pub(crate) fn timer_config(&self) -> Config {
         Config {
             name: self.names().timer_stream(),
             subjects: self.names().timer_subjects().to_vec(),
             description: Some("Timers that are set, and those that came due".to_owned()),
-            max_messages_per_subject: 1,
+            retention: RetentionPolicy::WorkQueue,
             allow_message_schedules: true,
             allow_message_ttl: true,
             allow_rollup: true,

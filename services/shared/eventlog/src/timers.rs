@@ -31,8 +31,6 @@ use crate::{
 const DUE: &str = "muster-due";
 /// What a timer carries: ids and a reason, not documents.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
-/// A timer that came due waits this long for a handler: longer than any outage one would recover from.
-const DUE_KEPT: &str = "2160h";
 /// The trace of a cancelled timer.
 const CANCELLED_KEPT: &str = "1s";
 /// How long a handler may be silent; while it works, it is said to be working.
@@ -104,7 +102,6 @@ impl Timers {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_SCHEDULE, format!("@at {due}"));
         headers.insert(header::NATS_SCHEDULE_TARGET, self.log.names().due(&handler, &key.tenant, &name));
-        headers.insert(header::NATS_SCHEDULE_TTL, DUE_KEPT);
         headers.insert(header::NATS_ROLLUP, "sub");
         headers.insert(DUE, due.to_string());
         if let Some(traceparent) = traceparent() {
@@ -227,7 +224,12 @@ async fn fire_one(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHan
         }
     };
     match outcome {
-        Ok(()) => settle(&message, AckKind::Ack).await,
+        // Waits until the server has noted it: an unconfirmed one would be fired again.
+        Ok(()) => {
+            if let Err(error) = message.double_ack().await {
+                tracing::warn!(%error, "a timer's confirmation was not confirmed; it may be fired again");
+            }
+        }
         Err(error) => {
             let doublings = u32::try_from(tries - 1).unwrap_or(u32::MAX).min(16);
             let retry = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
@@ -241,6 +243,7 @@ async fn fire_one(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHan
 fn timer_of(log: &EventLog, message: &Message) -> Option<TimerFired> {
     let (tenant, key) = log.names().parse_due(&message.subject)?;
     let due: Timestamp = text(message.headers.as_ref()?, DUE)?.parse().ok()?;
+    #[expect(clippy::disallowed_methods, reason = "the server fires by the real clock, so late is by the real clock")]
     let late_by = Timestamp::now().duration_since(due).max(SignedDuration::ZERO);
     Some(TimerFired { tenant, key: key.replace('~', "."), due, payload: message.payload.clone(), late_by })
 }

@@ -81,7 +81,8 @@ async fn migrations_are_applied_once_and_never_change() {
     let (server, _db) = database().await;
     let owner = owner_url(&server);
     let (first, second) = tokio::join!(Database::migrate(&owner, &[SCHEMA]), Database::migrate(&owner, &[SCHEMA]));
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
 
     const CHANGED: Schema =
         Schema { name: "counting", migrations: &[Migration { name: "0001_tables", sql: "SELECT 'something else'" }] };
