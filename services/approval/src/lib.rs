@@ -15,6 +15,7 @@ mod view;
 use std::sync::Arc;
 
 use muster_eventlog::{
+    Projection,
     db::{Migration, Schema},
     run_projection, run_reactor, run_timers,
 };
@@ -33,6 +34,11 @@ pub const MIGRATIONS: Schema = Schema {
         sql: include_str!("../../../migrations/approval/0001_requests.sql"),
     }],
 };
+
+/// The read models that `muster projection rebuild` knows.
+pub fn projections() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(projection::Requests)]
+}
 
 /// What every part of the service works with.
 struct Approval {
