@@ -1,5 +1,5 @@
 //! PostgreSQL on real servers: watched, moved, broken.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 mod agent;
 mod failover;

@@ -180,7 +180,7 @@ async fn a_starting_server_is_not_ready_and_nonsense_is_a_protocol_error() {
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut startup = [0; 1024];
-            stream.read(&mut startup).await.unwrap();
+            assert!(stream.read(&mut startup).await.unwrap() > 0);
             stream.write_all(&answer).await.unwrap();
             // Open until the client is done with it.
             while stream.read(&mut startup).await.is_ok_and(|n| n > 0) {}

@@ -43,7 +43,8 @@ pub(crate) struct Pair {
 impl Pair {
     /// Node "a" is the primary, "b" streams from it.
     pub(crate) async fn start() -> Self {
-        let a = PostgresServer::temporary().await.unwrap();
+        // Default 5 s: a standby that lost its primary would spend most of each test asleep.
+        let a = PostgresServer::temporary_with(&[("wal_retrieve_retry_interval", "100ms")]).await.unwrap();
         a.sql(ACCOUNTS).await.unwrap();
         let b = PostgresServer::temporary_standby(&a, "for_b").await.unwrap();
         for server in [&a, &b] {
