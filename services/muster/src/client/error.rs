@@ -61,14 +61,15 @@ impl CliError {
 impl From<Status> for CliError {
     fn from(status: Status) -> Self {
         let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
-        if violations.len() > 1 {
+        let is_manifest = refusal_of(&status).is_some_and(|refusal| refusal.code == "MANIFEST_INVALID");
+        if violations.len() > 1 || (is_manifest && !violations.is_empty()) {
             return Self::Manifest(violations.into_iter().map(|v| format!("{}: {}", v.field, v.description)).collect());
         }
         let refusal = Box::new(refusal_of(&status).unwrap_or_else(|| plain(&status)));
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => Self::Denied(refusal),
-            Code::Unavailable | Code::DeadlineExceeded => Self::Unavailable(refusal),
-            Code::Internal | Code::Unknown | Code::DataLoss | Code::Unimplemented | Code::Cancelled => {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Unimplemented => Self::Unavailable(refusal),
+            Code::Internal | Code::Unknown | Code::DataLoss | Code::Cancelled => {
                 Self::Failed(muster_domain::refusal::describe(&refusal))
             }
             _ => Self::Refused(refusal),
@@ -82,6 +83,7 @@ fn plain(status: &Status) -> Refusal {
         Code::Unavailable => ("Muster does not answer", "check the address (--server) and that Muster runs"),
         Code::DeadlineExceeded => ("no answer in time", "try again; repeating a command is safe"),
         Code::Unauthenticated => ("not logged in", "muster login"),
+        Code::Unimplemented => ("this part of Muster is not served at this address", "start it, or ask where it runs"),
         _ => (status.message(), ""),
     };
     let cause = if rule == status.message() { String::new() } else { cause_of(status) };
@@ -123,6 +125,7 @@ mod tests {
             (Code::Unauthenticated, 4),
             (Code::Unavailable, 5),
             (Code::DeadlineExceeded, 5),
+            (Code::Unimplemented, 5),
             (Code::Internal, 1),
         ] {
             assert_eq!(CliError::from(Status::new(code, "x")).exit().code(), exit, "{code:?}");

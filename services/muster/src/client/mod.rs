@@ -10,7 +10,7 @@ mod error;
 mod exit;
 mod get;
 mod kinds;
-mod login;
+pub mod login;
 mod output;
 mod profile;
 mod request;
@@ -112,7 +112,7 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
     match command {
         ClientCommand::Login(args) => login::login(args, global, screen).await?,
         ClientCommand::Logout => login::logout(global, screen)?,
-        ClientCommand::Completion { shell } => complete(shell),
+        ClientCommand::Completion { shell } => complete(shell, screen)?,
         ClientCommand::Whoami => login::whoami(&Session::open(global).await?, screen).await?,
         ClientCommand::Apply(args) => apply::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Get(args) => get::run(args, &Session::with_tenant(global).await?, screen).await?,
@@ -127,6 +127,8 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
     Ok(exit::Exit::Done)
 }
 
-fn complete(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut crate::Cli::command(), "muster", &mut std::io::stdout());
+fn complete(shell: clap_complete::Shell, screen: &Screen) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut crate::Cli::command(), "muster", &mut script);
+    screen.raw(&script)
 }

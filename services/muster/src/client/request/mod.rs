@@ -1,0 +1,156 @@
+//! `muster request …`: open, decide, start, stop, follow.
+
+mod change;
+mod find;
+mod follow;
+mod open;
+mod show;
+mod start;
+
+use clap::{Args, Subcommand};
+use muster_domain::pb::request::v1::{ListRequestsRequest, ListRequestsResponse, RequestState, RequestView};
+use muster_domain::request::{state_name, type_name};
+
+use super::{
+    error::CliError,
+    exit::Exit,
+    get::{follows, next_page},
+    output::{Screen, style::Tone, table::{Cell, Table}, words},
+    session::Session,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum RequestCommand {
+    /// Ask for a move. It waits for its approvals.
+    Open(open::OpenArgs),
+    /// Requests, newest first.
+    List(ListArgs),
+    /// One request with its approvals, checks, positions, steps and result.
+    Show(IdArgs),
+    /// Say yes, as an approver other than the requester.
+    Approve(change::ApproveArgs),
+    /// Say no.
+    Deny(change::ReasonArgs),
+    /// Take a request back.
+    Withdraw(change::ReasonArgs),
+    /// Start an approved request; asks for the confirmation phrase.
+    Start(start::StartArgs),
+    /// Stop a running execution before its next step.
+    Stop(change::ReasonArgs),
+    /// Follow a request until it is over.
+    Watch(IdArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct IdArgs {
+    /// The request's id, or the beginning or end of it that no other request has.
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only in this state: pending, approved, denied, withdrawn, expired, confirmed, executing, succeeded, failed, stopped.
+    #[arg(long = "state", value_parser = state)]
+    states: Vec<RequestState>,
+    /// Only of this resource.
+    #[arg(long)]
+    resource: Option<String>,
+}
+
+pub async fn run(command: RequestCommand, session: &Session, screen: &Screen) -> Result<Exit, CliError> {
+    match command {
+        RequestCommand::Open(args) => open::run(args, session, screen).await?,
+        RequestCommand::List(args) => list(args, session, screen).await?,
+        RequestCommand::Show(args) => show::print(&find::find(&args.id, session).await?, session.clock.now(), screen)?,
+        RequestCommand::Approve(args) => change::approve(args, session, screen).await?,
+        RequestCommand::Deny(args) => change::deny(args, session, screen).await?,
+        RequestCommand::Withdraw(args) => change::withdraw(args, session, screen).await?,
+        RequestCommand::Stop(args) => change::stop(args, session, screen).await?,
+        RequestCommand::Start(args) => return start::run(args, session, screen).await,
+        RequestCommand::Watch(args) => {
+            let id = find::find(&args.id, session).await?.request_id;
+            return follow::follow(&id, session, screen).await;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+    let all = fetch(args.states, args.resource.unwrap_or_default(), session, screen).await?;
+    if screen.is_table() { table(&all.requests).print(screen, "no requests") } else { screen.value(&all) }
+}
+
+async fn fetch(states: Vec<RequestState>, resource: String, session: &Session, screen: &Screen) -> Result<ListRequestsResponse, CliError> {
+    let mut all = ListRequestsResponse::default();
+    let (mut token, mut pages) = (Some(String::new()), 0);
+    while let Some(after) = token {
+        let states = states.iter().map(|state| (*state).into()).collect();
+        let ask = ListRequestsRequest { tenant: session.tenant(), states, resource: resource.clone(), page: next_page(after), min_version: 0 };
+        let answer = session.approval().list_requests(session.ask(ask)).await?.into_inner();
+        all.requests.extend(answer.requests);
+        pages += 1;
+        token = follows(answer.page, pages, screen)?;
+    }
+    Ok(all)
+}
+
+pub fn table(requests: &[RequestView]) -> Table {
+    let mut table = Table::new(&["ID", "STATE", "TYPE", "RESOURCE", "FROM", "TO", "REQUESTER", "OPENED", "MISSING"]);
+    for view in requests {
+        let opened = view.opened.clone().unwrap_or_default();
+        table.row([
+            view.request_id.as_str().into(),
+            state_cell(view.state()),
+            type_name(opened.r#type()).into(),
+            opened.resource.as_str().into(),
+            opened.from_site.as_str().into(),
+            opened.target_site.as_str().into(),
+            words::actor(opened.requester.as_ref()).into(),
+            words::time(opened.opened_at.as_ref()).into(),
+            view.missing.join(", ").into(),
+        ]);
+    }
+    table
+}
+
+fn state_cell(state: RequestState) -> Cell {
+    let tone = match state {
+        RequestState::Succeeded => Tone::Good,
+        RequestState::Failed | RequestState::Stopped | RequestState::Denied => Tone::Bad,
+        RequestState::PendingApproval | RequestState::Approved | RequestState::Confirmed | RequestState::Executing => Tone::Warning,
+        RequestState::Withdrawn | RequestState::Expired | RequestState::Unspecified => Tone::Dim,
+    };
+    Cell::toned(tone, state_name(state))
+}
+
+/// "pending" for "pending approval".
+fn state(text: &str) -> Result<RequestState, String> {
+    const ALL: [RequestState; 10] = [
+        RequestState::PendingApproval,
+        RequestState::Approved,
+        RequestState::Denied,
+        RequestState::Withdrawn,
+        RequestState::Expired,
+        RequestState::Confirmed,
+        RequestState::Executing,
+        RequestState::Succeeded,
+        RequestState::Failed,
+        RequestState::Stopped,
+    ];
+    let wanted = text.to_ascii_lowercase().replace(['-', '_'], " ");
+    let found = ALL.into_iter().find(|state| state_name(*state) == wanted || state_name(*state).split(' ').next() == Some(wanted.as_str()));
+    found.ok_or_else(|| format!("one of {}", ALL.map(|state| state_name(state).split(' ').next().unwrap_or_default()).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_by_their_words() {
+        assert_eq!(state("pending"), Ok(RequestState::PendingApproval));
+        assert_eq!(state("pending-approval"), Ok(RequestState::PendingApproval));
+        assert_eq!(state("Succeeded"), Ok(RequestState::Succeeded));
+        assert!(state("done").is_err());
+    }
+}
