@@ -10,7 +10,7 @@ fn pages() -> Vec<(&'static str, String)> {
     vec![("docs/config.md", muster_runtime::config::reference()), ("docs/access.md", access_table()), ("docs/cli.md", crate::client::render_cli_docs())]
 }
 
-pub fn run(action: &str) -> Result<()> {
+pub(crate) fn run(action: &str) -> Result<()> {
     let root = muster_local::tools::project_root().context("run this inside the project")?;
     let mut stale = Vec::new();
     for (name, text) in pages() {

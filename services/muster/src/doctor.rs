@@ -30,7 +30,7 @@ fn bad(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -
     Finding { check, good: false, found: found.into(), mend: mend.into() }
 }
 
-pub async fn run(config_file: Option<PathBuf>, json: bool) -> Result<ExitCode> {
+pub(crate) async fn run(config_file: Option<PathBuf>, json: bool) -> Result<ExitCode> {
     let mut findings = Vec::new();
     let config = match Config::load(config_file.as_deref(), Profile::Production) {
         Ok(config) => {

@@ -20,7 +20,7 @@ use place::Place;
 /// Disaster-recovery readiness and failover.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, about, max_term_width = 110)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
     /// Where `muster up` keeps its data (default: .muster/local of the project).

@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(crate) struct Place {
     root: PathBuf,
 }
 
 impl Place {
     /// The directory named, or `.muster/local` of the project, or of the present directory.
-    pub fn find(named: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn find(named: Option<PathBuf>) -> Result<Self> {
         let root = match named {
             Some(directory) => std::path::absolute(directory)?,
             None => {
@@ -24,36 +24,36 @@ impl Place {
         Ok(Self { root })
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub fn nats(&self) -> PathBuf {
+    pub(crate) fn nats(&self) -> PathBuf {
         self.root.join("nats")
     }
 
-    pub fn postgres(&self) -> PathBuf {
+    pub(crate) fn postgres(&self) -> PathBuf {
         self.root.join("postgres")
     }
 
-    pub fn estate(&self) -> PathBuf {
+    pub(crate) fn estate(&self) -> PathBuf {
         self.root.join("estate")
     }
 
-    pub fn secrets(&self) -> PathBuf {
+    pub(crate) fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
     }
 
-    pub fn mail(&self) -> PathBuf {
+    pub(crate) fn mail(&self) -> PathBuf {
         self.root.join("mail")
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// A secret that is made up the first time it is asked for and then stays.
-    pub fn secret(&self, owner: &str, name: &str, make: impl FnOnce() -> String) -> Result<String> {
+    pub(crate) fn secret(&self, owner: &str, name: &str, make: impl FnOnce() -> String) -> Result<String> {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = self.secrets().join(owner);
         std::fs::create_dir_all(&directory)?;
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// A port that is chosen the first time it is asked for and then stays, so that addresses hold.
-    pub fn port(&self, name: &str, wish: Option<u16>) -> Result<u16> {
+    pub(crate) fn port(&self, name: &str, wish: Option<u16>) -> Result<u16> {
         let file = self.root.join(format!("{name}.port"));
         if let Some(port) = wish {
             std::fs::write(&file, port.to_string())?;
@@ -86,7 +86,7 @@ impl Place {
 }
 
 /// A password for the local stack: 244 random bits.
-pub fn random_password() -> String {
+pub(crate) fn random_password() -> String {
     #[expect(clippy::disallowed_methods, reason = "a secret of the local stack; nothing is replayed from it")]
     let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
     format!("{}{}", a.simple(), b.simple())

@@ -8,7 +8,7 @@ use muster_runtime::{Config, Context, config::Profile};
 
 use crate::services;
 
-pub async fn rebuild(name: &str, config_file: Option<&Path>) -> Result<()> {
+pub(crate) async fn rebuild(name: &str, config_file: Option<&Path>) -> Result<()> {
     let projections = services::projections();
     let Some(projection) = projections.iter().find(|projection| projection.name() == name) else {
         let names: Vec<&str> = projections.iter().map(|projection| projection.name()).collect();

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::services;
 
-pub async fn run(name: &str, config_file: Option<&Path>) -> Result<()> {
+pub(crate) async fn run(name: &str, config_file: Option<&Path>) -> Result<()> {
     let config = Config::load(config_file, Profile::Production)?;
     let listen = config.server.listen;
     let telemetry = Telemetry::install(&config.telemetry, name)?;
@@ -22,7 +22,7 @@ pub async fn run(name: &str, config_file: Option<&Path>) -> Result<()> {
 }
 
 /// Ctrl-C or SIGTERM begins an orderly end.
-pub fn stop_on_signal(context: &Context) {
+pub(crate) fn stop_on_signal(context: &Context) {
     let shutdown = context.shutdown.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -30,7 +30,7 @@ pub fn stop_on_signal(context: &Context) {
     });
 }
 
-pub async fn wait_for_signal() {
+pub(crate) async fn wait_for_signal() {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(signal) => signal,
         Err(error) => {

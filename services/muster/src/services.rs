@@ -7,23 +7,22 @@ use muster_eventlog::{Projection, Schema};
 use muster_runtime::{Context, Service};
 
 /// Every service, in the order of the picture in docs/ARCHITECTURE.md.
-pub const NAMES: [&str; 8] = ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
+pub(crate) const NAMES: [&str; 8] = ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
 
 /// The tables of every service. Each process brings up all of them: they are few, and a process of one
 /// service may be the first that starts.
-pub fn schemas() -> Vec<Schema> {
+pub(crate) fn schemas() -> Vec<Schema> {
     vec![
         muster_planner::MIGRATIONS,
         muster_monitor::MIGRATIONS,
         muster_approval::MIGRATIONS,
-        muster_executor::MIGRATIONS,
         muster_notifier::MIGRATIONS,
         muster_audit::MIGRATIONS,
     ]
 }
 
 /// The read models that can be rebuilt from the log.
-pub fn projections() -> Vec<Arc<dyn Projection>> {
+pub(crate) fn projections() -> Vec<Arc<dyn Projection>> {
     [
         muster_planner::projections(),
         muster_monitor::projections(),
@@ -35,13 +34,13 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
 }
 
 /// Assembles one service.
-pub async fn build(name: &str, context: &Context) -> Result<Service> {
+pub(crate) async fn build(name: &str, context: &Context) -> Result<Service> {
     Ok(match name {
         "planner" => muster_planner::service(context).await?,
-        "connector" => muster_connector::service(context).await?,
-        "monitor" => muster_monitor::service(context).await?,
-        "approval" => muster_approval::service(context).await?,
-        "executor" => muster_executor::service(context).await?,
+        "connector" => muster_connector::service(context),
+        "monitor" => muster_monitor::service(context),
+        "approval" => muster_approval::service(context),
+        "executor" => muster_executor::service(context),
         "notifier" => muster_notifier::service(context).await?,
         "audit" => muster_audit::service(context),
         "console" => muster_console::service(context).await?,

@@ -10,57 +10,57 @@ use muster_local::postgres::{PostgresOptions, PostgresServer, StopMode};
 use serde::{Deserialize, Serialize};
 
 /// The tenant whose systems these are.
-pub const TENANT: &str = "acme";
-pub const PRIMARY_SITE: &str = "fra";
-pub const DR_SITE: &str = "ams";
+pub(crate) const TENANT: &str = "acme";
+pub(crate) const PRIMARY_SITE: &str = "fra";
+pub(crate) const DR_SITE: &str = "ams";
 /// The database of the application.
-pub const DATABASE: &str = "shop";
+pub(crate) const DATABASE: &str = "shop";
 
 /// Written to `estate.json`: enough to find every server again after any crash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Estate {
+pub(crate) struct Estate {
     #[serde(skip)]
     directory: PathBuf,
-    pub pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<Pair>,
     /// Set by a clean stop. Only then are servers started again: after a crash they are as the
     /// crash left them, and a run in progress must find them so.
-    pub stopped_cleanly: bool,
+    pub(crate) stopped_cleanly: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Pair {
-    pub resource: String,
-    pub tier: u8,
-    pub nodes: [Node; 2],
+pub(crate) struct Pair {
+    pub(crate) resource: String,
+    pub(crate) tier: u8,
+    pub(crate) nodes: [Node; 2],
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Node {
-    pub name: String,
-    pub site: String,
-    pub port: u16,
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) site: String,
+    pub(crate) port: u16,
     /// Not to be started by us: it was killed on purpose.
     #[serde(default)]
-    pub down: bool,
+    pub(crate) down: bool,
 }
 
 /// The accounts on every pair; the passwords are the demo's secrets.
 #[derive(Debug, Clone)]
-pub struct Accounts {
-    pub monitor: String,
-    pub execute: String,
-    pub replication: String,
-    pub application: String,
+pub(crate) struct Accounts {
+    pub(crate) monitor: String,
+    pub(crate) execute: String,
+    pub(crate) replication: String,
+    pub(crate) application: String,
 }
 
-pub const MONITOR: &str = "muster_monitor";
-pub const EXECUTE: &str = "muster_execute";
-pub const REPLICATION: &str = "muster_replication";
-pub const APPLICATION: &str = "shop_app";
+pub(crate) const MONITOR: &str = "muster_monitor";
+pub(crate) const EXECUTE: &str = "muster_execute";
+pub(crate) const REPLICATION: &str = "muster_replication";
+pub(crate) const APPLICATION: &str = "shop_app";
 
 impl Estate {
     /// Opens the estate in a directory, or lays out a new one.
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
         let file = directory.join("estate.json");
         match fs::read(&file) {
             Ok(bytes) => {
@@ -87,30 +87,30 @@ impl Estate {
         Ok(Self { directory: directory.to_owned(), pairs, stopped_cleanly: true })
     }
 
-    pub fn save(&self) -> Result<()> {
+    pub(crate) fn save(&self) -> Result<()> {
         let file = self.directory.join("estate.json");
         let new = file.with_extension("new");
         fs::write(&new, serde_json::to_vec_pretty(self)?)?;
         fs::rename(&new, &file).with_context(|| format!("cannot write {}", file.display()))
     }
 
-    pub fn pair(&self, resource: &str) -> Result<&Pair> {
+    pub(crate) fn pair(&self, resource: &str) -> Result<&Pair> {
         let names = || self.pairs.iter().map(|pair| pair.resource.as_str()).collect::<Vec<_>>().join(", ");
         self.pairs.iter().find(|pair| pair.resource == resource).with_context(|| {
             format!("the demo has no resource '{resource}'; it has: {}", names())
         })
     }
 
-    pub fn node_directory(&self, node: &Node) -> PathBuf {
+    pub(crate) fn node_directory(&self, node: &Node) -> PathBuf {
         self.directory.join(&node.name)
     }
 
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// The server of a node, as its files are now.
-    pub async fn server(&self, node: &Node) -> Result<PostgresServer> {
+    pub(crate) async fn server(&self, node: &Node) -> Result<PostgresServer> {
         Ok(PostgresServer::init(self.options(node)).await?)
     }
 
@@ -138,7 +138,7 @@ impl Estate {
     }
 
     /// Makes what is missing and, after a clean stop, starts what is there.
-    pub async fn start(&mut self, accounts: &Accounts) -> Result<()> {
+    pub(crate) async fn start(&mut self, accounts: &Accounts) -> Result<()> {
         for pair in &self.pairs {
             let [first, second] = &pair.nodes;
             if !self.node_directory(second).join("PG_VERSION").is_file() {
@@ -156,7 +156,7 @@ impl Estate {
     }
 
     /// Stops every server cleanly, standbys last so that they get everything.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         for pair in &self.pairs {
             let mut servers = Vec::new();
             for node in &pair.nodes {
@@ -198,7 +198,7 @@ impl Estate {
     }
 
     /// Throws a node's data away and copies it anew from the primary.
-    pub async fn rebuild_standby(&self, node: &Node, primary: &Node) -> Result<()> {
+    pub(crate) async fn rebuild_standby(&self, node: &Node, primary: &Node) -> Result<()> {
         let mut old = self.server(node).await?;
         old.stop(StopMode::Immediate).await?;
         fs::remove_dir_all(self.node_directory(node))?;
@@ -214,7 +214,7 @@ impl Estate {
     }
 
     /// The node that takes writes, if exactly one does.
-    pub async fn primary<'a>(&self, pair: &'a Pair) -> Result<Option<&'a Node>> {
+    pub(crate) async fn primary<'a>(&self, pair: &'a Pair) -> Result<Option<&'a Node>> {
         let mut found = Vec::new();
         for node in &pair.nodes {
             let server = self.server(node).await?;
@@ -231,7 +231,7 @@ impl Estate {
 }
 
 /// The slot a node streams through; the executor names it in the same way.
-pub fn slot_name(node: &Node) -> String {
+pub(crate) fn slot_name(node: &Node) -> String {
     node.name.replace('-', "_")
 }
 

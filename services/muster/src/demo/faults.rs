@@ -12,14 +12,14 @@ use super::{
 const CUT_CONNINFO: &str = "host=127.0.0.1 port=1 user=nobody connect_timeout=2";
 
 /// The standby receives and does not apply any more.
-pub async fn lag(estate: &Estate, resource: &str) -> Result<String> {
+pub(crate) async fn lag(estate: &Estate, resource: &str) -> Result<String> {
     let (_, standby) = sides(estate, estate.pair(resource)?).await?;
     server_of(estate, standby).await?.sql("SELECT pg_wal_replay_pause()").await?;
     Ok(format!("{}: replay is paused on {}; received data piles up unapplied", resource, standby.name))
 }
 
 /// The replication link is cut: the standby cannot reach the primary any more.
-pub async fn cut(estate: &Estate, resource: &str) -> Result<String> {
+pub(crate) async fn cut(estate: &Estate, resource: &str) -> Result<String> {
     let (primary, standby) = sides(estate, estate.pair(resource)?).await?;
     let server = server_of(estate, standby).await?;
     remember_link(estate, standby, &server).await?;
@@ -28,7 +28,7 @@ pub async fn cut(estate: &Estate, resource: &str) -> Result<String> {
 }
 
 /// SIGKILL for the primary and all its processes; it stays down.
-pub async fn kill_primary(estate: &mut Estate, resource: &str) -> Result<String> {
+pub(crate) async fn kill_primary(estate: &mut Estate, resource: &str) -> Result<String> {
     let pair = estate.pair(resource)?.clone();
     let primary = estate.primary(&pair).await?.with_context(|| format!("{resource} has no running primary to kill"))?;
     let mut server = server_of(estate, primary).await?;
@@ -38,7 +38,7 @@ pub async fn kill_primary(estate: &mut Estate, resource: &str) -> Result<String>
 }
 
 /// Repairs whatever the other commands did: link, replay, a dead or diverged node.
-pub async fn heal(estate: &mut Estate, resource: &str) -> Result<String> {
+pub(crate) async fn heal(estate: &mut Estate, resource: &str) -> Result<String> {
     let pair = estate.pair(resource)?.clone();
     let mut done = Vec::new();
     if estate.primary(&pair).await?.is_none() {
@@ -77,7 +77,7 @@ pub async fn heal(estate: &mut Estate, resource: &str) -> Result<String> {
 }
 
 /// What the application was told, against what the database holds.
-pub async fn rows(estate: &Estate, resource: &str) -> Result<RowCount> {
+pub(crate) async fn rows(estate: &Estate, resource: &str) -> Result<RowCount> {
     let pair = estate.pair(resource)?;
     let primary = estate.primary(pair).await?.with_context(|| format!("{resource} has no running primary to count on"))?;
     // Acknowledgements first: a row acknowledged after that is not missed by the count.
@@ -97,14 +97,14 @@ pub async fn rows(estate: &Estate, resource: &str) -> Result<RowCount> {
 }
 
 #[derive(Debug, serde::Serialize)]
-pub struct RowCount {
-    pub resource: String,
-    pub counted_on: String,
-    pub acknowledged: usize,
-    pub in_table: usize,
-    pub lost: usize,
-    pub first_lost_at_ms: Option<i64>,
-    pub last_lost_at_ms: Option<i64>,
+pub(crate) struct RowCount {
+    pub(crate) resource: String,
+    pub(crate) counted_on: String,
+    pub(crate) acknowledged: usize,
+    pub(crate) in_table: usize,
+    pub(crate) lost: usize,
+    pub(crate) first_lost_at_ms: Option<i64>,
+    pub(crate) last_lost_at_ms: Option<i64>,
 }
 
 async fn server_of(estate: &Estate, node: &Node) -> Result<PostgresServer> {

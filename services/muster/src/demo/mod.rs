@@ -1,8 +1,8 @@
 //! `muster demo …`: the systems that `muster up` protects, their application, and faults to try.
 
-pub mod estate;
-pub mod faults;
-pub mod world;
+pub(crate) mod estate;
+pub(crate) mod faults;
+pub(crate) mod world;
 mod writer;
 
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
@@ -14,7 +14,7 @@ use crate::place::Place;
 use estate::Estate;
 
 #[derive(Debug, Subcommand)]
-pub enum DemoCommand {
+pub(crate) enum DemoCommand {
     /// Pause replay on the standby: received data piles up unapplied.
     Lag { resource: String },
     /// Cut the replication link: the loss window grows.
@@ -32,7 +32,7 @@ pub enum DemoCommand {
     World,
 }
 
-pub async fn run(command: DemoCommand, place: &Place, json: bool) -> Result<()> {
+pub(crate) async fn run(command: DemoCommand, place: &Place, json: bool) -> Result<()> {
     if matches!(command, DemoCommand::World) {
         return world::run(place).await;
     }
@@ -70,7 +70,7 @@ fn open(place: &Place) -> Result<Estate> {
 }
 
 /// Writes a file that only we can read.
-pub fn private_file(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn private_file(path: &Path, text: &str) -> Result<()> {
     let mut file = fs::OpenOptions::new()
         .create(true)
         .write(true)

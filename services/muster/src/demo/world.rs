@@ -35,7 +35,7 @@ struct Inbox {
 }
 
 /// Runs until SIGTERM or Ctrl-C. A second one on the same place leaves at once.
-pub async fn run(place: &Place) -> Result<()> {
+pub(crate) async fn run(place: &Place) -> Result<()> {
     let lock_file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(place.file(LOCK))?;
     let Ok(mut lock) = Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) else {
         return Ok(());
@@ -55,7 +55,7 @@ pub async fn run(place: &Place) -> Result<()> {
     let inbox = Arc::new(Inbox { file: place.file(WEBHOOKS), secret: webhook_secret(place)? });
     let receiver = Router::new().route("/hook", post(receive)).with_state(inbox);
     let until = stop.clone();
-    tasks.spawn(async move { axum::serve(listener, receiver).with_graceful_shutdown(until.cancelled_owned()).await.map_err(Into::into) });
+    tasks.spawn(async move { axum::serve(listener, receiver).with_graceful_shutdown(until.cancelled_owned()).await.map_err(anyhow::Error::from) });
 
     let mail = start_mail(place).await?;
 
@@ -74,7 +74,7 @@ pub async fn run(place: &Place) -> Result<()> {
 }
 
 /// A third-party mail server, aiosmtpd, if `scripts/setup` could fetch it: where its Python modules are.
-pub fn mail_server() -> Option<PathBuf> {
+pub(crate) fn mail_server() -> Option<PathBuf> {
     let project = muster_local::tools::project_root()?;
     let modules = muster_local::tools::state_base(&project).ok()?.join("tools/python");
     modules.join("aiosmtpd").is_dir().then_some(modules)
@@ -111,7 +111,7 @@ fn stop_leftover_mail(place: &Place) {
 }
 
 /// "whsec_" and 32 bytes, made once.
-pub fn webhook_secret(place: &Place) -> Result<String> {
+pub(crate) fn webhook_secret(place: &Place) -> Result<String> {
     use base64::Engine as _;
     place.secret("acme", "demo-webhook", || {
         let key = crate::place::random_password();
@@ -120,7 +120,7 @@ pub fn webhook_secret(place: &Place) -> Result<String> {
 }
 
 /// The process id of a running world.
-pub fn running(place: &Place) -> Option<i32> {
+pub(crate) fn running(place: &Place) -> Option<i32> {
     let file = fs::OpenOptions::new().read(true).write(true).open(place.file(LOCK)).ok()?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(_) => None,
@@ -153,7 +153,7 @@ fn keep(inbox: &Inbox, headers: &HeaderMap, body: &[u8]) -> Result<()> {
 }
 
 /// What arrived, newest last.
-pub fn inbox(place: &Place, json: bool) -> Result<String> {
+pub(crate) fn inbox(place: &Place, json: bool) -> Result<String> {
     let webhooks: Vec<serde_json::Value> = fs::read_to_string(place.file(WEBHOOKS))
         .unwrap_or_default()
         .lines()

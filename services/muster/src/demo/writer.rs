@@ -23,13 +23,13 @@ const WRITE_LIMIT: Duration = Duration::from_secs(3);
 const KEPT: usize = 100_000;
 
 /// The acknowledged rows of one pair: a file with one "seq,unix-milliseconds" line each.
-pub struct Acknowledged {
+pub(crate) struct Acknowledged {
     file: PathBuf,
     rows: BTreeMap<i64, i64>,
 }
 
 impl Acknowledged {
-    pub fn read(directory: &Path, resource: &str) -> Result<Self> {
+    pub(crate) fn read(directory: &Path, resource: &str) -> Result<Self> {
         let file = directory.join(format!("{resource}.acknowledged.csv"));
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
@@ -41,7 +41,7 @@ impl Acknowledged {
         Ok(Self { file, rows: rows.collect() })
     }
 
-    pub fn rows(&self) -> &BTreeMap<i64, i64> {
+    pub(crate) fn rows(&self) -> &BTreeMap<i64, i64> {
         &self.rows
     }
 
@@ -72,7 +72,7 @@ impl Acknowledged {
 }
 
 /// Writes until told to stop. Finds the node that takes writes by asking both.
-pub async fn write(pair: Pair, directory: PathBuf, password: String, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop: CancellationToken) -> Result<()> {
     let mut acknowledged = Acknowledged::read(&directory, &pair.resource)?;
     let mut next = acknowledged.last() + 1;
     let mut connection: Option<PgConnection> = None;

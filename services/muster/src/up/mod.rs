@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// The port to answer at, on 127.0.0.1. Default: 7400, or the one used before.
     #[arg(long)]
     port: Option<u16>,
@@ -38,7 +38,7 @@ pub struct UpArgs {
 /// Where people expect it; another one is taken when it is in use.
 const PORT: u16 = 7400;
 
-pub async fn run(args: UpArgs, place: &Place) -> Result<()> {
+pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
     let _only_one = lock(place)?;
     let listener = listen(place, args.port).await?;
     let address = listener.local_addr()?;
@@ -122,7 +122,7 @@ async fn listen(place: &Place, wish: Option<u16>) -> Result<TcpListener> {
     Ok(listener)
 }
 
-pub fn estate_accounts(place: &Place) -> Result<estate::Accounts> {
+pub(crate) fn estate_accounts(place: &Place) -> Result<estate::Accounts> {
     let secret = |name: &str| place.secret(estate::TENANT, name, crate::place::random_password);
     Ok(estate::Accounts {
         monitor: secret("monitor")?,

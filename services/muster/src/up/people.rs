@@ -7,15 +7,15 @@ use muster_runtime::config::{Mapping, Person, RoleName};
 use crate::demo::estate::TENANT;
 
 /// The second tenant: its people see nothing of the first.
-pub const OTHER_TENANT: &str = "globex";
+pub(crate) const OTHER_TENANT: &str = "globex";
 
-pub struct Who {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub roles: &'static [(&'static str, RoleName)],
+pub(crate) struct Who {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) roles: &'static [(&'static str, RoleName)],
 }
 
-pub const PEOPLE: &[Who] = &[
+pub(crate) const PEOPLE: &[Who] = &[
     Who { name: "vera", title: "Viewer", roles: &[(TENANT, RoleName::Viewer)] },
     Who { name: "olga", title: "Operator", roles: &[(TENANT, RoleName::Operator)] },
     Who { name: "otto", title: "Operator and Approver-IT", roles: &[(TENANT, RoleName::Operator), (TENANT, RoleName::ApproverIt)] },
@@ -25,7 +25,7 @@ pub const PEOPLE: &[Who] = &[
     Who { name: "gina", title: "everything at globex, nothing at acme", roles: &[(OTHER_TENANT, RoleName::Operator), (OTHER_TENANT, RoleName::ApproverIt), (OTHER_TENANT, RoleName::ApproverBusiness), (OTHER_TENANT, RoleName::Admin)] },
 ];
 
-pub fn people() -> Vec<Person> {
+pub(crate) fn people() -> Vec<Person> {
     let person = |who: &Who| Person {
         name: who.name.into(),
         display_name: format!("{}{}", who.name[..1].to_uppercase(), &who.name[1..]),
@@ -35,7 +35,7 @@ pub fn people() -> Vec<Person> {
 }
 
 /// Each role of each tenant is one group, as an identity provider would have it.
-pub fn mappings() -> Vec<Mapping> {
+pub(crate) fn mappings() -> Vec<Mapping> {
     let mut mappings: Vec<Mapping> = Vec::new();
     for (tenant, role) in PEOPLE.iter().flat_map(|who| who.roles) {
         let mapping = Mapping { group: group(tenant, *role), tenant: (*tenant).into(), role: *role };

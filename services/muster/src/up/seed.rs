@@ -23,7 +23,7 @@ const ADMIN: &str = "ada";
 /// The services start within seconds; longer means that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub async fn seed(context: &Context, place: &Place, estate: &Estate) -> Result<()> {
+pub(crate) async fn seed(context: &Context, place: &Place, estate: &Estate) -> Result<()> {
     let url = &context.config.server.public_url;
     let token = patiently(|| crate::client::login::token_as(url, ADMIN)).await.context("the local login does not work")?;
     let channel = Channel::from_shared(url.clone())?.connect_lazy();

@@ -9,29 +9,29 @@ use muster_local::{
 
 use crate::place::{Place, random_password};
 
-pub const NATS_USER: &str = "muster";
-pub const DATABASE: &str = "muster";
+pub(crate) const NATS_USER: &str = "muster";
+pub(crate) const DATABASE: &str = "muster";
 
-pub struct Stack {
+pub(crate) struct Stack {
     nats: NatsServer,
     postgres: PostgresServer,
 }
 
 impl Stack {
-    pub async fn start(place: &Place) -> Result<Self> {
+    pub(crate) async fn start(place: &Place) -> Result<Self> {
         let (nats, postgres) = tokio::try_join!(start_nats(place), start_postgres(place))?;
         Ok(Self { nats, postgres })
     }
 
-    pub fn nats_url(&self) -> String {
+    pub(crate) fn nats_url(&self) -> String {
         self.nats.url()
     }
 
-    pub fn postgres_port(&self) -> u16 {
+    pub(crate) fn postgres_port(&self) -> u16 {
         self.postgres.port()
     }
 
-    pub async fn stop(&mut self) -> Result<()> {
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         self.postgres.stop(StopMode::Fast).await?;
         self.nats.stop().await?;
         Ok(())

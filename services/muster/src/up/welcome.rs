@@ -8,7 +8,7 @@ use muster_runtime::Context;
 use super::people::PEOPLE;
 use crate::{demo::world, place::Place};
 
-pub fn print(context: &Context, place: &Place) -> Result<()> {
+pub(crate) fn print(context: &Context, place: &Place) -> Result<()> {
     let url = &context.config.server.public_url;
     let program = std::env::current_exe()?;
     let muster = shortest(&program);
