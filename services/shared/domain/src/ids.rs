@@ -38,6 +38,10 @@ impl TenantId {
     /// The operating organisation itself: its admins register the other tenants.
     pub const OPERATING: &'static str = "muster";
 
+    pub fn operating() -> Self {
+        Self(Self::OPERATING.to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -73,6 +73,9 @@ impl Context {
         let log_config = log_config(&config, &secrets)?;
         let log = patiently("the event log", || EventLog::connect(&log_config)).await?;
         patiently("the event log", || log.provision()).await?;
+        // Its admins register all other tenants: somebody has to be first.
+        let operating = TenantId::operating();
+        patiently("the event log", || log.provision_tenant(&operating)).await?;
         if let Some(url) = owner_url(&config, &secrets)? {
             patiently("the database", || Database::migrate(url.expose_secret(), schemas)).await?;
         }
