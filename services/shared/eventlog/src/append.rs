@@ -152,7 +152,7 @@ impl EventLog {
                 }
                 Ok(Standing::Nothing) | Err(_) => {}
             }
-            outcome_was_unknown = true;
+            outcome_was_unknown |= matches!(verdict, Verdict::Unknown);
             metrics::counter!("muster_log_append_retries_total").increment(1);
             self.wait_out_append(&stream, failure, &mut patience).await?;
         }

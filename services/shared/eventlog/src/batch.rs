@@ -66,7 +66,7 @@ impl EventLog {
                 }
                 Ok(BatchStanding::Nothing) | Err(_) => {}
             }
-            outcome_was_unknown = true;
+            outcome_was_unknown |= matches!(verdict, Verdict::Unknown);
             self.wait_out_append(&stream, failure, &mut patience).await?;
         }
     }
@@ -120,22 +120,27 @@ impl EventLog {
         Err(Failure::Unknown("an empty batch".to_owned()))
     }
 
-    /// A batch is stored whole or not at all; the last event tells. If another's event stands in our way, it is a conflict.
+    /// A batch is stored whole or not at all. Another's event at one of our versions is a conflict; so is one of our
+    /// events that is there without the others, as it was appended some other way.
     async fn batch_standing(
         &self,
         stream: &str,
         pending: &[Pending],
         messages: &[Message],
     ) -> Result<BatchStanding, Failure> {
-        let mut ours = None;
+        let (mut ours, mut missing) = (None, 0);
         for (Pending(draft), message) in pending.iter().zip(messages) {
             match self.standing(stream, &message.subject, message.event_id).await? {
-                Standing::Ours(sequence) => ours = Some(sequence),
+                Standing::Ours(sequence) => ours = Some((sequence, draft)),
                 Standing::Theirs => return Ok(BatchStanding::Theirs(draft.conflict())),
-                Standing::Nothing => return Ok(BatchStanding::Nothing),
+                Standing::Nothing => missing += 1,
             }
         }
-        Ok(ours.map_or(BatchStanding::Nothing, BatchStanding::Ours))
+        Ok(match ours {
+            Some((sequence, _)) if missing == 0 => BatchStanding::Ours(sequence),
+            Some((_, draft)) => BatchStanding::Theirs(draft.conflict()),
+            None => BatchStanding::Nothing,
+        })
     }
 }
 

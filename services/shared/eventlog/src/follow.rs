@@ -36,6 +36,8 @@ use crate::{
 
 /// The most entries handed on at once: PostgreSQL takes batches of 1,000 best, and a batch is held in memory.
 pub(crate) const BATCH: usize = 1000;
+/// Entries can have half a megabyte each: what is fetched at once is bounded in bytes too.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// How long a batch waits for entries that the server says are on their way.
 const LINGER: Duration = Duration::from_millis(20);
 /// One pull request lives this long; the server beats while it has nothing, so silence means it is gone.
@@ -94,6 +96,11 @@ impl Follower {
     /// After the last entry handed out.
     pub(crate) fn position(&self) -> Position {
         self.position
+    }
+
+    /// Entries the server had for us when it sent the last one.
+    pub(crate) fn behind(&self) -> u64 {
+        self.behind
     }
 
     /// Whether everything the server had was handed out.
@@ -160,7 +167,11 @@ impl Follower {
     }
 
     async fn reopen_after(&mut self, reason: String) {
-        tracing::debug!(stream = self.stream, reason, "reading is interrupted, beginning again at the position");
+        if self.pull.is_some() {
+            tracing::debug!(stream = self.stream, reason, "reading is interrupted, beginning again at the position");
+        } else {
+            tracing::warn!(stream = self.stream, reason, "a stream cannot be read, trying again");
+        }
         metrics::counter!("muster_log_follow_interruptions_total").increment(1);
         self.pull = None;
         tokio::time::sleep(self.pauses.next().unwrap_or(LONGEST_PAUSE)).await;
@@ -250,6 +261,18 @@ fn deliver_policy(position: Position) -> Result<DeliverPolicy, String> {
     })
 }
 
+impl Drop for Pull {
+    /// The server would forget the consumer by itself; not leaving it behind is a courtesy.
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let info = self.consumer.cached_info();
+        let (context, stream, name) = (self.context.clone(), info.stream_name.clone(), info.name.clone());
+        runtime.spawn(async move {
+            let _ = context.delete_consumer_from_stream(name, stream).await;
+        });
+    }
+}
+
 impl Pull {
     /// The next entry, and how many the server has after it.
     async fn receive(&mut self) -> Result<(Stored, u64), String> {
@@ -267,7 +290,11 @@ impl Pull {
             match message.status.map_or(200, |status| status.as_u16()) {
                 200 => return self.delivered(message),
                 100 => {}
-                408 => self.expired(&message)?,
+                408 => self.ended(&message)?,
+                // The request's share of bytes is used up.
+                409 if message.description.as_deref().is_some_and(|text| text.contains("MaxBytes")) => {
+                    self.ended(&message)?
+                }
                 status => return Err(format!("status {status} {}", message.description.unwrap_or_default())),
             }
         }
@@ -307,8 +334,8 @@ impl Pull {
         Ok((entry, behind))
     }
 
-    /// The request ran out. The server says how many entries it did not send: fewer than we miss means a lost one.
-    fn expired(&mut self, message: &async_nats::Message) -> Result<(), String> {
+    /// The request is over. The server says how many entries it did not send: fewer than we miss means a lost one.
+    fn ended(&mut self, message: &async_nats::Message) -> Result<(), String> {
         let unsent = message.headers.as_ref().and_then(|h| h.get("Nats-Pending-Messages")).map(HeaderValue::as_str);
         match unsent.and_then(|n| n.parse::<usize>().ok()) {
             Some(unsent) if unsent != self.requested => {

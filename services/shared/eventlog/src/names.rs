@@ -38,7 +38,7 @@ impl Names {
     }
 
     /// The subject without the prefix, or `None` if it is another's.
-    fn own<'s>(&self, subject: &'s str) -> Option<&'s str> {
+    pub(crate) fn own<'s>(&self, subject: &'s str) -> Option<&'s str> {
         if self.prefix.is_empty() {
             return Some(subject);
         }

@@ -137,22 +137,35 @@ impl Projector {
     /// Takes in the next batch.
     pub(crate) async fn step(&mut self) {
         let batch = self.follower.next().await;
-        let entries = records(self.follower.log().names(), batch);
-        let mut pieces = vec![entries.as_slice()];
+        let mut entries = records(self.follower.log().names(), batch);
+        while let Err(moved_to) = self.take_in_all(&entries).await {
+            let forward = moved_to > self.position;
+            self.position = moved_to;
+            entries.retain(|entry| sequence_of(entry) > moved_to);
+            if !forward || entries.is_empty() {
+                // A rebuild has begun, or another instance is ahead of us.
+                self.follower.restart(Position::After(moved_to));
+                return;
+            }
+        }
+        let labels = [("projection", self.projection.name().to_owned()), ("tenant", self.tenant.to_string())];
+        metrics::gauge!("muster_projection_behind_events", &labels).set(self.follower.behind() as f64);
+    }
+
+    /// `Err`: somebody else has moved the position, to here.
+    async fn take_in_all(&mut self, entries: &[Result<Record, Unreadable>]) -> Result<(), u64> {
+        let mut pieces = vec![entries];
         while let Some(piece) = pieces.pop() {
             match self.take_in(piece).await {
                 Taken::All => {}
-                Taken::Moved(position) => {
-                    self.position = position;
-                    self.follower.restart(Position::After(position));
-                    return;
-                }
+                Taken::Moved(position) => return Err(position),
                 Taken::Cut => {
                     let (left, right) = piece.split_at(piece.len() / 2);
                     pieces.extend([right, left]);
                 }
             }
         }
+        Ok(())
     }
 
     /// Applies a piece, as often as it takes; a single event that cannot be applied is parked.

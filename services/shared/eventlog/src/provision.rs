@@ -118,6 +118,19 @@ impl EventLog {
         }
     }
 
+    /// The same, waiting for servers that are away.
+    pub(crate) async fn stream_info_waiting(&self, stream: &str) -> Result<Option<Value>, LogError> {
+        let mut patience = Patience::new(PATIENCE);
+        loop {
+            match self.stream_info(stream).await {
+                Err(error) if error.is_unavailable() && patience.pause().await => {
+                    tracing::debug!(stream, %error, "asking again");
+                }
+                result => return result,
+            }
+        }
+    }
+
     pub(crate) async fn stream_exists(&self, stream: &str) -> Result<bool, LogError> {
         Ok(self.stream_info(stream).await?.is_some())
     }

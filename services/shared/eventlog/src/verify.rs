@@ -104,7 +104,7 @@ impl EventLog {
                 found: what.to_owned(),
             }]
         };
-        let Some(info) = self.stream_info(&expected.name).await? else { return Ok(missing("missing")) };
+        let Some(info) = self.stream_info_waiting(&expected.name).await? else { return Ok(missing("missing")) };
         let (Ok(wanted), Some(found)) = (serde_json::to_value(expected), info.get("config")) else {
             return Ok(missing("not understood"));
         };
@@ -122,7 +122,7 @@ impl EventLog {
 
     /// A log that nobody may delete from has every sequence from 1 on.
     async fn losses(&self, stream: &str) -> Result<Vec<Difference>, LogError> {
-        let info = self.stream_info(stream).await?.unwrap_or_default();
+        let info = self.stream_info_waiting(stream).await?.unwrap_or_default();
         let state = |name: &str| info.pointer(&format!("/state/{name}")).and_then(Value::as_u64).unwrap_or(0);
         let lost = info.pointer("/state/lost/msgs").and_then(Value::as_array).map_or(0, Vec::len) as u64;
         let first = if state("messages") == 0 && state("last_seq") == 0 { 1 } else { state("first_seq") };

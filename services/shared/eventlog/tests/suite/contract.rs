@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
-use futures::future::join_all;
-use muster_eventlog::{AppendError, DecideError, EventLog, LogError, MAX_EVENT_BYTES, Outcome, Pending};
+use futures::{TryStreamExt, future::join_all};
+use muster_eventlog::{AppendError, DecideError, Entry, EventLog, LogError, MAX_EVENT_BYTES, Outcome, Pending};
 use muster_local::nats::{NatsCluster, NatsServer};
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ async fn contract(log: &EventLog) {
     versions_are_never_skipped_or_doubled(log).await;
     the_same_event_again_is_the_same_success(log).await;
     everything_about_an_event_is_kept(log).await;
+    the_stored_bytes_can_be_read(log).await;
     of_racing_writers_one_wins(log).await;
     of_racing_batches_one_wins(log).await;
     a_batch_is_all_or_nothing(log).await;
@@ -89,6 +90,28 @@ async fn everything_about_an_event_is_kept(log: &EventLog) {
     assert_eq!((record.correlation, record.causation), (about.correlation, about.causation));
     assert_eq!(record.decode::<Counted>().unwrap(), counted(7));
     assert!(record.traceparent.is_none(), "there is no trace in this test");
+}
+
+async fn the_stored_bytes_can_be_read(log: &EventLog) {
+    let acme = tenant("acme");
+    let entries: Vec<Entry> = log.entries(&acme, 0).try_collect().await.unwrap();
+    let last = log.last_sequence(&acme).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
+    let names: Vec<_> = entries[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = ["Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Subject-Sequence-Subject"].into_iter();
+    let ours = [
+        "ce-id",
+        "ce-source",
+        "ce-specversion",
+        "ce-subject",
+        "ce-time",
+        "ce-type",
+        "muster-actor",
+        "muster-correlation",
+    ];
+    assert_eq!(names, expected.chain(ours).collect::<Vec<_>>());
+    assert_eq!(entries[0].subject, "rec.acme.counter.versions.1");
+    assert_eq!(entries[0].record.as_ref().unwrap().payload, entries[0].payload);
 }
 
 /// Reads the record at `sequence` by a live fold, as the services would.
@@ -217,6 +240,19 @@ async fn long_aggregates_are_loaded_whole(log: &EventLog) {
 
 async fn what_is_too_large_is_refused(log: &EventLog) {
     let by = "x".repeat(MAX_EVENT_BYTES);
+    // As large as allowed, and more of them than are fetched at once.
+    let allowed = Counted { number: 1, by: by[..MAX_EVENT_BYTES - 16].to_owned() };
+    let before = log.last_sequence(&tenant("acme")).await.unwrap();
+    for version in 1..=40 {
+        log.append::<Counter>(&tenant("acme"), &id("largest"), version, &meta(), &allowed).await.unwrap();
+    }
+    let entries: Vec<Entry> = log.entries(&tenant("acme"), before).try_collect().await.unwrap();
+    assert_eq!(
+        entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(),
+        (before + 1..=before + 40).collect::<Vec<_>>()
+    );
+    assert!(entries.iter().all(|entry| entry.payload.len() > MAX_EVENT_BYTES - 16));
+
     let large = log.append::<Counter>(&tenant("acme"), &id("large"), 1, &meta(), &Counted { number: 1, by }).await;
     assert!(matches!(large, Err(AppendError::TooLarge { limit: MAX_EVENT_BYTES, .. })), "{large:?}");
 }

@@ -1,0 +1,71 @@
+//! The log as it is stored, entry by entry: for audits and exports, which trust nothing but the bytes.
+
+use bytes::Bytes;
+use futures::Stream;
+use jiff::Timestamp;
+use muster_domain::TenantId;
+
+use crate::{
+    EventLog,
+    error::LogError,
+    follow::{Follower, Position},
+    names::Names,
+    record::{Record, Unreadable},
+    wire::Stored,
+};
+
+/// One entry of a tenant's log, whatever it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub sequence: u64,
+    /// When the log stored it, to the nanosecond.
+    pub stored_at: Timestamp,
+    /// Without a test's prefix.
+    pub subject: String,
+    /// As sent, sorted by name; repeated names in the stored order.
+    pub headers: Vec<(String, String)>,
+    /// The stored bytes.
+    pub payload: Bytes,
+    /// The entry as an event.
+    pub record: Result<Record, Unreadable>,
+}
+
+impl EventLog {
+    /// The entries of a tenant's log after `after`, in order, up to what there is now. Ends with an error that waiting
+    /// did not mend.
+    pub fn entries(
+        &self,
+        tenant: &TenantId,
+        after: u64,
+    ) -> impl Stream<Item = Result<Entry, LogError>> + Send + 'static {
+        let follower =
+            Follower::new(self.clone(), self.names().record_stream(tenant), Vec::new(), Position::After(after));
+        let batches = futures::stream::try_unfold(follower, |mut follower| async move {
+            let batch = follower.next_until_caught_up().await?;
+            Ok::<_, LogError>(batch.map(|batch| (batch, follower)))
+        });
+        let names = self.names().clone();
+        let entries = futures::TryStreamExt::map_ok(batches, move |batch| {
+            let entries: Vec<_> = batch.into_iter().map(|stored| Ok(entry(&names, stored))).collect();
+            futures::stream::iter(entries)
+        });
+        futures::TryStreamExt::try_flatten(entries)
+    }
+}
+
+fn entry(names: &Names, stored: Stored) -> Entry {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, values) in stored.headers.iter() {
+        headers.extend(values.iter().map(|value| (name.to_string(), value.to_string())));
+    }
+    // Stable: repeated names stay in order.
+    headers.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+    Entry {
+        sequence: stored.sequence,
+        stored_at: stored.stored_at,
+        subject: names.own(&stored.subject).unwrap_or(&stored.subject).to_owned(),
+        headers,
+        payload: stored.payload.clone(),
+        record: Record::parse(names, stored),
+    }
+}
