@@ -24,11 +24,12 @@ pub(crate) struct SmtpServer {
 impl SmtpServer {
     /// `None` when aiosmtpd is not installed: the caller says loudly that it skips.
     pub(crate) fn start(tls: ServerTls) -> Option<Self> {
-        let python = python()?;
+        let (python, modules) = python()?;
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = certificate(dir.path());
         let port = muster_local::free_port().unwrap();
         let fakes = root().join("testing/fakes/smtp");
+        let python_path = std::env::join_paths(std::iter::once(fakes).chain(modules)).unwrap();
         let mut command = Command::new(python);
         command.args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "scripted.Handler"]);
         match tls {
@@ -40,7 +41,7 @@ impl SmtpServer {
         std::fs::create_dir(&mail).unwrap();
         let process = command
             .arg(&mail)
-            .env("PYTHONPATH", fakes)
+            .env("PYTHONPATH", python_path)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stderr(Stdio::null())
             .spawn()
@@ -89,25 +90,21 @@ pub(crate) fn header(mail: &str, name: &str) -> Option<String> {
     head.split("\r\n").find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
 }
 
-/// The interpreter that has aiosmtpd.
-fn python() -> Option<PathBuf> {
+/// An interpreter with aiosmtpd, and where its modules are: as named, or as `scripts/setup` fetched them.
+fn python() -> Option<(PathBuf, Option<PathBuf>)> {
     if let Some(named) = std::env::var_os("MUSTER_AIOSMTPD_PYTHON") {
-        return Some(named.into());
+        return Some((named.into(), None));
     }
-    let installed = muster_local::tools::state_base(&root()).ok()?.join("tools/venv/bin/python");
-    let works = Command::new(&installed)
-        .args(["-c", "import aiosmtpd"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if works {
-        return Some(installed);
+    let modules = muster_local::tools::state_base(&root()).ok()?.join("tools/python");
+    if modules.join("aiosmtpd").is_dir() {
+        return Some(("python3".into(), Some(modules)));
     }
-    println!(
-        "skipped: aiosmtpd is not installed at {}. Next: run scripts/setup, or set MUSTER_AIOSMTPD_PYTHON",
-        installed.display()
+    let why = format!(
+        "skipped: aiosmtpd is not in {}. Next: run scripts/setup, or set MUSTER_AIOSMTPD_PYTHON",
+        modules.display()
     );
-    eprintln!("skipped: aiosmtpd is not installed at {}", installed.display());
+    println!("{why}");
+    eprintln!("{why}");
     None
 }
 
