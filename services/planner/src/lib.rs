@@ -51,9 +51,8 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
 /// Routes and background tasks. Nothing here can fail to start; the signature is that of all services.
 pub async fn service(ctx: &Context) -> Result<Service, Infallible> {
     let context = ctx.clone();
-    let project = move || {
-        run_projection(context.log.clone(), context.db.clone(), Arc::new(Documents), context.shutdown.clone())
-    };
+    let project =
+        move || run_projection(context.log.clone(), context.db.clone(), Arc::new(Documents), context.shutdown.clone());
     let server = PlannerServiceServer::new(api::Planner::new(ctx.clone()));
     Ok(Service::new("planner").grpc(server).task("documents", project))
 }

@@ -81,7 +81,10 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     files.sort();
     match files.len() {
         0 => Err(CliError::Usage(format!("{} has no *.yaml or *.yml", directory.display()))),
-        many if many > MAX_DOCUMENTS => Err(CliError::Usage(format!("{} has {many} manifests; at most {MAX_DOCUMENTS} documents are applied at once", directory.display()))),
+        many if many > MAX_DOCUMENTS => Err(CliError::Usage(format!(
+            "{} has {many} manifests; at most {MAX_DOCUMENTS} documents are applied at once",
+            directory.display()
+        ))),
         _ => Ok(files),
     }
 }
@@ -171,7 +174,13 @@ fn show(answer: &ApplyResponse, dry_run: bool, screen: &Screen) -> Result<(), Cl
     screen.line(&format!("created {}, changed {}, unchanged {}{nothing}", counts[0], counts[1], counts[2]))
 }
 
-fn show_document(applied: &AppliedDocument, sign: &str, tone: Tone, word: &str, screen: &Screen) -> Result<(), CliError> {
+fn show_document(
+    applied: &AppliedDocument,
+    sign: &str,
+    tone: Tone,
+    word: &str,
+    screen: &Screen,
+) -> Result<(), CliError> {
     let document = applied.document.clone().unwrap_or_default();
     let name = title(document.kind(), &document.name);
     screen.line(&screen.paint(tone, &format!("{sign} {name} {word} (version {})", document.version)))?;
@@ -179,7 +188,12 @@ fn show_document(applied: &AppliedDocument, sign: &str, tone: Tone, word: &str, 
     if applied.action() == ApplyAction::Changed {
         for change in &applied.changes {
             let (from, to) = (quoted(&change.from), quoted(&change.to));
-            screen.line(&format!("    {}: {} -> {}", clean(&change.field), screen.paint(Tone::Bad, &from), screen.paint(Tone::Good, &to)))?;
+            screen.line(&format!(
+                "    {}: {} -> {}",
+                clean(&change.field),
+                screen.paint(Tone::Bad, &from),
+                screen.paint(Tone::Good, &to)
+            ))?;
         }
     }
     for warning in &applied.warnings {

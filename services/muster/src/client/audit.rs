@@ -4,7 +4,9 @@ use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use muster_domain::pb::audit::v1::{AuditFilter, ExportEventsRequest, ExportFormat, ListEventsRequest, ListEventsResponse};
+use muster_domain::pb::audit::v1::{
+    AuditFilter, ExportEventsRequest, ExportFormat, ListEventsRequest, ListEventsResponse,
+};
 use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::time::to_pb;
 
@@ -87,7 +89,13 @@ async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), 
     loop {
         let left = args.limit - u32::try_from(all.records.len()).unwrap_or(args.limit).min(args.limit);
         let page = Some(PageRequest { page_size: left.min(MAX_PAGE), page_token: token });
-        let ask = ListEventsRequest { tenant: session.tenant(), filter: filter.clone(), newest_first: true, page, min_version: 0 };
+        let ask = ListEventsRequest {
+            tenant: session.tenant(),
+            filter: filter.clone(),
+            newest_first: true,
+            page,
+            min_version: 0,
+        };
         let answer = session.audit().list_events(session.ask(ask)).await?.into_inner();
         all.records.extend(answer.records);
         token = answer.page.map(|page| page.next_page_token).unwrap_or_default();
@@ -112,7 +120,11 @@ async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), 
         ]);
     }
     table.print(screen, "no records")?;
-    if token.is_empty() { Ok(()) } else { screen.note(&format!("there are more; --limit shows more than {}", args.limit)) }
+    if token.is_empty() {
+        Ok(())
+    } else {
+        screen.note(&format!("there are more; --limit shows more than {}", args.limit))
+    }
 }
 
 async fn export(args: ExportArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -130,7 +142,8 @@ async fn export(args: ExportArgs, session: &Session, screen: &Screen) -> Result<
         return Ok(());
     };
     // Beside the file, so that the rename stays on one file system; gone again when anything fails.
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let failed = |error: std::io::Error| CliError::Failed(format!("{}: {error}", path.display()));
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     let mut bytes = 0;
@@ -144,7 +157,9 @@ async fn export(args: ExportArgs, session: &Session, screen: &Screen) -> Result<
 }
 
 fn filter(args: &FilterArgs, now: Timestamp) -> Result<AuditFilter, CliError> {
-    let at = |option: &str, text: &Option<String>| text.as_deref().map(|text| time(option, text, now).map(to_pb)).transpose();
+    let at = |option: &str, text: &Option<String>| {
+        text.as_deref().map(|text| time(option, text, now).map(to_pb)).transpose()
+    };
     Ok(AuditFilter {
         from: at("--from", &args.from)?,
         to: at("--to", &args.to)?,
@@ -166,7 +181,11 @@ fn time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, CliError>
         return Ok(start.timestamp());
     }
     let ago = text.parse::<SignedDuration>().ok().and_then(|ago| now.checked_sub(ago).ok());
-    ago.ok_or_else(|| CliError::Usage(format!("{option} '{text}': write a time (2026-11-21T20:00:00Z), a day (2026-11-21) or how long ago (2h)")))
+    ago.ok_or_else(|| {
+        CliError::Usage(format!(
+            "{option} '{text}': write a time (2026-11-21T20:00:00Z), a day (2026-11-21) or how long ago (2h)"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -61,7 +61,12 @@ async fn readiness(name: &str, session: &Session) -> Result<Option<ReadinessView
 
 async fn last_requests(name: &str, session: &Session) -> Result<Vec<RequestView>, CliError> {
     let page = Some(PageRequest { page_size: LAST_REQUESTS, page_token: String::new() });
-    let ask = ListRequestsRequest { tenant: session.tenant(), resource: name.to_owned(), page, ..ListRequestsRequest::default() };
+    let ask = ListRequestsRequest {
+        tenant: session.tenant(),
+        resource: name.to_owned(),
+        page,
+        ..ListRequestsRequest::default()
+    };
     Ok(session.approval().list_requests(session.ask(ask)).await?.into_inner().requests)
 }
 
@@ -69,7 +74,10 @@ fn show_document(document: &Document, screen: &Screen) -> Result<(), CliError> {
     screen.heading(&kinds::title(document.kind(), &document.name))?;
     let retired = if document.retired { ", RETIRED" } else { "" };
     screen.field("version", format!("{}{retired}", document.version))?;
-    screen.field("declared", format!("{} by {}", words::time(document.declared_at.as_ref()), words::or_dash(&document.declared_by)))?;
+    screen.field(
+        "declared",
+        format!("{} by {}", words::time(document.declared_at.as_ref()), words::or_dash(&document.declared_by)),
+    )?;
     screen.line("")?;
     for line in yaml(document)?.trim_end().lines() {
         screen.line(&format!("  {}", clean(line)))?;
@@ -84,8 +92,18 @@ fn show_readiness(view: &ReadinessView, now: Timestamp, screen: &Screen) -> Resu
     screen.field("status", words::status(assessment.status()))?;
     screen.field("since", words::time(view.status_since.as_ref()))?;
     screen.field("freshness", format!("newest observation {} old", words::duration(view.freshness.as_ref())))?;
-    screen.field("runs on", if view.active_site.is_empty() { words::UNKNOWN.to_owned() } else { view.active_site.clone() })?;
-    screen.field("RPO", format!("now {}, target {}", words::duration(assessment.rpo_now.as_ref()), words::duration(view.rpo_target.as_ref())))?;
+    screen.field(
+        "runs on",
+        if view.active_site.is_empty() { words::UNKNOWN.to_owned() } else { view.active_site.clone() },
+    )?;
+    screen.field(
+        "RPO",
+        format!(
+            "now {}, target {}",
+            words::duration(assessment.rpo_now.as_ref()),
+            words::duration(view.rpo_target.as_ref())
+        ),
+    )?;
     screen.field("RTO target", words::duration(view.rto_target.as_ref()))?;
     show_evidence(&assessment, screen)?;
     if let Some(thresholds) = &view.thresholds {
@@ -120,7 +138,9 @@ fn show_evidence(assessment: &Assessment, screen: &Screen) -> Result<(), CliErro
     for reason in &assessment.reasons {
         screen.field("reason", format!("{}: {}", reason.code, reason.text))?;
         for number in &reason.measurements {
-            let value = |value: Option<f64>| value.map_or_else(|| words::UNKNOWN.to_owned(), |value| format!("{value} {}", number.unit));
+            let value = |value: Option<f64>| {
+                value.map_or_else(|| words::UNKNOWN.to_owned(), |value| format!("{value} {}", number.unit))
+            };
             screen.field("", format!("{} = {} (limit {})", number.name, value(number.value), value(number.limit)))?;
         }
     }

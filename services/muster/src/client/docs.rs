@@ -49,7 +49,8 @@ fn describe(command: &Command, above: &str, page: &mut String) {
     if let Some(about) = command.get_long_about().or(command.get_about()) {
         page.push_str(&format!("{about}\n\n"));
     }
-    let arguments: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && !is_help(arg) && !arg.is_hide_set()).collect();
+    let arguments: Vec<&Arg> =
+        command.get_arguments().filter(|arg| !arg.is_global_set() && !is_help(arg) && !arg.is_hide_set()).collect();
     let placed: String = arguments.iter().filter(|arg| arg.is_positional()).map(|arg| format!(" {arg}")).collect();
     let more = if arguments.iter().any(|arg| !arg.is_positional()) { " [OPTIONS]" } else { "" };
     let below = if command.has_subcommands() { " COMMAND" } else { "" };
@@ -70,7 +71,11 @@ fn is_help(arg: &Arg) -> bool {
 fn options(arguments: &[&Arg]) -> String {
     let mut table = String::from("| argument | meaning |\n|---|---|\n");
     for arg in arguments {
-        table.push_str(&format!("| `{}` | {} |\n", spelling(arg).replace('|', "\\|"), meaning(arg).replace('|', "\\|")));
+        table.push_str(&format!(
+            "| `{}` | {} |\n",
+            spelling(arg).replace('|', "\\|"),
+            meaning(arg).replace('|', "\\|")
+        ));
     }
     table
 }
@@ -99,12 +104,22 @@ fn meaning(arg: &Arg) -> String {
     if arg.is_required_set() && !arg.is_positional() {
         text.push_str(" Required.");
     }
-    let values: Vec<String> = arg.get_possible_values().iter().filter(|value| !value.is_hide_set()).map(|value| format!("`{}`", value.get_name())).collect();
+    let values: Vec<String> = arg
+        .get_possible_values()
+        .iter()
+        .filter(|value| !value.is_hide_set())
+        .map(|value| format!("`{}`", value.get_name()))
+        .collect();
     let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
     if takes_value && !values.is_empty() {
         text.push_str(&format!(" One of {}.", values.join(", ")));
     }
-    let defaults: Vec<String> = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty()).collect();
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy().into_owned())
+        .filter(|value| !value.is_empty())
+        .collect();
     if takes_value && !defaults.is_empty() {
         text.push_str(&format!(" Default: `{}`.", defaults.join(", ")));
     }
@@ -121,7 +136,9 @@ mod tests {
     #[test]
     fn the_page_has_every_command_and_exit_code() {
         let page = render_cli_docs();
-        for command in ["muster apply", "muster request start", "muster audit export", "muster completion", "muster login"] {
+        for command in
+            ["muster apply", "muster request start", "muster audit export", "muster completion", "muster login"]
+        {
             assert!(page.contains(&format!("### `{command}`")), "{command}");
         }
         assert!(page.contains("| 3 | refused by a rule"));

@@ -43,7 +43,8 @@ impl CliError {
 
     /// Nobody is logged in here.
     pub fn not_logged_in(server: &str, profile: &str) -> Self {
-        let next = if profile == "default" { "muster login".to_owned() } else { format!("muster --profile {profile} login") };
+        let next =
+            if profile == "default" { "muster login".to_owned() } else { format!("muster --profile {profile} login") };
         let rule = format!("profile '{profile}' is not logged in at {server}");
         Self::Denied(Box::new(refusal("NOT_LOGGED_IN", rule, "no valid login", "a login", next)))
     }

@@ -2,9 +2,13 @@
 
 use clap::Args;
 use muster_domain::pb::common::v1::PageRequest;
-use muster_domain::pb::inventory::v1::{Document, GetDocumentRequest, Kind, ListDocumentsRequest, ListDocumentsResponse, document::Spec};
+use muster_domain::pb::inventory::v1::{
+    Document, GetDocumentRequest, Kind, ListDocumentsRequest, ListDocumentsResponse, document::Spec,
+};
 use muster_domain::pb::notification::v1::{ListDeliveriesRequest, ListDeliveriesResponse};
-use muster_domain::pb::readiness::v1::{ListAlertsRequest, ListAlertsResponse, ListReadinessRequest, ListReadinessResponse};
+use muster_domain::pb::readiness::v1::{
+    ListAlertsRequest, ListAlertsResponse, ListReadinessRequest, ListReadinessResponse,
+};
 use muster_planner::manifest;
 
 use super::{
@@ -49,7 +53,10 @@ pub async fn run(args: GetArgs, session: &Session, screen: &Screen) -> Result<()
 }
 
 fn unknown(what: &str) -> CliError {
-    CliError::Usage(format!("'{what}' cannot be listed; there are: {}, all, readiness, alerts, deliveries", kinds::HELP))
+    CliError::Usage(format!(
+        "'{what}' cannot be listed; there are: {}, all, readiness, alerts, deliveries",
+        kinds::HELP
+    ))
 }
 
 /// The first page, then all others.
@@ -58,7 +65,11 @@ pub fn next_page(token: String) -> Option<PageRequest> {
 }
 
 /// Where the list goes on, if it does and may.
-pub fn follows(page: Option<muster_domain::pb::common::v1::PageResponse>, pages: usize, screen: &Screen) -> Result<Option<String>, CliError> {
+pub fn follows(
+    page: Option<muster_domain::pb::common::v1::PageResponse>,
+    pages: usize,
+    screen: &Screen,
+) -> Result<Option<String>, CliError> {
     let token = page.map(|page| page.next_page_token).filter(|token| !token.is_empty());
     if token.is_some() && pages >= MAX_PAGES {
         screen.note("the list is longer than what is shown; narrow it down")?;
@@ -92,7 +103,13 @@ async fn documents(kind: Kind, include_retired: bool, session: &Session, screen:
     let mut all = ListDocumentsResponse::default();
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
-        let ask = ListDocumentsRequest { tenant: session.tenant(), kind: kind.into(), include_retired, page: next_page(after), min_version: 0 };
+        let ask = ListDocumentsRequest {
+            tenant: session.tenant(),
+            kind: kind.into(),
+            include_retired,
+            page: next_page(after),
+            min_version: 0,
+        };
         let answer = session.planner().list_documents(session.ask(ask)).await?.into_inner();
         all.documents.extend(answer.documents);
         pages += 1;
@@ -140,8 +157,12 @@ fn about(document: &Document) -> String {
             words::duration(spec.rto.as_ref()),
             spec.owner,
         ),
-        Some(Spec::GroupSpec(spec)) => spec.members.iter().map(|member| member.resource.as_str()).collect::<Vec<_>>().join(", "),
-        Some(Spec::PolicySpec(spec)) => format!("{} approval rules, {} readiness rules", spec.approvals.len(), spec.readiness.len()),
+        Some(Spec::GroupSpec(spec)) => {
+            spec.members.iter().map(|member| member.resource.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Some(Spec::PolicySpec(spec)) => {
+            format!("{} approval rules, {} readiness rules", spec.approvals.len(), spec.readiness.len())
+        }
         Some(Spec::NotificationRouteSpec(spec)) => {
             let events = if spec.events.is_empty() { "everything".to_owned() } else { spec.events.join(", ") };
             format!("{events}{}", if spec.production_on_call { " (production on-call)" } else { "" })
@@ -166,7 +187,8 @@ async fn readiness(name: Option<&str>, session: &Session, screen: &Screen) -> Re
     if !screen.is_table() {
         return screen.value(&all);
     }
-    watch::fleet_table(all.resources.iter(), std::time::Duration::ZERO, session.clock.now()).print(screen, "no resource is watched")
+    watch::fleet_table(all.resources.iter(), std::time::Duration::ZERO, session.clock.now())
+        .print(screen, "no resource is watched")
 }
 
 async fn alerts(args: &GetArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -174,7 +196,13 @@ async fn alerts(args: &GetArgs, session: &Session, screen: &Screen) -> Result<()
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
         let resource = args.name.clone().unwrap_or_default();
-        let ask = ListAlertsRequest { tenant: session.tenant(), resource, include_resolved: args.all, page: next_page(after), min_version: 0 };
+        let ask = ListAlertsRequest {
+            tenant: session.tenant(),
+            resource,
+            include_resolved: args.all,
+            page: next_page(after),
+            min_version: 0,
+        };
         let answer = session.monitor().list_alerts(session.ask(ask)).await?.into_inner();
         all.alerts.extend(answer.alerts);
         pages += 1;
@@ -204,7 +232,13 @@ async fn deliveries(args: &GetArgs, session: &Session, screen: &Screen) -> Resul
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
         let resource = args.name.clone().unwrap_or_default();
-        let ask = ListDeliveriesRequest { tenant: session.tenant(), resource, request_id: String::new(), page: next_page(after), min_version: 0 };
+        let ask = ListDeliveriesRequest {
+            tenant: session.tenant(),
+            resource,
+            request_id: String::new(),
+            page: next_page(after),
+            min_version: 0,
+        };
         let answer = session.notifier().list_deliveries(session.ask(ask)).await?.into_inner();
         all.deliveries.extend(answer.deliveries);
         pages += 1;

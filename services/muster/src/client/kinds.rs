@@ -39,7 +39,14 @@ mod tests {
 
     #[test]
     fn people_may_write_one_or_many() {
-        for (text, kind) in [("resource", Kind::Resource), ("Resources", Kind::Resource), ("policies", Kind::Policy), ("Policy", Kind::Policy), ("routes", Kind::NotificationRoute), ("NotificationRoutes", Kind::NotificationRoute)] {
+        for (text, kind) in [
+            ("resource", Kind::Resource),
+            ("Resources", Kind::Resource),
+            ("policies", Kind::Policy),
+            ("Policy", Kind::Policy),
+            ("routes", Kind::NotificationRoute),
+            ("NotificationRoutes", Kind::NotificationRoute),
+        ] {
             assert_eq!(document_kind(text), Some(kind), "{text}");
         }
         assert_eq!(document_kind("s"), None);

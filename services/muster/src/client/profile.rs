@@ -42,7 +42,10 @@ pub struct Login {
 /// Tokens do not belong into logs and error messages.
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("issuer", &self.issuer).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("issuer", &self.issuer)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +84,8 @@ impl ProfileFile {
         let write = || {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
             let fresh = directory.join(format!(".{}.{}", std::process::id(), self.name()));
-            let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut file =
+                std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             std::fs::rename(&fresh, &self.0)
@@ -99,11 +103,16 @@ impl ProfileFile {
 }
 
 fn config_home() -> Result<PathBuf, CliError> {
-    #[expect(clippy::disallowed_methods, reason = "the XDG convention of the person's own machine, not a setting of Muster")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the XDG convention of the person's own machine, not a setting of Muster"
+    )]
     let (xdg, home) = (std::env::var_os("XDG_CONFIG_HOME"), std::env::var_os("HOME"));
     let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
     let found = xdg.or_else(|| home.map(|home| PathBuf::from(home).join(".config")));
-    found.ok_or_else(|| CliError::Failed("neither XDG_CONFIG_HOME nor HOME says where logins are kept; set one".to_owned()))
+    found.ok_or_else(|| {
+        CliError::Failed("neither XDG_CONFIG_HOME nor HOME says where logins are kept; set one".to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +137,10 @@ mod tests {
             login_as: Some("olga".into()),
         };
         assert!(!format!("{login:?}").contains("secret-token"));
-        let profile = Profile { server: Some("http://127.0.0.1:7400".into()), logins: [("http://127.0.0.1:7400".into(), login)].into() };
+        let profile = Profile {
+            server: Some("http://127.0.0.1:7400".into()),
+            logins: [("http://127.0.0.1:7400".into(), login)].into(),
+        };
         file.save(&profile).unwrap();
         file.save(&profile).unwrap();
         assert_eq!(file.load().unwrap(), profile);

@@ -50,7 +50,9 @@ impl Session {
     pub async fn with_tenant(global: &GlobalArgs) -> Result<Self, CliError> {
         let mut session = Self::open(global).await?;
         session.tenant = match &global.tenant {
-            Some(tenant) => tenant.parse::<TenantId>().map_err(|e| CliError::Usage(format!("--tenant: {e}")))?.to_string(),
+            Some(tenant) => {
+                tenant.parse::<TenantId>().map_err(|e| CliError::Usage(format!("--tenant: {e}")))?.to_string()
+            }
             None => only_tenant(&session.who_am_i().await?)?,
         };
         Ok(session)
@@ -124,7 +126,8 @@ pub fn channel(server: &str) -> Result<Channel, CliError> {
 /// An address that a token may be sent to.
 pub fn checked(server: &str) -> Result<Url, CliError> {
     let wrong = |why: &str| CliError::Usage(format!("--server {server}: {why}"));
-    let url = Url::parse(server).map_err(|error| wrong(&format!("{error}; write it like https://muster.example.org")))?;
+    let url =
+        Url::parse(server).map_err(|error| wrong(&format!("{error}; write it like https://muster.example.org")))?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
@@ -156,7 +159,10 @@ fn only_tenant(who: &WhoAmIResponse) -> Result<String, CliError> {
             "a role in a tenant",
             "ask an admin of your tenant",
         )))),
-        (several, _) => Err(CliError::Usage(format!("you belong to several tenants: name one with --tenant: {}", several.join(", ")))),
+        (several, _) => Err(CliError::Usage(format!(
+            "you belong to several tenants: name one with --tenant: {}",
+            several.join(", ")
+        ))),
     }
 }
 
@@ -172,7 +178,13 @@ mod tests {
         for good in ["https://muster.example.org", "http://127.0.0.1:7400", "http://localhost:1", "http://[::1]:1"] {
             assert!(checked(good).is_ok(), "{good}");
         }
-        for bad in ["http://muster.example.org", "http://127.0.0.1.example.org", "muster.example.org", "ftp://x", "http://localhost@example.org"] {
+        for bad in [
+            "http://muster.example.org",
+            "http://127.0.0.1.example.org",
+            "muster.example.org",
+            "ftp://x",
+            "http://localhost@example.org",
+        ] {
             assert_eq!(checked(bad).unwrap_err().exit().code(), 2, "{bad}");
         }
     }

@@ -68,7 +68,12 @@ async fn open(session: &Session) -> Result<Streaming<WatchReadinessResponse>, Cl
 }
 
 /// Until Muster answers again, or says that it will not.
-async fn reopen(session: &Session, fleet: &mut Fleet, pause: &mut Duration, screen: &Screen) -> Result<Streaming<WatchReadinessResponse>, CliError> {
+async fn reopen(
+    session: &Session,
+    fleet: &mut Fleet,
+    pause: &mut Duration,
+    screen: &Screen,
+) -> Result<Streaming<WatchReadinessResponse>, CliError> {
     loop {
         tokio::select! {
             () = tokio::time::sleep(*pause) => {}
@@ -102,7 +107,8 @@ impl Fleet {
         if screen.is_terminal() {
             return self.redraw(session, screen);
         }
-        fleet_table(message.resources.iter(), Duration::ZERO, session.clock.now()).print(screen, "no resource is watched")
+        fleet_table(message.resources.iter(), Duration::ZERO, session.clock.now())
+            .print(screen, "no resource is watched")
     }
 
     fn redraw(&self, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -111,9 +117,17 @@ impl Fleet {
         }
         // Home, and clear below: less flicker than clearing first.
         screen.raw(b"\x1b[H\x1b[2J")?;
-        screen.heading(&format!("{} at {}   {:.0}   Ctrl-C ends", session.tenant(), session.server, session.clock.now()))?;
+        screen.heading(&format!(
+            "{} at {}   {:.0}   Ctrl-C ends",
+            session.tenant(),
+            session.server,
+            session.clock.now()
+        ))?;
         if let Some((since, why)) = &self.lost {
-            let text = format!("NOT LIVE: nothing heard for {} s ({why}); what is shown may be wrong by now", since.elapsed().as_secs());
+            let text = format!(
+                "NOT LIVE: nothing heard for {} s ({why}); what is shown may be wrong by now",
+                since.elapsed().as_secs()
+            );
             screen.line(&screen.paint(Tone::Bad, &text))?;
         }
         let views = self.resources.values().map(|(view, heard)| (view, heard.elapsed()));
@@ -148,14 +162,26 @@ pub fn fleet_table<'v>(views: impl Iterator<Item = &'v ReadinessView>, since_hea
 }
 
 fn heading() -> Table {
-    Table::new(&["STATUS", "RESOURCE", "TIER", "ENVIRONMENT", "RUNS ON", "RPO NOW", "RPO TARGET", "OBSERVED", "SINCE", "WHY"])
+    Table::new(&[
+        "STATUS",
+        "RESOURCE",
+        "TIER",
+        "ENVIRONMENT",
+        "RUNS ON",
+        "RPO NOW",
+        "RPO TARGET",
+        "OBSERVED",
+        "SINCE",
+        "WHY",
+    ])
 }
 
 fn add(table: &mut Table, view: &ReadinessView, since_heard: Duration, now: Timestamp) {
     let assessment = view.assessment.clone().unwrap_or_default();
     let age = duration_from_pb(view.freshness.as_ref());
     let heard = SignedDuration::try_from(since_heard).unwrap_or(SignedDuration::ZERO);
-    let observed = age.map_or_else(|| words::UNKNOWN.to_owned(), |age| format!("{} ago", humane(age.saturating_add(heard))));
+    let observed =
+        age.map_or_else(|| words::UNKNOWN.to_owned(), |age| format!("{} ago", humane(age.saturating_add(heard))));
     let since = words::ago(view.status_since.as_ref(), now);
     table.row([
         words::status(status_of(view)),
@@ -184,7 +210,11 @@ mod tests {
     fn what_is_not_known_is_said_and_ages_grow() {
         let judged = ReadinessView {
             resource: "orders-db".into(),
-            assessment: Some(Assessment { status: Status::Green.into(), rpo_now: Some(duration_to_pb(SignedDuration::from_secs(2))), ..Assessment::default() }),
+            assessment: Some(Assessment {
+                status: Status::Green.into(),
+                rpo_now: Some(duration_to_pb(SignedDuration::from_secs(2))),
+                ..Assessment::default()
+            }),
             freshness: Some(duration_to_pb(SignedDuration::from_secs(3))),
             ..ReadinessView::default()
         };
@@ -192,7 +222,10 @@ mod tests {
         let now = "2026-11-21T20:00:00Z".parse().unwrap();
         let table = fleet_table([&judged, &unseen].into_iter(), Duration::from_secs(10), now);
         let lines = table.render(&Screen::remembering(Format::Table));
-        assert!(lines[1].starts_with("● GREEN") && lines[1].contains("2 s") && lines[1].contains("13 s ago"), "{lines:?}");
+        assert!(
+            lines[1].starts_with("● GREEN") && lines[1].contains("2 s") && lines[1].contains("13 s ago"),
+            "{lines:?}"
+        );
         assert!(lines[2].starts_with("? UNKNOWN") && lines[2].contains("unknown"), "{lines:?}");
         assert!(urgency(&unseen) < urgency(&judged));
     }

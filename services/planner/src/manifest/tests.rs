@@ -50,6 +50,20 @@ fn what_is_left_out_gets_the_careful_default() {
     assert_eq!(target["database"], "postgres");
 }
 
+/// What the documentation shows can be applied as it is shown.
+#[test]
+fn the_examples_of_the_documentation_are_manifests() {
+    let page = include_str!("../../../../docs/manifest.md");
+    let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 7);
+    for example in &examples {
+        let read = parse(example, &acme()).unwrap_or_else(|faults| {
+            panic!("{example}\n{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        });
+        assert!(!read.is_empty());
+    }
+}
+
 #[test]
 fn empty_documents_and_comments_are_nothing() {
     let read = parse("# nothing\n---\n---\nkind: Site\nmetadata: {name: fra}\nspec: {}\n---\n", &acme()).unwrap();

@@ -10,6 +10,7 @@ mod apply;
 mod interrupted;
 mod reading;
 mod retire;
+mod served;
 
 use std::{sync::Arc, time::Duration};
 

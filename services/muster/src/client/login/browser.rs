@@ -59,7 +59,9 @@ impl Drop for Callback {
 async fn take(State(sender): State<mpsc::Sender<Answer>>, Query(answer): Query<Answer>) -> Html<&'static str> {
     // The first answer counts; a reload of the page changes nothing.
     let _ = sender.try_send(answer);
-    Html("<!doctype html><meta charset=utf-8><title>Muster</title><p>You can close this page and go back to the terminal.")
+    Html(
+        "<!doctype html><meta charset=utf-8><title>Muster</title><p>You can close this page and go back to the terminal.",
+    )
 }
 
 /// Shows the address, and opens it where that is possible.

@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn issuers_are_read_from_the_refusal() {
-        let limit = "header `authorization: Bearer <token>`; issuers: https://a.example, http://127.0.0.1:1/local-issuer";
+        let limit =
+            "header `authorization: Bearer <token>`; issuers: https://a.example, http://127.0.0.1:1/local-issuer";
         assert_eq!(issuers_in(limit), ["https://a.example", "http://127.0.0.1:1/local-issuer"]);
         assert!(issuers_in("header; issuers: none is configured").is_empty());
         assert!(issuers_in("").is_empty());

@@ -117,7 +117,11 @@ pub async fn token(global: &GlobalArgs, clock: &Clock) -> Result<(String, String
         CliError::Unavailable(_) => error,
         _ => nobody(),
     })?;
-    let renewed = Login { login_as: login.login_as.clone(), refresh_token: renewed.refresh_token.clone().or(login.refresh_token.clone()), ..renewed };
+    let renewed = Login {
+        login_as: login.login_as.clone(),
+        refresh_token: renewed.refresh_token.clone().or(login.refresh_token.clone()),
+        ..renewed
+    };
     let token = renewed.access_token.clone();
     profile.logins.insert(server.clone(), renewed);
     file.save(&profile)?;
@@ -131,4 +135,3 @@ fn server(global: &GlobalArgs, profile: &Profile) -> Result<String, CliError> {
     checked(server)?;
     Ok(server.to_owned())
 }
-

@@ -95,7 +95,10 @@ impl Client {
         let provider: Provider = answer.json().await.map_err(|error| no_answer(issuer, &error))?;
         // OpenID Connect Discovery 4.3: byte for byte, or somebody else answers in its name.
         if provider.issuer != issuer {
-            return Err(CliError::Failed(format!("the identity provider at {issuer} calls itself {}", provider.issuer)));
+            return Err(CliError::Failed(format!(
+                "the identity provider at {issuer} calls itself {}",
+                provider.issuer
+            )));
         }
         for endpoint in [&provider.authorization_endpoint, &provider.token_endpoint] {
             checked(endpoint)?;
@@ -172,7 +175,9 @@ impl Client {
                 "correct the name, or ask the people who run the identity provider",
             ))));
         }
-        let Some(code) = answer.code else { return Err(CliError::Failed("the answer has no code; log in again".to_owned())) };
+        let Some(code) = answer.code else {
+            return Err(CliError::Failed("the answer has no code; log in again".to_owned()));
+        };
         let form = [
             ("grant_type", "authorization_code"),
             ("code", &code),
@@ -191,15 +196,21 @@ impl Client {
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| no_answer(&self.provider.issuer, &error))?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| CliError::Failed("the identity provider's tokens cannot be read".to_owned()));
+            return serde_json::from_slice(&body)
+                .map_err(|_| CliError::Failed("the identity provider's tokens cannot be read".to_owned()));
         }
         let why = serde_json::from_slice::<OAuthError>(&body).map(|e| format!("{} {}", e.error, e.error_description));
-        Err(CliError::Failed(format!("the identity provider gave no token: {}", why.unwrap_or_else(|_| status.to_string()).trim())))
+        Err(CliError::Failed(format!(
+            "the identity provider gave no token: {}",
+            why.unwrap_or_else(|_| status.to_string()).trim()
+        )))
     }
 
     /// It came straight from the token endpoint, so its signature adds nothing (OpenID Connect Core 3.1.3.7, 6).
     fn check_id_token(&self, token: Option<&str>, nonce: &str) -> Result<(), CliError> {
-        let Some(token) = token else { return Err(CliError::Failed("the identity provider sent no ID token".to_owned())) };
+        let Some(token) = token else {
+            return Err(CliError::Failed("the identity provider sent no ID token".to_owned()));
+        };
         let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         let claims = payload.and_then(|json| serde_json::from_slice::<IdClaims>(&json).ok());
         let ours = claims.is_some_and(|claims| {
@@ -210,11 +221,16 @@ impl Client {
             };
             claims.iss == self.provider.issuer && audience && claims.nonce.as_deref() == Some(nonce)
         });
-        if ours { Ok(()) } else { Err(CliError::Failed("the ID token does not belong to this login; log in again".to_owned())) }
+        if ours {
+            Ok(())
+        } else {
+            Err(CliError::Failed("the ID token does not belong to this login; log in again".to_owned()))
+        }
     }
 
     fn login(&self, tokens: Tokens, now: Timestamp) -> Login {
-        let lifetime = SignedDuration::from_secs(tokens.expires_in.unwrap_or(ASSUMED_LIFETIME_S).clamp(0, 365 * 86_400));
+        let lifetime =
+            SignedDuration::from_secs(tokens.expires_in.unwrap_or(ASSUMED_LIFETIME_S).clamp(0, 365 * 86_400));
         Login {
             issuer: self.provider.issuer.clone(),
             client_id: self.client_id.clone(),
@@ -230,7 +246,13 @@ impl Client {
 /// The parameters of a redirect.
 pub(super) fn from_query(url: &Url) -> Answer {
     let get = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    Answer { code: get("code"), state: get("state"), iss: get("iss"), error: get("error"), error_description: get("error_description") }
+    Answer {
+        code: get("code"),
+        state: get("state"),
+        iss: get("iss"),
+        error: get("error"),
+        error_description: get("error_description"),
+    }
 }
 
 fn no_answer(issuer: &str, error: &reqwest::Error) -> CliError {
@@ -238,5 +260,9 @@ fn no_answer(issuer: &str, error: &reqwest::Error) -> CliError {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    CliError::unavailable(format!("the identity provider {issuer} does not answer"), cause.to_string(), "check the address, or try again later")
+    CliError::unavailable(
+        format!("the identity provider {issuer} does not answer"),
+        cause.to_string(),
+        "check the address, or try again later",
+    )
 }

@@ -95,7 +95,9 @@ impl Screen {
         let value = serde_json::to_value(value).map_err(|error| CliError::Failed(error.to_string()))?;
         let text = match self.format {
             Format::Yaml => serde_saphyr::to_string(&value).map_err(|error| CliError::Failed(error.to_string()))?,
-            Format::Json | Format::Table => serde_json::to_string_pretty(&value).map_err(|error| CliError::Failed(error.to_string()))?,
+            Format::Json | Format::Table => {
+                serde_json::to_string_pretty(&value).map_err(|error| CliError::Failed(error.to_string()))?
+            }
         };
         self.line(text.trim_end())
     }
@@ -108,7 +110,8 @@ impl Screen {
 
     /// Standard error: what was refused, rule, value, allowed, next action.
     pub fn error(&self, error: &CliError) {
-        let text = if self.is_table() { for_people(error, &Style::of(&std::io::stderr())) } else { for_programs(error) };
+        let text =
+            if self.is_table() { for_people(error, &Style::of(&std::io::stderr())) } else { for_programs(error) };
         // Nothing is left to do when even this cannot be written.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
@@ -121,7 +124,8 @@ impl Screen {
     }
 
     pub fn said(&self) -> String {
-        let said = self.said.as_ref().map(|said| said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone());
+        let said =
+            self.said.as_ref().map(|said| said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone());
         String::from_utf8_lossy(&said.unwrap_or_default()).into_owned()
     }
 }
@@ -160,7 +164,9 @@ fn refusal_lines(what: &str, refusal: &Refusal) -> String {
 
 fn for_programs(error: &CliError) -> String {
     let detail: Value = match error {
-        CliError::Refused(refusal) | CliError::Denied(refusal) | CliError::Unavailable(refusal) => json!({ "refusal": refusal }),
+        CliError::Refused(refusal) | CliError::Denied(refusal) | CliError::Unavailable(refusal) => {
+            json!({ "refusal": refusal })
+        }
         CliError::Manifest(faults) => json!({ "faults": faults }),
         other => json!({ "message": other.to_string() }),
     };
@@ -175,7 +181,13 @@ mod tests {
 
     #[test]
     fn a_refusal_says_rule_value_allowed_and_next() {
-        let error = CliError::Refused(Box::new(refusal("APPROVER_IS_REQUESTER", "the requester never approves the own request", "Olga", "any other eligible person", "ask another approver")));
+        let error = CliError::Refused(Box::new(refusal(
+            "APPROVER_IS_REQUESTER",
+            "the requester never approves the own request",
+            "Olga",
+            "any other eligible person",
+            "ask another approver",
+        )));
         assert_eq!(
             for_people(&error, &Style::plain()),
             "refused: APPROVER_IS_REQUESTER\n  rule:    the requester never approves the own request\n  value:   Olga\n  allowed: any other eligible person\n  next:    ask another approver"

@@ -52,7 +52,12 @@ pub(super) async fn withdraw(args: ReasonArgs, session: &Session, screen: &Scree
 pub(super) async fn stop(args: ReasonArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let request_id = find::find(&args.request.id, session).await?.request_id;
     let idempotency_key = session.idempotency_key();
-    let ask = StopExecutionRequest { tenant: session.tenant(), request_id: request_id.clone(), reason: args.reason, idempotency_key };
+    let ask = StopExecutionRequest {
+        tenant: session.tenant(),
+        request_id: request_id.clone(),
+        reason: args.reason,
+        idempotency_key,
+    };
     let answer = session.executor().stop_execution(session.ask(ask)).await?.into_inner();
     if screen.is_table() {
         screen.line(&format!("stop is recorded: nothing begins after the step that is running; follow it with `muster request watch {request_id}`"))

@@ -25,12 +25,15 @@ pub(super) async fn get(id: &str, session: &Session) -> Result<RequestView, CliE
 
 async fn complete(piece: &str, session: &Session) -> Result<String, CliError> {
     if piece.len() < SHORTEST || piece.len() > WHOLE {
-        return Err(CliError::Usage(format!("'{piece}': give the request's id, or at least {SHORTEST} characters of its beginning or end")));
+        return Err(CliError::Usage(format!(
+            "'{piece}': give the request's id, or at least {SHORTEST} characters of its beginning or end"
+        )));
     }
     let mut ids = Vec::new();
     let mut token = String::new();
     for _ in 0..MAX_PAGES {
-        let ask = ListRequestsRequest { tenant: session.tenant(), page: next_page(token), ..ListRequestsRequest::default() };
+        let ask =
+            ListRequestsRequest { tenant: session.tenant(), page: next_page(token), ..ListRequestsRequest::default() };
         let answer = session.approval().list_requests(session.ask(ask)).await?.into_inner();
         ids.extend(answer.requests.into_iter().map(|view| view.request_id));
         token = answer.page.map(|page| page.next_page_token).unwrap_or_default();
@@ -66,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_piece_must_fit_one_request_only() {
-        let ids = ["019345aa-0000-7000-8000-00000000beef".to_owned(), "019345aa-0000-7000-8000-00000000cafe".to_owned()];
+        let ids =
+            ["019345aa-0000-7000-8000-00000000beef".to_owned(), "019345aa-0000-7000-8000-00000000cafe".to_owned()];
         assert_eq!(only_match("cafe", &ids).unwrap(), ids[1]);
         assert_eq!(only_match("019345aa", &ids).unwrap_err().exit().code(), 2);
         assert_eq!(only_match("dead", &ids).unwrap_err().exit().code(), 3);

@@ -11,7 +11,11 @@ use super::{find, show};
 use crate::client::{
     error::CliError,
     exit::Exit,
-    output::{Screen, table::{Cell, clean}, words},
+    output::{
+        Screen,
+        table::{Cell, clean},
+        words,
+    },
     session::Session,
 };
 
@@ -50,7 +54,9 @@ async fn execution(id: &str, session: &Session, told: &mut Told, screen: &Screen
     let mut stream = match session.executor().watch_execution(session.follow(ask)).await {
         Ok(stream) => stream.into_inner(),
         // Confirmed, and not begun yet; or a moment without Muster.
-        Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable | Code::DeadlineExceeded) => return Ok(()),
+        Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable | Code::DeadlineExceeded) => {
+            return Ok(());
+        }
         Err(status) => return Err(status.into()),
     };
     loop {
@@ -119,11 +125,23 @@ impl Told {
 
     fn request(&mut self, view: &RequestView, screen: &Screen) -> Result<(), CliError> {
         for approval in view.approvals.iter().skip(self.approvals) {
-            self.line("approved", &format!("by {} at {}", words::actor(approval.approver.as_ref()), words::time(approval.approved_at.as_ref())), screen)?;
+            self.line(
+                "approved",
+                &format!(
+                    "by {} at {}",
+                    words::actor(approval.approver.as_ref()),
+                    words::time(approval.approved_at.as_ref())
+                ),
+                screen,
+            )?;
         }
         self.approvals = view.approvals.len();
         if self.state.replace(view.state()) != Some(view.state()) {
-            let missing = if view.missing.is_empty() { String::new() } else { format!(" (missing: {})", view.missing.join(", ")) };
+            let missing = if view.missing.is_empty() {
+                String::new()
+            } else {
+                format!(" (missing: {})", view.missing.join(", "))
+            };
             self.line("request ", &format!("{}{missing}", state_name(view.state())), screen)?;
         }
         match &view.execution {
@@ -133,10 +151,15 @@ impl Told {
     }
 
     fn execution(&mut self, view: &ExecutionView, screen: &Screen) -> Result<(), CliError> {
-        let all: Vec<_> = view.prechecks.iter().map(|c| ("before", c)).chain(view.postchecks.iter().map(|c| ("after", c))).collect();
+        let all: Vec<_> =
+            view.prechecks.iter().map(|c| ("before", c)).chain(view.postchecks.iter().map(|c| ("after", c))).collect();
         for (when, check) in all.iter().skip(self.checks) {
             if check.outcome() != CheckOutcome::Passed || screen.is_table() {
-                self.line(words::check_outcome(check.outcome()), &format!("check {when}: {} {}", check.name, check.text), screen)?;
+                self.line(
+                    words::check_outcome(check.outcome()),
+                    &format!("check {when}: {} {}", check.name, check.text),
+                    screen,
+                )?;
             }
         }
         self.checks = all.len();
@@ -145,14 +168,22 @@ impl Told {
             let now = (step.state(), step.attempts);
             let known = self.steps.insert(plan.id, now);
             if known != Some(now) && step.state() != StepState::Pending {
-                let took = if step.state() == StepState::Running { String::new() } else { format!(" in {}", show::took(step)) };
+                let took = if step.state() == StepState::Running {
+                    String::new()
+                } else {
+                    format!(" in {}", show::took(step))
+                };
                 let note = if step.note.is_empty() { String::new() } else { format!(": {}", step.note) };
                 self.line(words::step_state(step.state()), &format!("{}{took}{note}", plan.title), screen)?;
             }
         }
         if let (false, Some(stop)) = (self.stop, &view.stop_requested) {
             self.stop = true;
-            self.line("stop    ", &format!("asked for by {}: {}", words::actor(stop.actor.as_ref()), stop.reason), screen)?;
+            self.line(
+                "stop    ",
+                &format!("asked for by {}: {}", words::actor(stop.actor.as_ref()), stop.reason),
+                screen,
+            )?;
         }
         Ok(())
     }

@@ -15,7 +15,12 @@ use super::{
     error::CliError,
     exit::Exit,
     get::{follows, next_page},
-    output::{Screen, style::Tone, table::{Cell, Table}, words},
+    output::{
+        Screen,
+        style::Tone,
+        table::{Cell, Table},
+        words,
+    },
     session::Session,
 };
 
@@ -80,12 +85,23 @@ async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), 
     if screen.is_table() { table(&all.requests).print(screen, "no requests") } else { screen.value(&all) }
 }
 
-async fn fetch(states: Vec<RequestState>, resource: String, session: &Session, screen: &Screen) -> Result<ListRequestsResponse, CliError> {
+async fn fetch(
+    states: Vec<RequestState>,
+    resource: String,
+    session: &Session,
+    screen: &Screen,
+) -> Result<ListRequestsResponse, CliError> {
     let mut all = ListRequestsResponse::default();
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
         let states = states.iter().map(|state| (*state).into()).collect();
-        let ask = ListRequestsRequest { tenant: session.tenant(), states, resource: resource.clone(), page: next_page(after), min_version: 0 };
+        let ask = ListRequestsRequest {
+            tenant: session.tenant(),
+            states,
+            resource: resource.clone(),
+            page: next_page(after),
+            min_version: 0,
+        };
         let answer = session.approval().list_requests(session.ask(ask)).await?.into_inner();
         all.requests.extend(answer.requests);
         pages += 1;
@@ -117,7 +133,9 @@ fn state_cell(state: RequestState) -> Cell {
     let tone = match state {
         RequestState::Succeeded => Tone::Good,
         RequestState::Failed | RequestState::Stopped | RequestState::Denied => Tone::Bad,
-        RequestState::PendingApproval | RequestState::Approved | RequestState::Confirmed | RequestState::Executing => Tone::Warning,
+        RequestState::PendingApproval | RequestState::Approved | RequestState::Confirmed | RequestState::Executing => {
+            Tone::Warning
+        }
         RequestState::Withdrawn | RequestState::Expired | RequestState::Unspecified => Tone::Dim,
     };
     Cell::toned(tone, state_name(state))
@@ -138,8 +156,12 @@ fn state(text: &str) -> Result<RequestState, String> {
         RequestState::Stopped,
     ];
     let wanted = text.to_ascii_lowercase().replace(['-', '_'], " ");
-    let found = ALL.into_iter().find(|state| state_name(*state) == wanted || state_name(*state).split(' ').next() == Some(wanted.as_str()));
-    found.ok_or_else(|| format!("one of {}", ALL.map(|state| state_name(state).split(' ').next().unwrap_or_default()).join(", ")))
+    let found = ALL
+        .into_iter()
+        .find(|state| state_name(*state) == wanted || state_name(*state).split(' ').next() == Some(wanted.as_str()));
+    found.ok_or_else(|| {
+        format!("one of {}", ALL.map(|state| state_name(state).split(' ').next().unwrap_or_default()).join(", "))
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,12 @@ use muster_domain::time::{duration_to_pb, from_pb};
 use super::state_cell;
 use crate::client::{
     error::CliError,
-    output::{Screen, style::Tone, table::{Cell, Table}, words},
+    output::{
+        Screen,
+        style::Tone,
+        table::{Cell, Table},
+        words,
+    },
 };
 
 pub(super) fn print(view: &RequestView, now: Timestamp, screen: &Screen) -> Result<(), CliError> {
@@ -29,13 +34,28 @@ pub(super) fn print(view: &RequestView, now: Timestamp, screen: &Screen) -> Resu
 }
 
 fn what_was_asked(opened: &RequestOpened, now: Timestamp, screen: &Screen) -> Result<(), CliError> {
-    screen.field("move", format!("{} of {} from {} to {}", type_name(opened.r#type()), opened.resource, opened.from_site, opened.target_site))?;
+    screen.field(
+        "move",
+        format!(
+            "{} of {} from {} to {}",
+            type_name(opened.r#type()),
+            opened.resource,
+            opened.from_site,
+            opened.target_site
+        ),
+    )?;
     screen.field("tier", format!("{}, {}", words::tier(opened.tier()), words::environment(opened.environment())))?;
     screen.field("reason", opened.reason.as_str())?;
     screen.field("ticket", words::or_dash(&opened.ticket))?;
-    screen.field("requester", format!("{} at {}", words::actor(opened.requester.as_ref()), words::time(opened.opened_at.as_ref())))?;
+    screen.field(
+        "requester",
+        format!("{} at {}", words::actor(opened.requester.as_ref()), words::time(opened.opened_at.as_ref())),
+    )?;
     let late = from_pb(opened.expires_at.as_ref()).is_some_and(|end| end <= now);
-    screen.field("decide until", format!("{}{}", words::time(opened.expires_at.as_ref()), if late { " (over)" } else { "" }))
+    screen.field(
+        "decide until",
+        format!("{}{}", words::time(opened.expires_at.as_ref()), if late { " (over)" } else { "" }),
+    )
 }
 
 fn decisions(view: &RequestView, opened: &RequestOpened, screen: &Screen) -> Result<(), CliError> {
@@ -46,24 +66,51 @@ fn decisions(view: &RequestView, opened: &RequestOpened, screen: &Screen) -> Res
     screen.field("policy", format!("{} ({})", needed.join(", "), policy.source))?;
     for approval in &view.approvals {
         let note = if approval.note.is_empty() { String::new() } else { format!(": {}", approval.note) };
-        let text = format!("{} as {} at {}{note}", words::actor(approval.approver.as_ref()), role_name(approval.as_role()), words::time(approval.approved_at.as_ref()));
+        let text = format!(
+            "{} as {} at {}{note}",
+            words::actor(approval.approver.as_ref()),
+            role_name(approval.as_role()),
+            words::time(approval.approved_at.as_ref())
+        );
         screen.field("approved", Cell::toned(Tone::Good, text))?;
     }
     for missing in &view.missing {
         screen.field("missing", Cell::toned(Tone::Warning, missing.as_str()))?;
     }
     if let Some(denied) = &view.denied {
-        let text = format!("by {} as {} at {}: {}", words::actor(denied.approver.as_ref()), role_name(denied.as_role()), words::time(denied.denied_at.as_ref()), denied.reason);
+        let text = format!(
+            "by {} as {} at {}: {}",
+            words::actor(denied.approver.as_ref()),
+            role_name(denied.as_role()),
+            words::time(denied.denied_at.as_ref()),
+            denied.reason
+        );
         screen.field("denied", Cell::toned(Tone::Bad, text))?;
     }
     if let Some(withdrawn) = &view.withdrawn {
-        screen.field("withdrawn", format!("by {} at {}: {}", words::actor(withdrawn.actor.as_ref()), words::time(withdrawn.withdrawn_at.as_ref()), withdrawn.reason))?;
+        screen.field(
+            "withdrawn",
+            format!(
+                "by {} at {}: {}",
+                words::actor(withdrawn.actor.as_ref()),
+                words::time(withdrawn.withdrawn_at.as_ref()),
+                withdrawn.reason
+            ),
+        )?;
     }
     if let Some(expired) = &view.expired {
         screen.field("expired", format!("at {} {}", words::time(expired.expired_at.as_ref()), expired.note))?;
     }
     match &view.confirmed {
-        Some(confirmed) => screen.field("confirmed", format!("by {} at {}: \"{}\"", words::actor(confirmed.actor.as_ref()), words::time(confirmed.confirmed_at.as_ref()), confirmed.phrase)),
+        Some(confirmed) => screen.field(
+            "confirmed",
+            format!(
+                "by {} at {}: \"{}\"",
+                words::actor(confirmed.actor.as_ref()),
+                words::time(confirmed.confirmed_at.as_ref()),
+                confirmed.phrase
+            ),
+        ),
         None => screen.field("phrase", format!("\"{}\"", opened.confirmation_phrase)),
     }
 }
@@ -73,10 +120,24 @@ fn execution(execution: &ExecutionView, screen: &Screen) -> Result<(), CliError>
     screen.heading("execution")?;
     if let Some(started) = &execution.started {
         screen.field("started", format!("{} by {}", words::time(started.started_at.as_ref()), started.executor))?;
-        screen.field("nodes", format!("{} ({}) -> {} ({})", started.from_node, started.from_site, started.target_node, started.target_site))?;
+        screen.field(
+            "nodes",
+            format!(
+                "{} ({}) -> {} ({})",
+                started.from_node, started.from_site, started.target_node, started.target_site
+            ),
+        )?;
     }
     if let Some(stop) = &execution.stop_requested {
-        screen.field("stop asked", format!("by {} at {}: {}", words::actor(stop.actor.as_ref()), words::time(stop.requested_at.as_ref()), stop.reason))?;
+        screen.field(
+            "stop asked",
+            format!(
+                "by {} at {}: {}",
+                words::actor(stop.actor.as_ref()),
+                words::time(stop.requested_at.as_ref()),
+                stop.reason
+            ),
+        )?;
     }
     checks("checks before", &execution.prechecks, screen)?;
     markers("positions before", &execution.markers_before, screen)?;
@@ -155,20 +216,39 @@ pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), C
     if let Some(end) = &execution.succeeded {
         screen.field("succeeded", Cell::toned(Tone::Good, words::time(end.finished_at.as_ref())))?;
         let (tone, met) = if end.rto_met { (Tone::Good, "met") } else { (Tone::Bad, "MISSED") };
-        let rto = format!("measured {}, target {}: {met}", words::duration(end.rto_measured.as_ref()), words::duration(target.as_ref()));
+        let rto = format!(
+            "measured {}, target {}: {met}",
+            words::duration(end.rto_measured.as_ref()),
+            words::duration(target.as_ref())
+        );
         screen.field("RTO", Cell::toned(tone, rto))?;
         screen.field("write outage", words::duration(end.write_outage.as_ref()))?;
         loss(end.loss.as_ref(), screen)?;
     }
     if let Some(end) = &execution.failed {
-        let place = if end.step.is_empty() { "in the checks before".to_owned() } else { format!("in step {}", end.step) };
-        screen.field("FAILED", Cell::toned(Tone::Bad, format!("{} {place}: {}", words::time(end.finished_at.as_ref()), end.error)))?;
+        let place =
+            if end.step.is_empty() { "in the checks before".to_owned() } else { format!("in step {}", end.step) };
+        screen.field(
+            "FAILED",
+            Cell::toned(Tone::Bad, format!("{} {place}: {}", words::time(end.finished_at.as_ref()), end.error)),
+        )?;
         screen.field("known state", words::or_dash(&end.known_state))?;
         screen.field("what to do", words::or_dash(&end.guidance))?;
         loss(end.loss.as_ref(), screen)?;
     }
     if let Some(end) = &execution.stopped {
-        screen.field("STOPPED", Cell::toned(Tone::Bad, format!("{} before step {}: {}", words::time(end.finished_at.as_ref()), words::or_dash(&end.before_step), end.reason)))?;
+        screen.field(
+            "STOPPED",
+            Cell::toned(
+                Tone::Bad,
+                format!(
+                    "{} before step {}: {}",
+                    words::time(end.finished_at.as_ref()),
+                    words::or_dash(&end.before_step),
+                    end.reason
+                ),
+            ),
+        )?;
         screen.field("known state", words::or_dash(&end.known_state))?;
         screen.field("what to do", words::or_dash(&end.guidance))?;
         loss(end.loss.as_ref(), screen)?;
@@ -227,12 +307,29 @@ mod tests {
                 confirmation_phrase: "switchover orders-db from fra to ams".into(),
                 ..RequestOpened::default()
             }),
-            approvals: vec![RequestApproved { approver: person("Ingo"), as_role: Role::ApproverIt.into(), ..RequestApproved::default() }],
+            approvals: vec![RequestApproved {
+                approver: person("Ingo"),
+                as_role: Role::ApproverIt.into(),
+                ..RequestApproved::default()
+            }],
             execution: Some(ExecutionView {
                 state: ExecutionState::Succeeded.into(),
-                started: Some(ExecutionStarted { rto_target: Some(duration_to_pb(SignedDuration::from_secs(60))), ..ExecutionStarted::default() }),
-                prechecks: vec![Check { name: "target_is_standby".into(), outcome: CheckOutcome::Unknown.into(), ..Check::default() }],
-                markers_before: vec![Marker { node: "orders-a".into(), lsn: "0/3010430".into(), timeline: 1, role: "primary".into(), ..Marker::default() }],
+                started: Some(ExecutionStarted {
+                    rto_target: Some(duration_to_pb(SignedDuration::from_secs(60))),
+                    ..ExecutionStarted::default()
+                }),
+                prechecks: vec![Check {
+                    name: "target_is_standby".into(),
+                    outcome: CheckOutcome::Unknown.into(),
+                    ..Check::default()
+                }],
+                markers_before: vec![Marker {
+                    node: "orders-a".into(),
+                    lsn: "0/3010430".into(),
+                    timeline: 1,
+                    role: "primary".into(),
+                    ..Marker::default()
+                }],
                 steps: vec![StepView {
                     step: Some(Step { title: "Promote the target".into(), ..Step::default() }),
                     state: StepState::Succeeded.into(),
@@ -243,7 +340,10 @@ mod tests {
                 }],
                 succeeded: Some(ExecutionSucceeded {
                     rto_measured: Some(duration_to_pb(SignedDuration::from_secs(75))),
-                    loss: Some(LossStatement { text: "potential loss window up to 4 s".into(), ..LossStatement::default() }),
+                    loss: Some(LossStatement {
+                        text: "potential loss window up to 4 s".into(),
+                        ..LossStatement::default()
+                    }),
                     ..ExecutionSucceeded::default()
                 }),
                 ..ExecutionView::default()

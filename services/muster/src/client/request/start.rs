@@ -49,13 +49,18 @@ pub(super) async fn run(args: StartArgs, session: &Session, screen: &Screen) -> 
 
 fn ask_for_phrase(view: &RequestView, session: &Session, screen: &Screen) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage("starting takes the confirmation phrase: type it at a terminal, or give --confirm \"…\"".to_owned()));
+        return Err(CliError::Usage(
+            "starting takes the confirmation phrase: type it at a terminal, or give --confirm \"…\"".to_owned(),
+        ));
     }
     if screen.is_table() {
         show::print(view, session.clock.now(), screen)?;
     }
     let mut prompt = std::io::stderr();
-    write!(prompt, "\nThis moves a running system. Type the confirmation phrase to start, or nothing to leave it:\n> ")?;
+    write!(
+        prompt,
+        "\nThis moves a running system. Type the confirmation phrase to start, or nothing to leave it:\n> "
+    )?;
     prompt.flush()?;
     let mut typed = String::new();
     std::io::stdin().read_line(&mut typed)?;
