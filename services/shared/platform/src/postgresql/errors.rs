@@ -37,6 +37,10 @@ impl From<sqlx::Error> for SqlError {
                 // The primary message alone: details can quote statements and data.
                 Self { class, code, message: database.message().to_owned() }
             }
+            // A certificate that does not verify comes as invalid data: something answers.
+            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+                Self::new(ErrorClass::Protocol, format!("TLS was not established: {io}"))
+            }
             sqlx::Error::Io(io) => Self::new(ErrorClass::Unreachable, io.to_string()),
             sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) => {
                 Self::new(ErrorClass::Configuration, error.to_string())
@@ -61,5 +65,22 @@ fn class_of(code: &str) -> ErrorClass {
         "57014" => ErrorClass::Unreachable,
         code if code.starts_with("08") => ErrorClass::Unreachable,
         _ => ErrorClass::Protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    /// Whoever takes "refused by us" for "gone" fails a living primary over.
+    #[test]
+    fn only_silence_is_unreachable() {
+        let class = |kind| SqlError::from(sqlx::Error::Io(Error::from(kind))).class;
+        assert_eq!(class(ErrorKind::ConnectionRefused), ErrorClass::Unreachable);
+        assert_eq!(class(ErrorKind::UnexpectedEof), ErrorClass::Unreachable);
+        assert_eq!(class(ErrorKind::InvalidData), ErrorClass::Protocol);
+        assert_eq!(SqlError::from(sqlx::Error::Tls("none".into())).class, ErrorClass::Protocol);
     }
 }

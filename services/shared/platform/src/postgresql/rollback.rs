@@ -29,10 +29,15 @@ pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Result<String, StepEr
         return Ok(format!("{from} was never taken out: it is the primary, and it was not touched{slot}"));
     }
     let held = hold_target_back(work, facts).await?;
-    restart_old_primary(work, agent, facts).await?;
+    if is_old_primary_up(work).await {
+        // Fenced and not stopped yet: without the fence everything is as it was.
+        agent.unfence().await.map_err(failed)?;
+    } else {
+        restart_old_primary(work, agent, facts).await?;
+    }
     drop(held);
     let slot = drop_slot(work).await;
-    Ok(format!("{from} is the primary again, on the same timeline; {target} was not promoted{slot}"))
+    Ok(format!("{from} is the primary, on the same timeline as before; {target} was not promoted{slot}"))
 }
 
 /// Says so when it stays behind, and does not fail for it: the way back was what mattered.

@@ -33,7 +33,12 @@ async fn before_the_promotion_the_old_primary_comes_back() {
         let again = mover.rollback(&job(), &facts).await.unwrap();
         assert!(again.contains("not touched"), "{again}");
     }
-    assert!(mover.rollback(&job(), &Facts::new()).await.is_ok());
+    // Fenced and not stopped yet: nobody needs a restart.
+    let started = pair.a.sql("SELECT pg_postmaster_start_time()").await.unwrap();
+    Pair::agent_of(&pair.a).fence().await.unwrap();
+    mover.rollback(&job(), &Facts::new()).await.unwrap();
+    assert!(!Pair::agent_of(&pair.a).is_fenced().await.unwrap());
+    assert_eq!(pair.a.sql("SELECT pg_postmaster_start_time()").await.unwrap(), started);
 }
 
 /// The target never gets what it needs: the wait fails with the numbers, and the way back is open.
