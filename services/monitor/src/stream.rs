@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_whole_fleet_first_then_changes_then_freshness_now_and_then() {
-        let at = |seconds| Timestamp::from_second(1_760_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_760_000_000 + seconds).unwrap();
         let mut sent = Sent::default();
         assert_eq!(sent.news(&[], at(0)), Some(vec![]));
         assert_eq!(sent.news(&[view("RPO_OK", 0)], at(1)).map(|v| v.len()), Some(1));

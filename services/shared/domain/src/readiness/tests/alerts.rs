@@ -90,6 +90,21 @@ fn blindness_resolves_nothing_and_improves_nothing() {
 }
 
 #[test]
+fn blindness_in_between_lets_a_recovery_begin_anew() {
+    let mut story = Story::new();
+    story.healthy_until(0.0, 20.0);
+    story.looks(22.0, 60.0, |p| p.severed_at(21.0));
+    // Healthy for 6 s, blind for one look, healthy for 6 s: never 10 s without a break.
+    story.healthy_until(62.0, 68.0);
+    story.looks(70.0, 70.0, |p| p.b = Err(ErrorClass::Unreachable));
+    story.healthy_until(72.0, 78.0);
+    assert_eq!(story.status(), Status::Red);
+    assert!(!story.events.iter().any(|(_, e)| e.kind() == "alert.resolved"), "{}", story.told());
+    story.healthy_until(80.0, 84.0);
+    assert_eq!((story.status(), story.state.alerts.len()), (Status::Green, 0), "{}", story.told());
+}
+
+#[test]
 fn a_long_outage_is_told_again_as_it_grows_and_not_at_every_look() {
     let mut story = Story::new();
     story.healthy_until(0.0, 20.0);
