@@ -1,0 +1,45 @@
+//! How large the benches are. The defaults fit two cores and five minutes.
+
+use std::{str::FromStr, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+pub(crate) struct Settings {
+    /// How long one kind works before it is the next one's turn. Short: what disturbs the machine then disturbs all.
+    pub(crate) turn: Duration,
+    /// Turns of each kind.
+    pub(crate) turns: usize,
+    /// Events in the log that one aggregate is loaded from.
+    pub(crate) load_events: usize,
+    /// Events in the log that tables are rebuilt from.
+    pub(crate) rebuild_events: usize,
+    pub(crate) rebuild_turns: usize,
+    /// Systems that are watched, observed one after the other.
+    pub(crate) resources: usize,
+    pub(crate) observations_per_second: usize,
+    /// How often the collector sends what it has.
+    pub(crate) message_every: Duration,
+    /// How long the monitor is measured; the raw peer before it, a quarter of that.
+    pub(crate) readiness: Duration,
+}
+
+impl Settings {
+    pub(crate) fn from_environment() -> Result<Self> {
+        Ok(Self {
+            turn: Duration::from_millis(number("MUSTER_BENCH_TURN_MS", 300)?),
+            turns: number("MUSTER_BENCH_TURNS", 8)?,
+            load_events: number("MUSTER_BENCH_LOAD_EVENTS", 100_000)?,
+            rebuild_events: number("MUSTER_BENCH_REBUILD_EVENTS", 200_000)?,
+            rebuild_turns: number("MUSTER_BENCH_REBUILD_TURNS", 2)?,
+            resources: number("MUSTER_BENCH_RESOURCES", 500)?,
+            observations_per_second: number("MUSTER_BENCH_OBSERVATIONS_PER_SECOND", 1_000)?,
+            message_every: Duration::from_millis(number("MUSTER_BENCH_MESSAGE_MS", 20)?),
+            readiness: Duration::from_secs(number("MUSTER_BENCH_READINESS_SECONDS", 20)?),
+        })
+    }
+}
+
+fn number<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str, default: T) -> Result<T> {
+    let Ok(value) = std::env::var(name) else { return Ok(default) };
+    value.parse().with_context(|| format!("{name} is '{value}': give a whole number, or leave it out"))
+}
