@@ -8,7 +8,10 @@ use muster_domain::pb::inventory::v1::{
 };
 use muster_domain::{Refusal, TenantId, inventory::kind_token, refusal::field_refusal, refusal::refusal};
 use muster_eventlog::wait_for;
-use muster_runtime::{Call, Context, page, refused, status::IntoStatus};
+use muster_runtime::{
+    Call, Context, page, refused,
+    status::{IntoStatus, RefusalClass},
+};
 use prost::Message;
 use tonic::{Request, Response, Status};
 
@@ -41,10 +44,10 @@ impl Planner {
         wait_for(&self.ctx.db, PROJECTION, tenant, min_version, MAX_WAIT).await.map_err(IntoStatus::into_status)
     }
 
-    /// A rule that said no to a change is part of the record; a typing mistake is not.
+    /// A rule that protects what is there and said no is part of the record; a typing mistake or a busy moment is not.
     async fn answer<T>(&self, call: &Call<T>, error: CommandError, resource: &str) -> Status {
         match error {
-            CommandError::Refused(refusal) if refusal.field.is_empty() => {
+            CommandError::Refused(refusal) if RefusalClass::of(&refusal) == RefusalClass::State => {
                 self.ctx.deny(call, &refusal, resource, "").await
             }
             error => error.into_status(),

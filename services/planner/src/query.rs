@@ -1,5 +1,7 @@
 //! Reading the tables.
 
+use std::time::Duration;
+
 use muster_domain::TenantId;
 use muster_domain::inventory::kind_token;
 use muster_domain::pb::inventory::v1::{Document, Kind};
@@ -9,6 +11,8 @@ use sqlx::{Postgres, Row, Transaction, postgres::PgRow};
 
 /// For warnings only: a tenant with more documents gets fewer of them.
 const MAX_SURROUNDINGS: i64 = 2_000;
+/// An apply does not wait longer than this for warnings.
+const WARNINGS_LIMIT: Duration = Duration::from_secs(1);
 
 /// Where a list goes on: after this kind and name.
 pub(crate) type Cursor = (String, String);
@@ -54,10 +58,17 @@ pub(crate) async fn surroundings(db: &Database, tenant: &TenantId) -> Surroundin
         let open_requests = select_open_requests(&mut tx, tenant, None).await?;
         Ok::<_, sqlx::Error>(Surroundings { documents, open_requests })
     };
-    read.await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "no warnings about other documents: the tables cannot be read");
-        Surroundings::default()
-    })
+    match tokio::time::timeout(WARNINGS_LIMIT, read).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "no warnings about other documents: the tables cannot be read");
+            Surroundings::default()
+        }
+        Err(_) => {
+            tracing::warn!("no warnings about other documents: the tables do not answer in time");
+            Surroundings::default()
+        }
+    }
 }
 
 pub(crate) async fn open_requests(
