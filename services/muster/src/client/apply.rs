@@ -18,7 +18,7 @@ use super::{
 };
 
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     /// A manifest, a directory of manifests (*.yaml, *.yml), or - for standard input. Several are applied as one.
     #[arg(short, long = "file", value_name = "FILE|DIR|-", required = true)]
     files: Vec<PathBuf>,
@@ -33,7 +33,7 @@ struct Source {
     text: String,
 }
 
-pub async fn run(args: ApplyArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(args: ApplyArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let sources = read_all(&args.files)?;
     check(&sources, &session.tenant())?;
     let request = ApplyRequest {

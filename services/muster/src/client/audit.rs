@@ -20,7 +20,7 @@ use super::{
 const MAX_PAGE: u32 = 500;
 
 #[derive(Debug, Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Records, newest first.
     List(ListArgs),
     /// All records that fit, as a file or on standard output.
@@ -28,7 +28,7 @@ pub enum AuditCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct FilterArgs {
+pub(crate) struct FilterArgs {
     /// From this time on: 2026-11-21T20:00:00Z, 2026-11-21 (UTC), or 2h for "two hours ago".
     #[arg(long)]
     from: Option<String>,
@@ -49,7 +49,7 @@ pub struct FilterArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// How many records at most.
@@ -58,7 +58,7 @@ pub struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// One JSON object a line, or CSV with a heading (RFC 4180).
@@ -75,7 +75,7 @@ enum Format {
     Csv,
 }
 
-pub async fn run(command: AuditCommand, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(command: AuditCommand, session: &Session, screen: &Screen) -> Result<(), CliError> {
     match command {
         AuditCommand::List(args) => list(args, session, screen).await,
         AuditCommand::Export(args) => export(args, session, screen).await,

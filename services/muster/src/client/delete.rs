@@ -6,7 +6,7 @@ use muster_domain::pb::inventory::v1::RetireDocumentRequest;
 use super::{error::CliError, kinds, output::Screen, session::Session};
 
 #[derive(Debug, Args)]
-pub struct DeleteArgs {
+pub(crate) struct DeleteArgs {
     /// tenant, site, resource, group, policy or route.
     kind: String,
     name: String,
@@ -15,7 +15,7 @@ pub struct DeleteArgs {
     reason: String,
 }
 
-pub async fn run(args: DeleteArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(args: DeleteArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let kind = kinds::must_be_document_kind(&args.kind)?;
     let ask = RetireDocumentRequest {
         tenant: session.tenant(),

@@ -22,13 +22,13 @@ use super::{
 const LAST_REQUESTS: u32 = 5;
 
 #[derive(Debug, Args)]
-pub struct DescribeArgs {
+pub(crate) struct DescribeArgs {
     /// tenant, site, resource, group, policy or route.
     kind: String,
     name: String,
 }
 
-pub async fn run(args: DescribeArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(args: DescribeArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let kind = kinds::must_be_document_kind(&args.kind)?;
     let document = fetch_document(kind, &args.name, session).await?;
     if kind != Kind::Resource {

@@ -22,7 +22,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// The whole page.
-pub fn render_cli_docs() -> String {
+pub(crate) fn render_cli_docs() -> String {
     let mut root = crate::Cli::command();
     root.build();
     let mut page = INTRODUCTION.to_owned();
@@ -47,7 +47,7 @@ fn describe(command: &Command, above: &str, page: &mut String) {
     let name = format!("{above} {}", command.get_name());
     page.push_str(&format!("\n### `{name}`\n\n"));
     if let Some(about) = command.get_long_about().or(command.get_about()) {
-        page.push_str(&format!("{about}\n\n"));
+        page.push_str(&format!("{}.\n\n", about.to_string().trim_end_matches('.')));
     }
     let arguments: Vec<&Arg> =
         command.get_arguments().filter(|arg| !arg.is_global_set() && !is_help(arg) && !arg.is_hide_set()).collect();
@@ -101,6 +101,10 @@ fn spelling(arg: &Arg) -> String {
 
 fn meaning(arg: &Arg) -> String {
     let mut text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    // clap takes the last full stop away.
+    if !text.is_empty() && !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
     if arg.is_required_set() && !arg.is_positional() {
         text.push_str(" Required.");
     }

@@ -1,7 +1,6 @@
 //! What went wrong with a command, and its exit code.
 
 use muster_domain::{Refusal, refusal::refusal};
-use muster_planner::manifest::Fault;
 use muster_runtime::status::refusal_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -9,7 +8,7 @@ use tonic_types::StatusExt;
 use super::exit::Exit;
 
 #[derive(Debug, thiserror::Error)]
-pub enum CliError {
+pub(crate) enum CliError {
     /// Arguments that do not fit together, or miss something.
     #[error("{0}")]
     Usage(String),
@@ -30,7 +29,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Refused(_) | Self::Manifest(_) => Exit::Refused,
@@ -42,20 +41,15 @@ impl CliError {
     }
 
     /// Nobody is logged in here.
-    pub fn not_logged_in(server: &str, profile: &str) -> Self {
+    pub(crate) fn not_logged_in(server: &str, profile: &str) -> Self {
         let next =
             if profile == "default" { "muster login".to_owned() } else { format!("muster --profile {profile} login") };
         let rule = format!("profile '{profile}' is not logged in at {server}");
         Self::Denied(Box::new(refusal("NOT_LOGGED_IN", rule, "no valid login", "a login", next)))
     }
 
-    pub fn unavailable(what: impl Into<String>, cause: impl Into<String>, next: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(what: impl Into<String>, cause: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Unavailable(Box::new(refusal("UNAVAILABLE", what, cause, "", next)))
-    }
-
-    /// Faults found before anything was sent.
-    pub fn manifest(source: &str, faults: &[Fault]) -> Self {
-        Self::Manifest(faults.iter().map(|fault| format!("{source}: {fault}")).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     Done,
     Failed,
     /// clap's own code for wrong arguments.
@@ -14,7 +14,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub(crate) const ALL: [(Self, &'static str); 6] = [
         (Self::Done, "done"),
         (Self::Failed, "an error, or what was watched did not succeed"),
         (Self::Usage, "wrong arguments; nothing was sent"),
@@ -23,7 +23,7 @@ impl Exit {
         (Self::Unavailable, "Muster or something it needs does not answer; try again"),
     ];
 
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,

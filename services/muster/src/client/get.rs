@@ -24,7 +24,7 @@ const MAX_PAGES: usize = 40;
 const PAGE_SIZE: u32 = 500;
 
 #[derive(Debug, Args)]
-pub struct GetArgs {
+pub(crate) struct GetArgs {
     /// tenants, sites, resources, groups, policies, routes, all; readiness (or status), alerts, deliveries.
     #[arg(value_name = "KIND")]
     what: String,
@@ -35,7 +35,7 @@ pub struct GetArgs {
     all: bool,
 }
 
-pub async fn run(args: GetArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(args: GetArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     match args.what.to_ascii_lowercase().as_str() {
         "readiness" | "status" => readiness(args.name.as_deref(), session, screen).await,
         "alerts" | "alert" => alerts(&args, session, screen).await,
@@ -60,12 +60,12 @@ fn unknown(what: &str) -> CliError {
 }
 
 /// The first page, then all others.
-pub fn next_page(token: String) -> Option<PageRequest> {
+pub(crate) fn next_page(token: String) -> Option<PageRequest> {
     Some(PageRequest { page_size: PAGE_SIZE, page_token: token })
 }
 
 /// Where the list goes on, if it does and may.
-pub fn follows(
+pub(crate) fn follows(
     page: Option<muster_domain::pb::common::v1::PageResponse>,
     pages: usize,
     screen: &Screen,
@@ -78,7 +78,7 @@ pub fn follows(
     Ok(token)
 }
 
-pub async fn fetch_document(kind: Kind, name: &str, session: &Session) -> Result<Document, CliError> {
+pub(crate) async fn fetch_document(kind: Kind, name: &str, session: &Session) -> Result<Document, CliError> {
     let ask = GetDocumentRequest { tenant: session.tenant(), kind: kind.into(), name: name.to_owned(), min_version: 0 };
     let answer = session.planner().get_document(session.ask(ask)).await?.into_inner();
     answer.document.ok_or_else(|| CliError::Failed("the answer has no document".to_owned()))
@@ -95,7 +95,7 @@ async fn document(kind: Kind, name: &str, session: &Session, screen: &Screen) ->
     table(&[document]).print(screen, "")
 }
 
-pub fn yaml(document: &Document) -> Result<String, CliError> {
+pub(crate) fn yaml(document: &Document) -> Result<String, CliError> {
     manifest::to_yaml(document).map_err(|error| CliError::Failed(error.to_string()))
 }
 

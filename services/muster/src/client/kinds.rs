@@ -17,19 +17,19 @@ const NAMES: &[(&str, Kind)] = &[
     ("notification-route", Kind::NotificationRoute),
 ];
 
-pub const HELP: &str = "tenants, sites, resources, groups, policies, routes";
+pub(crate) const HELP: &str = "tenants, sites, resources, groups, policies, routes";
 
-pub fn document_kind(text: &str) -> Option<Kind> {
+pub(crate) fn document_kind(text: &str) -> Option<Kind> {
     let lower = text.to_ascii_lowercase();
     let singular = lower.strip_suffix('s').unwrap_or(&lower);
     NAMES.iter().find(|(name, _)| *name == lower || *name == singular).map(|(_, kind)| *kind)
 }
 
-pub fn must_be_document_kind(text: &str) -> Result<Kind, CliError> {
+pub(crate) fn must_be_document_kind(text: &str) -> Result<Kind, CliError> {
     document_kind(text).ok_or_else(|| CliError::Usage(format!("'{text}' is no kind of document; there are: {HELP}")))
 }
 
-pub fn title(kind: Kind, name: &str) -> String {
+pub(crate) fn title(kind: Kind, name: &str) -> String {
     format!("{} {name}", kind_token(kind))
 }
 

@@ -10,7 +10,7 @@ mod error;
 mod exit;
 mod get;
 mod kinds;
-pub mod login;
+pub(crate) mod login;
 mod output;
 mod profile;
 mod request;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Subcommand, ValueEnum};
 
-pub use docs::render_cli_docs;
+pub(crate) use docs::render_cli_docs;
 
 use error::CliError;
 use output::Screen;
@@ -30,7 +30,7 @@ use session::Session;
 /// Which installation, as whom, for which tenant, and how the answer looks.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// Address of Muster; default: the one of the last login, else http://127.0.0.1:7400.
     #[arg(long, global = true, env = "MUSTER_SERVER", value_name = "URL")]
     pub server: Option<String>,
@@ -46,7 +46,7 @@ pub struct GlobalArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Table,
     /// For programs.
@@ -56,14 +56,14 @@ pub enum Format {
 }
 
 impl GlobalArgs {
-    pub fn wants_json(&self) -> bool {
+    pub(crate) fn wants_json(&self) -> bool {
         self.output == Format::Json
     }
 }
 
 /// What people do.
 #[derive(Debug, Subcommand)]
-pub enum ClientCommand {
+pub(crate) enum ClientCommand {
     /// Log in with your identity provider; the token is kept for this server and profile.
     Login(login::LoginArgs),
     /// Forget the login of this server and profile.
@@ -94,7 +94,7 @@ pub enum ClientCommand {
 }
 
 /// Runs one command and says how it ended (see [`exit`]).
-pub async fn run(command: ClientCommand, global: GlobalArgs) -> ExitCode {
+pub(crate) async fn run(command: ClientCommand, global: GlobalArgs) -> ExitCode {
     let screen = Screen::new(global.output);
     let done = Box::pin(dispatch(command, &global, &screen)).await;
     match done {

@@ -18,7 +18,7 @@ const MAX_NAME: usize = 64;
 /// What one profile knows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Where the last login went.
     pub server: Option<String>,
     pub logins: BTreeMap<String, Login>,
@@ -26,7 +26,7 @@ pub struct Profile {
 
 /// A login at one server.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Login {
+pub(crate) struct Login {
     pub issuer: String,
     pub client_id: String,
     pub scope: String,
@@ -51,12 +51,12 @@ impl std::fmt::Debug for Login {
 
 /// The file of one profile.
 #[derive(Debug, Clone)]
-pub struct ProfileFile(PathBuf);
+pub(crate) struct ProfileFile(PathBuf);
 
 impl ProfileFile {
     /// `$XDG_CONFIG_HOME/muster/profiles/NAME.json`, `~/.config` when that is not set.
-    pub fn of(name: &str) -> Result<Self, CliError> {
-        Ok(Self::below(&config_home()?, name)?)
+    pub(crate) fn of(name: &str) -> Result<Self, CliError> {
+        Self::below(&config_home()?, name)
     }
 
     fn below(config_home: &Path, name: &str) -> Result<Self, CliError> {
@@ -67,7 +67,7 @@ impl ProfileFile {
         Ok(Self(config_home.join("muster/profiles").join(format!("{name}.json"))))
     }
 
-    pub fn load(&self) -> Result<Profile, CliError> {
+    pub(crate) fn load(&self) -> Result<Profile, CliError> {
         match std::fs::read(&self.0) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 CliError::Failed(format!("{} is not a profile ({error}); remove it and log in again", self.0.display()))
@@ -78,7 +78,7 @@ impl ProfileFile {
     }
 
     /// Replaces the file in one step: a crash leaves the old one or the new one.
-    pub fn save(&self, profile: &Profile) -> Result<(), CliError> {
+    pub(crate) fn save(&self, profile: &Profile) -> Result<(), CliError> {
         let Some(directory) = self.0.parent() else { return Ok(()) };
         let bytes = serde_json::to_vec_pretty(profile).map_err(|error| CliError::Failed(error.to_string()))?;
         let write = || {

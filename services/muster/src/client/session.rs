@@ -21,12 +21,12 @@ use url::{Host, Url};
 use super::{GlobalArgs, error::CliError, login};
 
 /// Where `muster up` listens when nobody says otherwise.
-pub const DEFAULT_SERVER: &str = "http://127.0.0.1:7400";
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:7400";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A little longer than the server lets a call take, so that its own answer arrives.
 const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
-pub struct Session {
+pub(crate) struct Session {
     pub server: String,
     pub profile: String,
     pub clock: Clock,
@@ -37,7 +37,7 @@ pub struct Session {
 
 impl Session {
     /// Logged in, without a tenant.
-    pub async fn open(global: &GlobalArgs) -> Result<Self, CliError> {
+    pub(crate) async fn open(global: &GlobalArgs) -> Result<Self, CliError> {
         let clock = Clock::system();
         let (server, token) = login::token(global, &clock).await?;
         let token = format!("Bearer {token}").parse();
@@ -47,7 +47,7 @@ impl Session {
     }
 
     /// Logged in, for the tenant that was named, or for the only one there is.
-    pub async fn with_tenant(global: &GlobalArgs) -> Result<Self, CliError> {
+    pub(crate) async fn with_tenant(global: &GlobalArgs) -> Result<Self, CliError> {
         let mut session = Self::open(global).await?;
         session.tenant = match &global.tenant {
             Some(tenant) => {
@@ -58,61 +58,61 @@ impl Session {
         Ok(session)
     }
 
-    pub fn tenant(&self) -> String {
+    pub(crate) fn tenant(&self) -> String {
         self.tenant.clone()
     }
 
     /// A new command: a repetition by the transport is the same one.
-    pub fn idempotency_key(&self) -> String {
+    pub(crate) fn idempotency_key(&self) -> String {
         self.clock.new_id().to_string()
     }
 
     /// A call with an answer.
-    pub fn ask<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn ask<T>(&self, message: T) -> Request<T> {
         let mut request = self.follow(message);
         request.set_timeout(CALL_TIMEOUT);
         request
     }
 
     /// A call that goes on until somebody ends it.
-    pub fn follow<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn follow<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.token.clone());
         request
     }
 
-    pub async fn who_am_i(&self) -> Result<WhoAmIResponse, CliError> {
+    pub(crate) async fn who_am_i(&self) -> Result<WhoAmIResponse, CliError> {
         let mut identity = IdentityServiceClient::new(self.channel.clone());
         Ok(identity.who_am_i(self.ask(WhoAmIRequest {})).await?.into_inner())
     }
 
-    pub fn planner(&self) -> PlannerServiceClient<Channel> {
+    pub(crate) fn planner(&self) -> PlannerServiceClient<Channel> {
         PlannerServiceClient::new(self.channel.clone())
     }
 
-    pub fn monitor(&self) -> MonitorServiceClient<Channel> {
+    pub(crate) fn monitor(&self) -> MonitorServiceClient<Channel> {
         MonitorServiceClient::new(self.channel.clone())
     }
 
-    pub fn approval(&self) -> ApprovalServiceClient<Channel> {
+    pub(crate) fn approval(&self) -> ApprovalServiceClient<Channel> {
         ApprovalServiceClient::new(self.channel.clone())
     }
 
-    pub fn executor(&self) -> ExecutorServiceClient<Channel> {
+    pub(crate) fn executor(&self) -> ExecutorServiceClient<Channel> {
         ExecutorServiceClient::new(self.channel.clone())
     }
 
-    pub fn notifier(&self) -> NotifierServiceClient<Channel> {
+    pub(crate) fn notifier(&self) -> NotifierServiceClient<Channel> {
         NotifierServiceClient::new(self.channel.clone())
     }
 
-    pub fn audit(&self) -> AuditServiceClient<Channel> {
+    pub(crate) fn audit(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channel.clone())
     }
 }
 
 /// A connection that is made at the first call.
-pub fn channel(server: &str) -> Result<Channel, CliError> {
+pub(crate) fn channel(server: &str) -> Result<Channel, CliError> {
     let url = checked(server)?;
     let unusable = |error: tonic::transport::Error| CliError::Usage(format!("--server {server}: {error}"));
     let endpoint = Endpoint::from_shared(server.to_owned()).map_err(unusable)?;
@@ -124,7 +124,7 @@ pub fn channel(server: &str) -> Result<Channel, CliError> {
 }
 
 /// An address that a token may be sent to.
-pub fn checked(server: &str) -> Result<Url, CliError> {
+pub(crate) fn checked(server: &str) -> Result<Url, CliError> {
     let wrong = |why: &str| CliError::Usage(format!("--server {server}: {why}"));
     let url =
         Url::parse(server).map_err(|error| wrong(&format!("{error}; write it like https://muster.example.org")))?;

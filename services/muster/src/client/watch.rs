@@ -21,7 +21,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// Show the fleet once and end.
     #[arg(long)]
     once: bool,
@@ -33,7 +33,7 @@ struct Fleet {
     lost: Option<(Instant, String)>,
 }
 
-pub async fn run(args: WatchArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(args: WatchArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let mut fleet = Fleet { resources: BTreeMap::new(), lost: None };
     let mut stream = open(session).await?;
     let mut redraw = tokio::time::interval(REDRAW);
@@ -155,7 +155,11 @@ fn status_of(view: &ReadinessView) -> Status {
     view.assessment.as_ref().map_or(Status::Unknown, |assessment| assessment.status())
 }
 
-pub fn fleet_table<'v>(views: impl Iterator<Item = &'v ReadinessView>, since_heard: Duration, now: Timestamp) -> Table {
+pub(crate) fn fleet_table<'v>(
+    views: impl Iterator<Item = &'v ReadinessView>,
+    since_heard: Duration,
+    now: Timestamp,
+) -> Table {
     let mut table = heading();
     views.for_each(|view| add(&mut table, view, since_heard, now));
     table

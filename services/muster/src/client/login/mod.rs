@@ -23,7 +23,7 @@ const SPARE: SignedDuration = SignedDuration::from_secs(30);
 const SCOPES: &str = "openid profile email groups";
 
 #[derive(Debug, Args)]
-pub struct LoginArgs {
+pub(crate) struct LoginArgs {
     /// Be this person of the local issuer (`muster up`), without a browser.
     #[arg(long = "as", value_name = "NAME")]
     login_as: Option<String>,
@@ -41,7 +41,7 @@ pub struct LoginArgs {
     no_browser: bool,
 }
 
-pub async fn login(args: LoginArgs, global: &GlobalArgs, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn login(args: LoginArgs, global: &GlobalArgs, screen: &Screen) -> Result<(), CliError> {
     let file = ProfileFile::of(&global.profile)?;
     let mut profile = file.load()?;
     let server = server(global, &profile)?;
@@ -62,7 +62,7 @@ pub async fn login(args: LoginArgs, global: &GlobalArgs, screen: &Screen) -> Res
     whoami(&Session::open(&GlobalArgs { server: Some(server), ..global.clone() }).await?, screen).await
 }
 
-pub fn logout(global: &GlobalArgs, screen: &Screen) -> Result<(), CliError> {
+pub(crate) fn logout(global: &GlobalArgs, screen: &Screen) -> Result<(), CliError> {
     let file = ProfileFile::of(&global.profile)?;
     let mut profile = file.load()?;
     let server = server(global, &profile)?;
@@ -72,7 +72,7 @@ pub fn logout(global: &GlobalArgs, screen: &Screen) -> Result<(), CliError> {
     screen.say(&format!("profile '{}' {said} {server}", global.profile))
 }
 
-pub async fn whoami(session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn whoami(session: &Session, screen: &Screen) -> Result<(), CliError> {
     let who = session.who_am_i().await?;
     if !screen.is_table() {
         return screen.value(&who);
@@ -91,14 +91,14 @@ pub async fn whoami(session: &Session, screen: &Screen) -> Result<(), CliError> 
 }
 
 /// A token of the local issuer, kept nowhere: for `muster up` itself and for tests.
-pub async fn token_as(server: &str, name: &str) -> anyhow::Result<String> {
+pub(crate) async fn token_as(server: &str, name: &str) -> anyhow::Result<String> {
     let issuer = discovery::issuer_of(server).await?;
     let client = Client::discover(&issuer, LOCAL_CLIENT, SCOPES).await?;
     Ok(client.login_as(name, &Clock::system()).await?.access_token)
 }
 
 /// The server and a token that is still good for a call; renewed when that needs nobody.
-pub async fn token(global: &GlobalArgs, clock: &Clock) -> Result<(String, String), CliError> {
+pub(crate) async fn token(global: &GlobalArgs, clock: &Clock) -> Result<(String, String), CliError> {
     let file = ProfileFile::of(&global.profile)?;
     let mut profile = file.load()?;
     let server = server(global, &profile)?;

@@ -1,9 +1,9 @@
 //! Everything a command says: tables and words for people, JSON for programs. Colours only add to words, and only on
 //! a terminal.
 
-pub mod style;
-pub mod table;
-pub mod words;
+pub(crate) mod style;
+pub(crate) mod table;
+pub(crate) mod words;
 
 use std::io::{IsTerminal, Write};
 
@@ -15,7 +15,7 @@ use super::{Format, error::CliError};
 use style::{Style, Tone};
 use table::Cell;
 
-pub struct Screen {
+pub(crate) struct Screen {
     format: Format,
     style: Style,
     /// Where a test reads what was said.
@@ -24,7 +24,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         Self {
             format,
             style: Style::of(&std::io::stdout()),
@@ -34,42 +34,42 @@ impl Screen {
     }
 
     /// For people, not for programs.
-    pub fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.format == Format::Table
     }
 
-    pub fn is_yaml(&self) -> bool {
+    pub(crate) fn is_yaml(&self) -> bool {
         self.format == Format::Yaml
     }
 
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.is_table() && std::io::stdout().is_terminal()
     }
 
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         self.style.paint(tone, text)
     }
 
-    pub fn line(&self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn line(&self, text: &str) -> Result<(), CliError> {
         self.raw(format!("{text}\n").as_bytes())
     }
 
     /// A name and its value, indented. What the value came with of its own (line breaks, escapes) is made harmless.
-    pub fn field(&self, name: &str, value: impl Into<Cell>) -> Result<(), CliError> {
+    pub(crate) fn field(&self, name: &str, value: impl Into<Cell>) -> Result<(), CliError> {
         let cell: Cell = value.into();
         self.line(&format!("  {name:<14}{}", cell.painted(self)))
     }
 
     /// A heading above fields.
-    pub fn heading(&self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn heading(&self, text: &str) -> Result<(), CliError> {
         self.line(&self.paint(Tone::Strong, &table::clean(text)))
     }
 
-    pub fn lines(&self, text: &[String]) -> Result<(), CliError> {
+    pub(crate) fn lines(&self, text: &[String]) -> Result<(), CliError> {
         text.iter().try_for_each(|line| self.line(line))
     }
 
-    pub fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
         #[cfg(test)]
         if let Some(said) = &self.said {
             said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend_from_slice(bytes);
@@ -81,17 +81,17 @@ impl Screen {
     }
 
     /// A sentence about what happened; programs get it as `{"message": …}`.
-    pub fn say(&self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn say(&self, text: &str) -> Result<(), CliError> {
         if self.is_table() { self.line(text) } else { self.value(&json!({ "message": text })) }
     }
 
     /// A remark beside the answer: on standard error, so that the answer stays what it is.
-    pub fn note(&self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn note(&self, text: &str) -> Result<(), CliError> {
         Ok(writeln!(std::io::stderr(), "{text}")?)
     }
 
     /// A message of the API as JSON or YAML.
-    pub fn value(&self, value: &impl Serialize) -> Result<(), CliError> {
+    pub(crate) fn value(&self, value: &impl Serialize) -> Result<(), CliError> {
         let value = serde_json::to_value(value).map_err(|error| CliError::Failed(error.to_string()))?;
         let text = match self.format {
             Format::Yaml => serde_saphyr::to_string(&value).map_err(|error| CliError::Failed(error.to_string()))?,
@@ -103,13 +103,13 @@ impl Screen {
     }
 
     /// One line a value, for streams.
-    pub fn json_line(&self, value: &impl Serialize) -> Result<(), CliError> {
+    pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string(value).map_err(|error| CliError::Failed(error.to_string()))?;
         self.line(&text)
     }
 
     /// Standard error: what was refused, rule, value, allowed, next action.
-    pub fn error(&self, error: &CliError) {
+    pub(crate) fn error(&self, error: &CliError) {
         let text =
             if self.is_table() { for_people(error, &Style::of(&std::io::stderr())) } else { for_programs(error) };
         // Nothing is left to do when even this cannot be written.
@@ -119,11 +119,11 @@ impl Screen {
 
 #[cfg(test)]
 impl Screen {
-    pub fn remembering(format: Format) -> Self {
+    pub(crate) fn remembering(format: Format) -> Self {
         Self { format, style: Style::plain(), said: Some(std::sync::Mutex::new(Vec::new())) }
     }
 
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let said =
             self.said.as_ref().map(|said| said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone());
         String::from_utf8_lossy(&said.unwrap_or_default()).into_owned()

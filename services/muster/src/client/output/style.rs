@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 /// What a colour means here; the word beside it always says it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     Good,
     Warning,
     Bad,
@@ -13,12 +13,12 @@ pub enum Tone {
     Strong,
 }
 
-pub struct Style {
+pub(crate) struct Style {
     coloured: bool,
 }
 
 impl Style {
-    pub fn of(stream: &impl IsTerminal) -> Self {
+    pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the convention of no-color.org, the same for all programs")]
         let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
         let wanted = no_color.is_none_or(|value| value.is_empty()) && term.is_none_or(|term| term != "dumb");
@@ -26,11 +26,11 @@ impl Style {
     }
 
     #[cfg(test)]
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self { coloured: false }
     }
 
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         if !self.coloured {
             return text.to_owned();
         }

@@ -6,17 +6,17 @@ use crate::client::error::CliError;
 /// Columns are apart by two spaces.
 const GAP: &str = "  ";
 
-pub struct Cell {
+pub(crate) struct Cell {
     text: String,
     tone: Option<Tone>,
 }
 
 impl Cell {
-    pub fn toned(tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn toned(tone: Tone, text: impl Into<String>) -> Self {
         Self { text: clean(&text.into()), tone: Some(tone) }
     }
 
-    pub fn painted(&self, screen: &Screen) -> String {
+    pub(crate) fn painted(&self, screen: &Screen) -> String {
         self.tone.map_or_else(|| self.text.clone(), |tone| screen.paint(tone, &self.text))
     }
 }
@@ -28,28 +28,28 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 /// Texts of others must not move our cursor or fake our lines.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    pub fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| Cell::toned(Tone::Strong, *heading)).collect()] }
     }
 
-    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         self.rows.push(cells.into());
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
 
-    pub fn render(&self, screen: &Screen) -> Vec<String> {
+    pub(crate) fn render(&self, screen: &Screen) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count()).max().unwrap_or(0)
@@ -67,7 +67,7 @@ impl Table {
     }
 
     /// Prints it, or the sentence for nothing.
-    pub fn print(&self, screen: &Screen, nothing: &str) -> Result<(), CliError> {
+    pub(crate) fn print(&self, screen: &Screen, nothing: &str) -> Result<(), CliError> {
         if self.is_empty() { screen.line(nothing) } else { screen.lines(&self.render(screen)) }
     }
 }

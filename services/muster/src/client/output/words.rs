@@ -10,10 +10,10 @@ use muster_domain::time::{PbDuration, PbTimestamp, duration_from_pb, from_pb, hu
 use super::{style::Tone, table::Cell};
 
 /// What is shown for a value that is not there. Unknown is never zero.
-pub const UNKNOWN: &str = "unknown";
+pub(crate) const UNKNOWN: &str = "unknown";
 const LONGEST_IN_TABLE: usize = 80;
 
-pub fn tier(tier: Tier) -> &'static str {
+pub(crate) fn tier(tier: Tier) -> &'static str {
     match tier {
         Tier::Unspecified => "?",
         Tier::Tier1 => "1",
@@ -22,7 +22,7 @@ pub fn tier(tier: Tier) -> &'static str {
     }
 }
 
-pub fn environment(environment: Environment) -> &'static str {
+pub(crate) fn environment(environment: Environment) -> &'static str {
     match environment {
         Environment::Unspecified => "?",
         Environment::Production => "production",
@@ -32,7 +32,7 @@ pub fn environment(environment: Environment) -> &'static str {
     }
 }
 
-pub fn actor_kind(kind: ActorKind) -> &'static str {
+pub(crate) fn actor_kind(kind: ActorKind) -> &'static str {
     match kind {
         ActorKind::Person => "person",
         ActorKind::Machine => "machine",
@@ -42,7 +42,7 @@ pub fn actor_kind(kind: ActorKind) -> &'static str {
 }
 
 /// Shape, word and colour, so that none of them is needed alone.
-pub fn status(status: Status) -> Cell {
+pub(crate) fn status(status: Status) -> Cell {
     let (tone, text) = match status {
         Status::Green => (Tone::Good, "● GREEN"),
         Status::Yellow => (Tone::Warning, "▲ YELLOW"),
@@ -52,16 +52,7 @@ pub fn status(status: Status) -> Cell {
     Cell::toned(tone, text)
 }
 
-pub fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Green => "GREEN",
-        Status::Yellow => "YELLOW",
-        Status::Red => "RED",
-        Status::Unknown | Status::Unspecified => "UNKNOWN",
-    }
-}
-
-pub fn severity(severity: Severity) -> Cell {
+pub(crate) fn severity(severity: Severity) -> Cell {
     match severity {
         Severity::Critical => Cell::toned(Tone::Bad, "critical"),
         Severity::Warning => Cell::toned(Tone::Warning, "warning"),
@@ -69,7 +60,7 @@ pub fn severity(severity: Severity) -> Cell {
     }
 }
 
-pub fn alert_kind(kind: AlertKind) -> &'static str {
+pub(crate) fn alert_kind(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::Unspecified => UNKNOWN,
         AlertKind::RpoBreach => "RPO breach",
@@ -79,7 +70,7 @@ pub fn alert_kind(kind: AlertKind) -> &'static str {
     }
 }
 
-pub fn delivery_state(state: DeliveryState) -> Cell {
+pub(crate) fn delivery_state(state: DeliveryState) -> Cell {
     match state {
         DeliveryState::Unspecified => UNKNOWN.into(),
         DeliveryState::Pending => "pending".into(),
@@ -90,7 +81,7 @@ pub fn delivery_state(state: DeliveryState) -> Cell {
     }
 }
 
-pub fn check_outcome(outcome: CheckOutcome) -> Cell {
+pub(crate) fn check_outcome(outcome: CheckOutcome) -> Cell {
     match outcome {
         CheckOutcome::Passed => Cell::toned(Tone::Good, "passed"),
         CheckOutcome::Failed => Cell::toned(Tone::Bad, "FAILED"),
@@ -99,7 +90,7 @@ pub fn check_outcome(outcome: CheckOutcome) -> Cell {
     }
 }
 
-pub fn step_state(state: StepState) -> Cell {
+pub(crate) fn step_state(state: StepState) -> Cell {
     match state {
         StepState::Pending | StepState::Unspecified => Cell::toned(Tone::Dim, "pending"),
         StepState::Running => Cell::toned(Tone::Warning, "running"),
@@ -108,24 +99,24 @@ pub fn step_state(state: StepState) -> Cell {
     }
 }
 
-pub fn duration(value: Option<&PbDuration>) -> String {
+pub(crate) fn duration(value: Option<&PbDuration>) -> String {
     duration_from_pb(value).map_or_else(|| UNKNOWN.to_owned(), humane)
 }
 
 /// "2026-11-21 20:09:13Z"
-pub fn time(value: Option<&PbTimestamp>) -> String {
+pub(crate) fn time(value: Option<&PbTimestamp>) -> String {
     from_pb(value).map_or_else(|| "-".to_owned(), |at| format!("{at:.0}").replace('T', " "))
 }
 
 /// "3 min ago"
-pub fn ago(value: Option<&PbTimestamp>, now: Timestamp) -> String {
+pub(crate) fn ago(value: Option<&PbTimestamp>, now: Timestamp) -> String {
     match from_pb(value) {
         None => "-".to_owned(),
         Some(at) => format!("{} ago", humane(now.duration_since(at).max(SignedDuration::ZERO))),
     }
 }
 
-pub fn bytes(value: Option<u64>) -> String {
+pub(crate) fn bytes(value: Option<u64>) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let Some(value) = value else { return UNKNOWN.to_owned() };
     match UNITS.iter().find(|(_, size)| value >= *size) {
@@ -134,7 +125,7 @@ pub fn bytes(value: Option<u64>) -> String {
     }
 }
 
-pub fn actor(actor: Option<&Actor>) -> String {
+pub(crate) fn actor(actor: Option<&Actor>) -> String {
     match actor {
         None => UNKNOWN.to_owned(),
         Some(actor) if actor.name.is_empty() => actor.id.clone(),
@@ -143,19 +134,19 @@ pub fn actor(actor: Option<&Actor>) -> String {
 }
 
 /// Enough to recognise it in a table; `-o json` has all of it.
-pub fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_IN_TABLE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-pub fn or_dash(text: &str) -> String {
+pub(crate) fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// "orders-a (fra, primary): timeline 3, LSN 0/3010430, read 2026-… by node clock"
-pub fn marker(marker: &Marker) -> String {
+pub(crate) fn marker(marker: &Marker) -> String {
     let clock = if marker.clock.is_empty() { String::new() } else { format!(" ({} clock)", marker.clock) };
     format!(
         "{} ({}, {}): timeline {}, LSN {}, system {}, read {}{clock}",
@@ -170,7 +161,7 @@ pub fn marker(marker: &Marker) -> String {
 }
 
 /// The statement in words, and what it does not cover.
-pub fn loss(statement: Option<&LossStatement>) -> Vec<String> {
+pub(crate) fn loss(statement: Option<&LossStatement>) -> Vec<String> {
     let Some(statement) = statement else { return vec!["no statement was made".to_owned()] };
     let mut lines = vec![statement.text.clone()];
     lines.extend(statement.limits.iter().map(|limit| format!("limit: {limit}")));

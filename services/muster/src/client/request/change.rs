@@ -8,7 +8,7 @@ use super::{IdArgs, find, show};
 use crate::client::{error::CliError, output::Screen, session::Session};
 
 #[derive(Debug, Args)]
-pub struct ApproveArgs {
+pub(crate) struct ApproveArgs {
     #[command(flatten)]
     request: IdArgs,
     /// A remark for the record.
@@ -17,7 +17,7 @@ pub struct ApproveArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReasonArgs {
+pub(crate) struct ReasonArgs {
     #[command(flatten)]
     request: IdArgs,
     /// Why, for the record.

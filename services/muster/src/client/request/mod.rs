@@ -25,7 +25,7 @@ use super::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum RequestCommand {
+pub(crate) enum RequestCommand {
     /// Ask for a move. It waits for its approvals.
     Open(open::OpenArgs),
     /// Requests, newest first.
@@ -47,13 +47,13 @@ pub enum RequestCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct IdArgs {
+pub(crate) struct IdArgs {
     /// The request's id, or the beginning or end of it that no other request has.
     pub id: String,
 }
 
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Only in this state: pending, approved, denied, withdrawn, expired, confirmed, executing, succeeded, failed, stopped.
     #[arg(long = "state", value_parser = state)]
     states: Vec<RequestState>,
@@ -62,7 +62,7 @@ pub struct ListArgs {
     resource: Option<String>,
 }
 
-pub async fn run(command: RequestCommand, session: &Session, screen: &Screen) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Screen) -> Result<Exit, CliError> {
     match command {
         RequestCommand::Open(args) => open::run(args, session, screen).await?,
         RequestCommand::List(args) => list(args, session, screen).await?,
@@ -110,7 +110,7 @@ async fn fetch(
     Ok(all)
 }
 
-pub fn table(requests: &[RequestView]) -> Table {
+pub(crate) fn table(requests: &[RequestView]) -> Table {
     let mut table = Table::new(&["ID", "STATE", "TYPE", "RESOURCE", "FROM", "TO", "REQUESTER", "OPENED", "MISSING"]);
     for view in requests {
         let opened = view.opened.clone().unwrap_or_default();

@@ -15,7 +15,7 @@ enum Type {
 }
 
 #[derive(Debug, Args)]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     /// What kind of move.
     #[arg(long = "type", value_enum)]
     kind: Type,

@@ -9,7 +9,7 @@ use super::{IdArgs, find, follow, show};
 use crate::client::{error::CliError, exit::Exit, output::Screen, session::Session};
 
 #[derive(Debug, Args)]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     #[command(flatten)]
     request: IdArgs,
     /// The confirmation phrase, for scripts; a person is asked for it.
