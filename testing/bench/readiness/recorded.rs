@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -20,8 +19,17 @@ pub(super) struct Recorded {
     _reading: DropGuard,
 }
 
-/// Each system's statuses, with the time at which the log stored them.
-type Statuses = BTreeMap<String, Vec<(Timestamp, Status)>>;
+/// Each system's statuses, in the log's order.
+type Statuses = BTreeMap<String, Vec<Change>>;
+
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) status: Status,
+    /// By the server's clock, which is this machine's.
+    pub(super) stored_at: Timestamp,
+    /// When it came to us, a reader of the log as any other: by then it is on the disk.
+    pub(super) read_at: Timestamp,
+}
 
 impl Recorded {
     pub(super) async fn follow(log: &EventLog) -> Self {
@@ -34,23 +42,20 @@ impl Recorded {
 
     /// How many systems are green now.
     pub(super) fn green(&self) -> usize {
-        let is_green = |changes: &&Vec<(Timestamp, Status)>| changes.last().is_some_and(|(_, s)| *s == Status::Green);
+        let is_green = |changes: &&Vec<Change>| changes.last().is_some_and(|change| change.status == Status::Green);
         lock(&self.statuses).values().filter(is_green).count()
     }
 
     /// How many changes to red there were.
     pub(super) fn reds(&self) -> usize {
-        lock(&self.statuses).values().flatten().filter(|(_, status)| *status == Status::Red).count()
+        lock(&self.statuses).values().flatten().filter(|change| change.status == Status::Red).count()
     }
 
-    /// How long after `at` the log stored that this system is red; `None` if it recovered, or ended, without.
-    pub(super) fn red_after(&self, system: &str, at: Timestamp) -> Option<Duration> {
+    /// The change to red of a system that broke at this time. `None`: something else was recorded next, or nothing.
+    pub(super) fn red_after(&self, system: &str, at: Timestamp) -> Option<Change> {
         let statuses = lock(&self.statuses);
-        let (stored_at, status) = statuses.get(system)?.iter().find(|(stored_at, _)| *stored_at >= at)?;
-        if *status != Status::Red {
-            return None;
-        }
-        stored_at.duration_since(at).try_into().ok()
+        let next = statuses.get(system)?.iter().find(|change| change.stored_at >= at)?;
+        (next.status == Status::Red).then_some(*next)
     }
 }
 
@@ -58,7 +63,8 @@ fn take_in(statuses: &mut Statuses, record: &Record) {
     // What cannot be decoded is missing in the numbers.
     let Ok(ReadinessEvent { event: Some(Event::StatusChanged(changed)) }) = record.decode() else { return };
     let status = changed.assessment.as_ref().map_or(Status::Unspecified, |assessment| assessment.status());
-    statuses.entry(changed.resource).or_default().push((record.stored_at, status));
+    let change = Change { status, stored_at: record.stored_at, read_at: Timestamp::now() };
+    statuses.entry(changed.resource).or_default().push(change);
 }
 
 fn lock(statuses: &Mutex<Statuses>) -> MutexGuard<'_, Statuses> {
