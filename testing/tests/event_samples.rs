@@ -11,12 +11,23 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use muster_domain::{Aggregate, audit::describe};
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, SetFieldError, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _,
+    SetFieldError, Value,
+};
 use serde_json::json;
 
 /// Each event message, and the aggregate kind that it is stored under.
 fn events() -> BTreeMap<&'static str, &'static str> {
-    use muster_domain::{audit::Export, delivery::Delivery, denial::Denial, execution::{Execution, Reservation}, inventory::Declared, readiness::Readiness, request::Request};
+    use muster_domain::{
+        audit::Export,
+        delivery::Delivery,
+        denial::Denial,
+        execution::{Execution, Reservation},
+        inventory::Declared,
+        readiness::Readiness,
+        request::Request,
+    };
     BTreeMap::from([
         ("muster.inventory.v1.InventoryEvent", Declared::KIND),
         ("muster.readiness.v1.ReadinessEvent", Readiness::KIND),
@@ -41,7 +52,8 @@ fn pool() -> DescriptorPool {
 #[test]
 fn every_message_named_event_is_in_the_list() {
     let pool = pool();
-    let named: Vec<String> = pool.all_messages().map(|m| m.full_name().to_owned()).filter(|name| name.ends_with("Event")).collect();
+    let named: Vec<String> =
+        pool.all_messages().map(|m| m.full_name().to_owned()).filter(|name| name.ends_with("Event")).collect();
     let listed: Vec<String> = events().keys().map(|name| (*name).to_owned()).collect();
     assert!(named.iter().all(|name| listed.contains(name)), "{named:?}");
 }
@@ -64,13 +76,17 @@ fn every_event_has_a_kept_sample() {
             let mut event = DynamicMessage::new(message.clone());
             set(&mut event, &variant, value_of(&variant, 4)).unwrap();
             let payload = event.encode_to_vec();
-            let seen: serde_json::Value = serde_json::from_str(&describe(kind, "sample", &payload).unwrap().payload_json).unwrap();
+            let seen: serde_json::Value =
+                serde_json::from_str(&describe(kind, "sample", &payload).unwrap().payload_json).unwrap();
             let sample = json!({ "message": name, "kind": kind, "payload": STANDARD.encode(payload), "seen": seen });
             fs::create_dir_all(directory()).unwrap();
             fs::write(file, serde_json::to_string_pretty(&sample).unwrap() + "\n").unwrap();
         }
     }
-    assert!(missing.is_empty(), "no sample is kept of: {missing:?}. Next: UPDATE_SAMPLES=1 cargo test -p muster-testing --test event_samples");
+    assert!(
+        missing.is_empty(),
+        "no sample is kept of: {missing:?}. Next: UPDATE_SAMPLES=1 cargo test -p muster-testing --test event_samples"
+    );
 }
 
 #[test]
@@ -80,7 +96,8 @@ fn every_kept_sample_still_says_what_it_said() {
         let file = entry.unwrap().path();
         let sample: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         let payload = STANDARD.decode(sample["payload"].as_str().unwrap()).unwrap();
-        let described = describe(sample["kind"].as_str().unwrap(), "sample", &payload).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let described = describe(sample["kind"].as_str().unwrap(), "sample", &payload)
+            .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let seen: serde_json::Value = serde_json::from_str(&described.payload_json).unwrap();
         assert_eq!(seen, sample["seen"], "{}", file.display());
         assert!(!described.outcome.is_empty(), "{}", file.display());
@@ -133,7 +150,8 @@ fn filled(message: &MessageDescriptor, depth: u32) -> DynamicMessage {
         for field in message.fields() {
             // The first of alternatives only.
             if field.containing_oneof().is_none_or(|oneof| oneof.fields().next().as_ref() == Some(&field)) {
-                set(&mut filled, &field, value_of(&field, depth - 1)).unwrap_or_else(|e| panic!("{}: {e}", field.full_name()));
+                set(&mut filled, &field, value_of(&field, depth - 1))
+                    .unwrap_or_else(|e| panic!("{}: {e}", field.full_name()));
             }
         }
     }

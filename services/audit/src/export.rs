@@ -1,7 +1,10 @@
 //! Exports: streamed in pieces, in constant memory, up to a fixed position of the log.
 
 use futures::{Stream, stream};
-use muster_domain::{TenantId, pb::audit::v1::{ExportEventsResponse, ExportFormat}};
+use muster_domain::{
+    TenantId,
+    pb::audit::v1::{ExportEventsResponse, ExportFormat},
+};
 use muster_eventlog::Database;
 use muster_runtime::status::internal;
 use tonic::Status;
@@ -24,7 +27,13 @@ struct Cursor {
 }
 
 /// The pieces of one export. The last one ends with the last record at or before `through`.
-pub(crate) fn pieces(db: Database, tenant: TenantId, filter: Filter, format: ExportFormat, through: u64) -> impl Stream<Item = Result<ExportEventsResponse, Status>> {
+pub(crate) fn pieces(
+    db: Database,
+    tenant: TenantId,
+    filter: Filter,
+    format: ExportFormat,
+    through: u64,
+) -> impl Stream<Item = Result<ExportEventsResponse, Status>> {
     let cursor = Cursor { db, tenant, filter, format, through, after: 0, begun: false, done: false };
     stream::unfold(cursor, |mut cursor| async move {
         if cursor.done {
@@ -44,7 +53,9 @@ async fn next_piece(cursor: &mut Cursor) -> Result<ExportEventsResponse, Status>
             return Ok(ExportEventsResponse { chunk });
         }
     }
-    let mut records = query::records(&cursor.db, &cursor.tenant, &cursor.filter, false, Some(cursor.after), PIECE).await.map_err(|e| internal(&e))?;
+    let mut records = query::records(&cursor.db, &cursor.tenant, &cursor.filter, false, Some(cursor.after), PIECE)
+        .await
+        .map_err(|e| internal(&e))?;
     cursor.done = records.len() < PIECE as usize;
     if let Some(last) = records.last() {
         cursor.after = last.sequence;

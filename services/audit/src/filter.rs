@@ -1,7 +1,12 @@
 //! What is asked for, checked before it reaches SQL.
 
 use jiff::Timestamp;
-use muster_domain::{Refusal, pb::audit::v1::AuditFilter, refusal::field_refusal, time::{PbTimestamp, from_pb}};
+use muster_domain::{
+    Refusal,
+    pb::audit::v1::AuditFilter,
+    refusal::field_refusal,
+    time::{PbTimestamp, from_pb},
+};
 
 use crate::projection::searchable;
 
@@ -26,11 +31,21 @@ pub(crate) struct Filter {
 pub(crate) fn check(filter: Option<&AuditFilter>) -> Result<Filter, Refusal> {
     let none = AuditFilter::default();
     let filter = filter.unwrap_or(&none);
-    for (field, text) in [("filter.resource", &filter.resource), ("filter.request_id", &filter.request_id), ("filter.actor", &filter.actor)] {
+    for (field, text) in [
+        ("filter.resource", &filter.resource),
+        ("filter.request_id", &filter.request_id),
+        ("filter.actor", &filter.actor),
+    ] {
         length(field, text)?;
     }
     if filter.types.len() > MAX_TYPES {
-        return Err(invalid("filter.types", "a filter names few types", filter.types.len().to_string(), format!("at most {MAX_TYPES}"), "use a pattern like request.*"));
+        return Err(invalid(
+            "filter.types",
+            "a filter names few types",
+            filter.types.len().to_string(),
+            format!("at most {MAX_TYPES}"),
+            "use a pattern like request.*",
+        ));
     }
     for pattern in &filter.types {
         length("filter.types", pattern)?;
@@ -39,14 +54,24 @@ pub(crate) fn check(filter: Option<&AuditFilter>) -> Result<Filter, Refusal> {
     if let (Some(from), Some(to)) = (from, to)
         && from > to
     {
-        return Err(invalid("filter.to", "a range ends after it begins", to.to_string(), format!("after {from}"), "swap the two times"));
+        return Err(invalid(
+            "filter.to",
+            "a range ends after it begins",
+            to.to_string(),
+            format!("after {from}"),
+            "swap the two times",
+        ));
     }
     Ok(Filter {
         from_micros: from.map(|at| at.as_microsecond()),
         to_micros: to.map(|at| at.as_microsecond()),
         resource: searchable(&filter.resource),
         request_id: searchable(&filter.request_id),
-        actor: if filter.actor.is_empty() { String::new() } else { format!("%{}%", escape(&searchable(&filter.actor))) },
+        actor: if filter.actor.is_empty() {
+            String::new()
+        } else {
+            format!("%{}%", escape(&searchable(&filter.actor)))
+        },
         types: filter.types.iter().map(|pattern| type_pattern(pattern)).collect(),
     })
 }
@@ -64,7 +89,13 @@ fn escape(text: &str) -> String {
 
 fn time(field: &str, at: Option<&PbTimestamp>) -> Result<Option<Timestamp>, Refusal> {
     match (at, from_pb(at)) {
-        (Some(at), None) => Err(invalid(field, "a time that exists", format!("{} s {} ns", at.seconds, at.nanos), "years 1 to 9999".into(), "correct the time")),
+        (Some(at), None) => Err(invalid(
+            field,
+            "a time that exists",
+            format!("{} s {} ns", at.seconds, at.nanos),
+            "years 1 to 9999".into(),
+            "correct the time",
+        )),
         (_, found) => Ok(found),
     }
 }
@@ -74,7 +105,13 @@ fn length(field: &str, text: &str) -> Result<(), Refusal> {
     if length <= MAX_TEXT {
         return Ok(());
     }
-    Err(invalid(field, "filters are short", format!("{length} characters"), format!("at most {MAX_TEXT} characters"), "shorten it"))
+    Err(invalid(
+        field,
+        "filters are short",
+        format!("{length} characters"),
+        format!("at most {MAX_TEXT} characters"),
+        "shorten it",
+    ))
 }
 
 fn invalid(field: &str, rule: &str, value: String, limit: String, next: &str) -> Refusal {
@@ -88,7 +125,12 @@ mod tests {
 
     #[test]
     fn wildcards_of_sql_are_plain_characters() {
-        let filter = check(Some(&AuditFilter { actor: "50%_a".into(), types: vec!["request.*".into(), "a_b".into()], ..Default::default() })).unwrap();
+        let filter = check(Some(&AuditFilter {
+            actor: "50%_a".into(),
+            types: vec!["request.*".into(), "a_b".into()],
+            ..Default::default()
+        }))
+        .unwrap();
         assert_eq!(filter.actor, "%50\\%\\_a%");
         assert_eq!(filter.types, ["request.%", "a\\_b"]);
     }

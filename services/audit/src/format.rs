@@ -3,8 +3,22 @@
 use muster_domain::{pb::audit::v1::AuditRecord, time::from_pb};
 
 /// The columns of the CSV form, for ever in this order; new ones are added at the end.
-pub(crate) const COLUMNS: [&str; 14] =
-    ["seq", "time", "event_id", "type", "actor", "request", "resource", "site", "outcome", "reason", "policy", "payload_sha256", "actor_name", "stored_at"];
+pub(crate) const COLUMNS: [&str; 14] = [
+    "seq",
+    "time",
+    "event_id",
+    "type",
+    "actor",
+    "request",
+    "resource",
+    "site",
+    "outcome",
+    "reason",
+    "policy",
+    "payload_sha256",
+    "actor_name",
+    "stored_at",
+];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormatError {
@@ -49,7 +63,9 @@ fn csv_lines(rows: impl Iterator<Item = [String; 14]>) -> Result<Vec<u8>, Format
 
 fn cells(record: &AuditRecord) -> [String; 14] {
     let actor = record.actor.clone().unwrap_or_default();
-    let time = |at: &Option<muster_domain::time::PbTimestamp>| from_pb(at.as_ref()).map(|at| at.to_string()).unwrap_or_default();
+    let time = |at: &Option<muster_domain::time::PbTimestamp>| {
+        from_pb(at.as_ref()).map(|at| at.to_string()).unwrap_or_default()
+    };
     [
         record.sequence.to_string(),
         time(&record.time),
@@ -95,7 +111,11 @@ mod tests {
     #[test]
     fn json_holds_the_event_itself() {
         let lines = json_lines(&[record("a"), record("b")]).unwrap();
-        let values: Vec<serde_json::Value> = lines.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
+        let values: Vec<serde_json::Value> = lines
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+            .map(|l| serde_json::from_slice(l).unwrap())
+            .collect();
         assert_eq!(values.len(), 2);
         assert!(values[0]["payload"]["denied"].is_object() && values[0].get("payloadJson").is_none());
     }

@@ -15,8 +15,10 @@ use muster_eventlog::{Migration, Projection, Schema, run_projection};
 use muster_runtime::{Context, Service};
 
 /// The tables of this service.
-pub const MIGRATIONS: Schema =
-    Schema { name: "audit", migrations: &[Migration { name: "0001_records", sql: include_str!("../../../migrations/audit/0001_records.sql") }] };
+pub const MIGRATIONS: Schema = Schema {
+    name: "audit",
+    migrations: &[Migration { name: "0001_records", sql: include_str!("../../../migrations/audit/0001_records.sql") }],
+};
 
 /// The read models that `muster projection rebuild` knows.
 pub fn projections() -> Vec<Arc<dyn Projection>> {
@@ -25,7 +27,7 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
 
 pub fn service(context: &Context) -> Service {
     let (log, db, shutdown) = (context.log.clone(), context.db.clone(), context.shutdown.clone());
-    Service::new("audit")
-        .grpc(AuditServiceServer::new(api::Api::new(context.clone())))
-        .task("projection", move || run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone()))
+    Service::new("audit").grpc(AuditServiceServer::new(api::Api::new(context.clone()))).task("projection", move || {
+        run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone())
+    })
 }

@@ -33,7 +33,8 @@ impl Projection for Records {
 
 /// An event that cannot be described is the event's fault: it is parked by name and is not lost.
 fn row(record: &Record) -> Result<AuditRecord, ProjectionError> {
-    let described = describe(&record.kind, &record.id, &record.payload).map_err(|e| ProjectionError::Invalid(e.to_string()))?;
+    let described =
+        describe(&record.kind, &record.id, &record.payload).map_err(|e| ProjectionError::Invalid(e.to_string()))?;
     Ok(AuditRecord {
         sequence: record.sequence,
         stored_at: Some(to_pb(record.stored_at)),
@@ -64,7 +65,8 @@ async fn name_resources(tx: &mut PgConnection, tenant: &str, rows: &mut [AuditRe
     for row in rows.iter().filter(|row| !row.request_id.is_empty() && !row.resource.is_empty()) {
         known.entry(row.request_id.clone()).or_insert_with(|| row.resource.clone());
     }
-    let (requests, resources): (Vec<&str>, Vec<&str>) = known.iter().map(|(request, resource)| (request.as_str(), resource.as_str())).unzip();
+    let (requests, resources): (Vec<&str>, Vec<&str>) =
+        known.iter().map(|(request, resource)| (request.as_str(), resource.as_str())).unzip();
     sqlx::query("INSERT INTO audit.request_resource (tenant, request_id, resource) SELECT $1, * FROM UNNEST($2::text[], $3::text[]) ON CONFLICT DO NOTHING")
         .bind(tenant)
         .bind(requests)
@@ -72,12 +74,18 @@ async fn name_resources(tx: &mut PgConnection, tenant: &str, rows: &mut [AuditRe
         .execute(&mut *tx)
         .await?;
 
-    let unnamed: BTreeSet<&str> = rows.iter().filter(|row| row.resource.is_empty() && !row.request_id.is_empty()).map(|row| row.request_id.as_str()).collect();
-    let found = sqlx::query("SELECT request_id, resource FROM audit.request_resource WHERE tenant = $1 AND request_id = ANY($2)")
-        .bind(tenant)
-        .bind(unnamed.into_iter().map(str::to_owned).collect::<Vec<_>>())
-        .fetch_all(&mut *tx)
-        .await?;
+    let unnamed: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row.resource.is_empty() && !row.request_id.is_empty())
+        .map(|row| row.request_id.as_str())
+        .collect();
+    let found = sqlx::query(
+        "SELECT request_id, resource FROM audit.request_resource WHERE tenant = $1 AND request_id = ANY($2)",
+    )
+    .bind(tenant)
+    .bind(unnamed.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await?;
     for row in found {
         known.insert(row.try_get(0)?, row.try_get(1)?);
     }
@@ -90,8 +98,12 @@ async fn name_resources(tx: &mut PgConnection, tenant: &str, rows: &mut [AuditRe
 }
 
 async fn insert(tx: &mut PgConnection, tenant: &str, rows: &[AuditRecord]) -> Result<(), ProjectionError> {
-    let micros = |at: &Option<muster_domain::time::PbTimestamp>| muster_domain::time::from_pb(at.as_ref()).map_or(0, |at| at.as_microsecond());
-    let actor = |row: &AuditRecord| row.actor.as_ref().map(|actor| searchable(&format!("{} {}", actor.id, actor.name))).unwrap_or_default();
+    let micros = |at: &Option<muster_domain::time::PbTimestamp>| {
+        muster_domain::time::from_pb(at.as_ref()).map_or(0, |at| at.as_microsecond())
+    };
+    let actor = |row: &AuditRecord| {
+        row.actor.as_ref().map(|actor| searchable(&format!("{} {}", actor.id, actor.name))).unwrap_or_default()
+    };
     sqlx::query(
         "INSERT INTO audit.record (tenant, sequence, stored_at, happened_at, type, actor_search, resource, request_id, record)
          SELECT $1, sequence, to_timestamp(stored / 1e6), to_timestamp(happened / 1e6), type, actor, resource, request_id, record

@@ -16,7 +16,14 @@ pub(crate) enum QueryError {
 }
 
 /// At most `limit` records. `after`: the last sequence that was seen.
-pub(crate) async fn records(db: &Database, tenant: &TenantId, filter: &Filter, newest_first: bool, after: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, QueryError> {
+pub(crate) async fn records(
+    db: &Database,
+    tenant: &TenantId,
+    filter: &Filter,
+    newest_first: bool,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, QueryError> {
     const CONDITIONS: &str = "tenant = $1
         AND ($2::bigint IS NULL OR happened_at >= to_timestamp($2 / 1e6)) AND ($3::bigint IS NULL OR happened_at < to_timestamp($3 / 1e6))
         AND ($4 = '' OR resource = $4) AND ($5 = '' OR request_id = $5) AND ($6 = '' OR actor_search LIKE $6)

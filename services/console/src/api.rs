@@ -1,8 +1,7 @@
 //! The gRPC API as the person who is looking at the page.
 
 use muster_domain::pb::{
-    audit::v1::audit_service_client::AuditServiceClient,
-    execution::v1::executor_service_client::ExecutorServiceClient,
+    audit::v1::audit_service_client::AuditServiceClient, execution::v1::executor_service_client::ExecutorServiceClient,
     identity::v1::identity_service_client::IdentityServiceClient,
     notification::v1::notifier_service_client::NotifierServiceClient,
     readiness::v1::monitor_service_client::MonitorServiceClient,
@@ -49,7 +48,9 @@ impl Api {
     }
 
     pub(crate) fn for_person(&self, token: &str) -> Result<PersonApi, Status> {
-        let value = format!("Bearer {token}").parse().map_err(|_| Status::unauthenticated("the session holds no usable token"))?;
+        let value = format!("Bearer {token}")
+            .parse()
+            .map_err(|_| Status::unauthenticated("the session holds no usable token"))?;
         Ok(PersonApi { channel: self.channel.clone(), bearer: Bearer(value) })
     }
 }

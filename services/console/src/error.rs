@@ -10,7 +10,9 @@ use crate::Console;
 /// Why a page could not be made.
 pub(crate) enum PageError {
     /// Nobody is logged in: to the login, and back here afterwards.
-    LoggedOut { back_to: String },
+    LoggedOut {
+        back_to: String,
+    },
     Api(tonic::Status),
     Page(minijinja::Error),
 }
@@ -43,7 +45,8 @@ pub(crate) fn shown(console: &Console, page: Page) -> Response {
         PageError::Api(status) => explain(console, &status),
         PageError::Page(error) => {
             tracing::error!(error = %error, "a page could not be rendered");
-            (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be made. The log of the console says why.").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be made. The log of the console says why.")
+                .into_response()
         }
     }
 }

@@ -18,7 +18,11 @@ use crate::{
     pages::{fleet_rows, value},
 };
 
-pub(crate) async fn stream(State(console): State<Arc<Console>>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn stream(
+    State(console): State<Arc<Console>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     match watch(&console, tenant, &headers).await {
         Ok(response) => response,
         Err(e) => shown(&console, Err(e)),

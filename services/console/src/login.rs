@@ -70,7 +70,8 @@ impl Login {
     pub(crate) fn new(context: &Context) -> Result<Self, ConsoleError> {
         let with_client = context.config.auth.issuers.iter().find(|issuer| issuer.client_id.is_some());
         let issuer = with_client.ok_or(ConsoleError::NoIssuer)?.clone();
-        let http = reqwest::Client::builder().timeout(PROVIDER_LIMIT).redirect(reqwest::redirect::Policy::none()).build()?;
+        let http =
+            reqwest::Client::builder().timeout(PROVIDER_LIMIT).redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self {
             client_id: issuer.client_id.clone().unwrap_or_default(),
             public_url: context.config.server.public_url.trim_end_matches('/').to_owned(),
@@ -120,7 +121,10 @@ pub(crate) async fn begin(State(console): State<Arc<Console>>, Query(asked): Que
     let (state, verifier) = (random_key(), random_key());
     let challenge = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
     let Ok(mut address) = url::Url::parse(&provider.authorization_endpoint) else {
-        return shown(&console, Err(tonic::Status::unavailable("the identity provider names no usable login address").into()));
+        return shown(
+            &console,
+            Err(tonic::Status::unavailable("the identity provider names no usable login address").into()),
+        );
     };
     address
         .query_pairs_mut()
@@ -136,19 +140,28 @@ pub(crate) async fn begin(State(console): State<Arc<Console>>, Query(asked): Que
         address.query_pairs_mut().append_pair("login_hint", &asked.login_hint);
     }
     let back_to = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(local_path(&asked.back_to));
-    let cookie = http_only_cookie(LOGIN_COOKIE, &format!("{state}.{verifier}.{back_to}"), LOGIN_SECONDS, login.secure());
+    let cookie =
+        http_only_cookie(LOGIN_COOKIE, &format!("{state}.{verifier}.{back_to}"), LOGIN_SECONDS, login.secure());
     ([(header::SET_COOKIE, cookie)], Redirect::to(address.as_str())).into_response()
 }
 
 /// GET /callback: back from the identity provider.
-pub(crate) async fn finish(State(console): State<Arc<Console>>, headers: HeaderMap, Query(answer): Query<Answer>) -> Response {
+pub(crate) async fn finish(
+    State(console): State<Arc<Console>>,
+    headers: HeaderMap,
+    Query(answer): Query<Answer>,
+) -> Response {
     let refuse = |why: String| shown(&console, Err(PageError::Api(tonic::Status::unauthenticated(why))));
     if !answer.error.is_empty() {
-        return refuse(format!("The identity provider did not log you in: {} {}", answer.error, answer.error_description));
+        return refuse(format!(
+            "The identity provider did not log you in: {} {}",
+            answer.error, answer.error_description
+        ));
     }
     let asked = named_cookie(&headers, LOGIN_COOKIE).unwrap_or_default();
     let mut parts = asked.splitn(3, '.');
-    let (state, verifier, back_to) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (state, verifier, back_to) =
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     if state.is_empty() || state != answer.state {
         return refuse("This login was not begun in this browser, or it took too long. Log in again.".into());
     }
@@ -187,7 +200,11 @@ fn local_path(wanted: &str) -> String {
 }
 
 /// The person behind this request, or the way to the login.
-pub(crate) fn person(console: &Console, headers: &HeaderMap, back_to: &str) -> Result<crate::session::Session, PageError> {
+pub(crate) fn person(
+    console: &Console,
+    headers: &HeaderMap,
+    back_to: &str,
+) -> Result<crate::session::Session, PageError> {
     let now: Timestamp = console.context.clock.now();
     console.sessions.find(headers, now).ok_or_else(|| PageError::LoggedOut { back_to: back_to.to_owned() })
 }

@@ -14,14 +14,14 @@ use muster_domain::{
     pb::{
         audit::v1::{AuditFilter, ListEventsRequest},
         common::v1::{PageRequest, Role},
+        execution::v1::StopExecutionRequest,
         identity::v1::{WhoAmIRequest, WhoAmIResponse},
         notification::v1::ListDeliveriesRequest,
         readiness::v1::{GetReadinessRequest, GetTrendRequest, ListReadinessRequest, ReadinessView, Status},
         request::v1::{
-            ApproveRequestRequest, DenyRequestRequest, GetRequestRequest, ListRequestsRequest, OpenRequestRequest, RequestType,
-            StartRequestRequest, WithdrawRequestRequest,
+            ApproveRequestRequest, DenyRequestRequest, GetRequestRequest, ListRequestsRequest, OpenRequestRequest,
+            RequestType, StartRequestRequest, WithdrawRequestRequest,
         },
-        execution::v1::StopExecutionRequest,
     },
     time::duration_from_pb,
 };
@@ -85,10 +85,14 @@ pub(crate) async fn home(State(console): State<Arc<Console>>, headers: HeaderMap
         let visit = Visit::begin(&console, &headers, "/", "").await?;
         let own = visit.me.tenants.iter().map(|held| held.tenant.as_str());
         // The operating tenant has no fleet; whoever has another one means that.
-        let first = own.clone().find(|tenant| *tenant != muster_domain::TenantId::OPERATING).or_else(|| own.clone().next());
+        let first =
+            own.clone().find(|tenant| *tenant != muster_domain::TenantId::OPERATING).or_else(|| own.clone().next());
         match first {
             Some(tenant) => Ok(Redirect::to(&format!("/t/{tenant}")).into_response()),
-            None => Err(tonic::Status::permission_denied("You are logged in and belong to no tenant. Ask an admin to map one of your groups to a role.").into()),
+            None => Err(tonic::Status::permission_denied(
+                "You are logged in and belong to no tenant. Ask an admin to map one of your groups to a role.",
+            )
+            .into()),
         }
     };
     shown(&console, page.await)
@@ -122,7 +126,12 @@ fn fleet_row(resource: &ReadinessView) -> FleetRow {
 }
 
 /// GET /t/{tenant}
-pub(crate) async fn fleet(State(console): State<Arc<Console>>, Path(tenant): Path<String>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+pub(crate) async fn fleet(
+    State(console): State<Arc<Console>>,
+    Path(tenant): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let page = async {
         let visit = Visit::begin(&console, &headers, uri.path(), &tenant).await?;
         let asked = ListReadinessRequest { tenant: tenant.clone(), page: page_of(LIST), ..Default::default() };
@@ -136,25 +145,49 @@ pub(crate) async fn fleet(State(console): State<Arc<Console>>, Path(tenant): Pat
 }
 
 /// GET /t/{tenant}/resources/{name}
-pub(crate) async fn resource(State(console): State<Arc<Console>>, Path((tenant, name)): Path<(String, String)>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+pub(crate) async fn resource(
+    State(console): State<Arc<Console>>,
+    Path((tenant, name)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let page = async {
         let visit = Visit::begin(&console, &headers, uri.path(), &tenant).await?;
         let mut monitor = visit.api.monitor();
         let asked = GetReadinessRequest { tenant: tenant.clone(), resource: name.clone(), ..Default::default() };
         let view = monitor.get_readiness(asked).await?.into_inner().resource.unwrap_or_default();
-        let points = monitor.get_trend(GetTrendRequest { tenant: tenant.clone(), resource: name.clone(), ..Default::default() }).await?.into_inner().points;
-        let limit = view.thresholds.as_ref().and_then(|t| duration_from_pb(t.rpo_breach.as_ref())).map(|d| d.as_secs_f64());
-        let asked = ListRequestsRequest { tenant: tenant.clone(), resource: name.clone(), page: page_of(10), ..Default::default() };
+        let points = monitor
+            .get_trend(GetTrendRequest { tenant: tenant.clone(), resource: name.clone(), ..Default::default() })
+            .await?
+            .into_inner()
+            .points;
+        let limit =
+            view.thresholds.as_ref().and_then(|t| duration_from_pb(t.rpo_breach.as_ref())).map(|d| d.as_secs_f64());
+        let asked = ListRequestsRequest {
+            tenant: tenant.clone(),
+            resource: name.clone(),
+            page: page_of(10),
+            ..Default::default()
+        };
         let requests = visit.api.approval().list_requests(asked).await?.into_inner().requests;
         let row = fleet_row(&view);
         let target = if view.active_site == view.dr_site { &view.primary_site } else { &view.dr_site };
-        html(&console, "resource.html", context! { frame => visit.frame(), row => value(&row), tenant, trend => value(&trend::draw(&points, limit)), requests => value(&requests), target, request_key => random_key() })
+        html(
+            &console,
+            "resource.html",
+            context! { frame => visit.frame(), row => value(&row), tenant, trend => value(&trend::draw(&points, limit)), requests => value(&requests), target, request_key => random_key() },
+        )
     };
     shown(&console, page.await)
 }
 
 /// GET /t/{tenant}/requests
-pub(crate) async fn requests(State(console): State<Arc<Console>>, Path(tenant): Path<String>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+pub(crate) async fn requests(
+    State(console): State<Arc<Console>>,
+    Path(tenant): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let page = async {
         let visit = Visit::begin(&console, &headers, uri.path(), &tenant).await?;
         let asked = ListRequestsRequest { tenant: tenant.clone(), page: page_of(LIST), ..Default::default() };
@@ -165,14 +198,28 @@ pub(crate) async fn requests(State(console): State<Arc<Console>>, Path(tenant): 
 }
 
 /// GET /t/{tenant}/requests/{id}
-pub(crate) async fn request(State(console): State<Arc<Console>>, Path((tenant, id)): Path<(String, String)>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+pub(crate) async fn request(
+    State(console): State<Arc<Console>>,
+    Path((tenant, id)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let page = async {
         let visit = Visit::begin(&console, &headers, uri.path(), &tenant).await?;
         let asked = GetRequestRequest { tenant: tenant.clone(), request_id: id.clone(), ..Default::default() };
         let request = visit.api.approval().get_request(asked).await?.into_inner().request.unwrap_or_default();
-        let asked = ListDeliveriesRequest { tenant: tenant.clone(), request_id: id.clone(), page: page_of(50), ..Default::default() };
+        let asked = ListDeliveriesRequest {
+            tenant: tenant.clone(),
+            request_id: id.clone(),
+            page: page_of(50),
+            ..Default::default()
+        };
         let deliveries = visit.api.notifier().list_deliveries(asked).await?.into_inner().deliveries;
-        html(&console, "request.html", context! { frame => visit.frame(), request => value(&request), deliveries => value(&deliveries), tenant, action_key => random_key() })
+        html(
+            &console,
+            "request.html",
+            context! { frame => visit.frame(), request => value(&request), deliveries => value(&deliveries), tenant, action_key => random_key() },
+        )
     };
     shown(&console, page.await)
 }
@@ -190,7 +237,12 @@ pub(crate) struct OpenForm {
 }
 
 /// POST /t/{tenant}/requests
-pub(crate) async fn open_request(State(console): State<Arc<Console>>, Path(tenant): Path<String>, headers: HeaderMap, Form(form): Form<OpenForm>) -> Response {
+pub(crate) async fn open_request(
+    State(console): State<Arc<Console>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<OpenForm>,
+) -> Response {
     let page = async {
         let visit = Visit::begin(&console, &headers, &format!("/t/{tenant}/requests"), &tenant).await?;
         same_form(&visit, &form.form_key)?;
@@ -223,7 +275,12 @@ pub(crate) struct ActForm {
 }
 
 /// POST /t/{tenant}/requests/{id}/{action}
-pub(crate) async fn act(State(console): State<Arc<Console>>, Path((tenant, request_id, action)): Path<(String, String, String)>, headers: HeaderMap, Form(form): Form<ActForm>) -> Response {
+pub(crate) async fn act(
+    State(console): State<Arc<Console>>,
+    Path((tenant, request_id, action)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<ActForm>,
+) -> Response {
     let page = async {
         let back_to = format!("/t/{tenant}/requests/{request_id}");
         let visit = Visit::begin(&console, &headers, &back_to, &tenant).await?;
@@ -231,11 +288,28 @@ pub(crate) async fn act(State(console): State<Arc<Console>>, Path((tenant, reque
         let (idempotency_key, text) = (form.action_key, form.text);
         let mut approval = visit.api.approval();
         match action.as_str() {
-            "approve" => approval.approve_request(ApproveRequestRequest { tenant, request_id, note: text, idempotency_key }).await.map(drop)?,
-            "deny" => approval.deny_request(DenyRequestRequest { tenant, request_id, reason: text, idempotency_key }).await.map(drop)?,
-            "withdraw" => approval.withdraw_request(WithdrawRequestRequest { tenant, request_id, reason: text, idempotency_key }).await.map(drop)?,
-            "start" => approval.start_request(StartRequestRequest { tenant, request_id, confirmation: text, idempotency_key }).await.map(drop)?,
-            "stop" => visit.api.executor().stop_execution(StopExecutionRequest { tenant, request_id, reason: text, idempotency_key }).await.map(drop)?,
+            "approve" => approval
+                .approve_request(ApproveRequestRequest { tenant, request_id, note: text, idempotency_key })
+                .await
+                .map(drop)?,
+            "deny" => approval
+                .deny_request(DenyRequestRequest { tenant, request_id, reason: text, idempotency_key })
+                .await
+                .map(drop)?,
+            "withdraw" => approval
+                .withdraw_request(WithdrawRequestRequest { tenant, request_id, reason: text, idempotency_key })
+                .await
+                .map(drop)?,
+            "start" => approval
+                .start_request(StartRequestRequest { tenant, request_id, confirmation: text, idempotency_key })
+                .await
+                .map(drop)?,
+            "stop" => visit
+                .api
+                .executor()
+                .stop_execution(StopExecutionRequest { tenant, request_id, reason: text, idempotency_key })
+                .await
+                .map(drop)?,
             other => return Err(tonic::Status::not_found(format!("There is no action '{other}' on a request.")).into()),
         }
         Ok(Redirect::to(&back_to).into_response())
@@ -254,7 +328,13 @@ pub(crate) struct AuditQuery {
 }
 
 /// GET /t/{tenant}/audit
-pub(crate) async fn audit(State(console): State<Arc<Console>>, Path(tenant): Path<String>, OriginalUri(uri): OriginalUri, Query(query): Query<AuditQuery>, headers: HeaderMap) -> Response {
+pub(crate) async fn audit(
+    State(console): State<Arc<Console>>,
+    Path(tenant): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<AuditQuery>,
+    headers: HeaderMap,
+) -> Response {
     let page = async {
         let address = uri.path_and_query().map_or("/", |address| address.as_str());
         let visit = Visit::begin(&console, &headers, address, &tenant).await?;
@@ -274,7 +354,11 @@ pub(crate) async fn audit(State(console): State<Arc<Console>>, Path(tenant): Pat
         };
         let found = visit.api.audit().list_events(asked).await?.into_inner();
         let next = found.page.map(|page| page.next_page_token).unwrap_or_default();
-        html(&console, "audit.html", context! { frame => visit.frame(), records => value(&found.records), query => value(&query), next, tenant })
+        html(
+            &console,
+            "audit.html",
+            context! { frame => visit.frame(), records => value(&found.records), query => value(&query), next, tenant },
+        )
     };
     shown(&console, page.await)
 }
@@ -297,7 +381,10 @@ fn same_form(visit: &Visit, form_key: &str) -> Result<(), PageError> {
     if visit.session.form_key == form_key {
         return Ok(());
     }
-    Err(tonic::Status::failed_precondition("This form is not from your present session. Nothing was done. Go back, reload the page and try again.").into())
+    Err(tonic::Status::failed_precondition(
+        "This form is not from your present session. Nothing was done. Go back, reload the page and try again.",
+    )
+    .into())
 }
 
 #[cfg(test)]
@@ -325,5 +412,4 @@ mod tests {
         view.freshness = seconds(11);
         assert!(!fleet_row(&view).fresh);
     }
-
 }

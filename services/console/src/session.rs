@@ -39,13 +39,8 @@ impl Sessions {
     /// Opens a session and returns the cookie that names it.
     pub(crate) fn open(&self, token: String, token_ends: Timestamp, now: Timestamp, secure: bool) -> HeaderValue {
         let id = random_key();
-        let session = Session {
-            token,
-            form_key: random_key(),
-            started: now,
-            used: now,
-            ends: token_ends.min(now + MAX_AGE),
-        };
+        let session =
+            Session { token, form_key: random_key(), started: now, used: now, ends: token_ends.min(now + MAX_AGE) };
         let mut sessions = self.lock();
         sessions.retain(|_, session| session.holds(now));
         if sessions.len() >= MAX_SESSIONS
@@ -100,7 +95,10 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
 pub(crate) fn named_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE);
     let pairs = all.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 fn cookie(value: &str, max_age_seconds: i64, secure: bool) -> HeaderValue {
@@ -115,7 +113,10 @@ pub(crate) fn http_only_cookie(name: &str, value: &str, max_age_seconds: i64, se
 
 /// 244 random bits, URL-safe.
 pub(crate) fn random_key() -> String {
-    #[expect(clippy::disallowed_methods, reason = "a session key is never replayed; it must not come from the clock's ids")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a session key is never replayed; it must not come from the clock's ids"
+    )]
     let (a, b) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
     let mut bytes = Vec::with_capacity(32);
     bytes.extend_from_slice(a.as_bytes());

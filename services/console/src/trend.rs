@@ -28,7 +28,8 @@ pub(crate) struct Trend {
 
 /// Draws the points; `limit_seconds` is the breach threshold.
 pub(crate) fn draw(points: &[TrendPoint], limit_seconds: Option<f64>) -> Trend {
-    let values: Vec<Option<f64>> = points.iter().map(|p| duration_from_pb(p.rpo_max.as_ref()).map(|d| d.as_secs_f64())).collect();
+    let values: Vec<Option<f64>> =
+        points.iter().map(|p| duration_from_pb(p.rpo_max.as_ref()).map(|d| d.as_secs_f64())).collect();
     let highest = values.iter().flatten().copied().chain(limit_seconds).fold(1.0, f64::max) * 1.15;
     let y = |value: f64| HEIGHT - (value / highest * HEIGHT).clamp(0.0, HEIGHT);
     let x = |index: usize| index as f64 / values.len().max(2).saturating_sub(1) as f64 * WIDTH;
@@ -43,7 +44,9 @@ pub(crate) fn draw(points: &[TrendPoint], limit_seconds: Option<f64>) -> Trend {
     }
     finish(&mut stretch, &mut lines, &mut dots);
 
-    let time = |point: Option<&TrendPoint>| point.and_then(|p| from_pb(p.at.as_ref())).map(|t| t.strftime("%a %H:%M UTC").to_string()).unwrap_or_default();
+    let time = |point: Option<&TrendPoint>| {
+        point.and_then(|p| from_pb(p.at.as_ref())).map(|t| t.strftime("%a %H:%M UTC").to_string()).unwrap_or_default()
+    };
     let text = |seconds: f64| humane(jiff::SignedDuration::from_millis((seconds * 1_000.0) as i64));
     Trend {
         width: WIDTH,
@@ -75,12 +78,18 @@ mod tests {
     use muster_domain::time::duration_to_pb;
 
     fn point(seconds: Option<i64>) -> TrendPoint {
-        TrendPoint { rpo_max: seconds.map(|s| duration_to_pb(jiff::SignedDuration::from_secs(s))), ..Default::default() }
+        TrendPoint {
+            rpo_max: seconds.map(|s| duration_to_pb(jiff::SignedDuration::from_secs(s))),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn a_gap_breaks_the_line() {
-        let trend = draw(&[point(Some(1)), point(Some(2)), point(None), point(Some(3)), point(None), point(Some(1)), point(Some(1))], Some(10.0));
+        let trend = draw(
+            &[point(Some(1)), point(Some(2)), point(None), point(Some(3)), point(None), point(Some(1)), point(Some(1))],
+            Some(10.0),
+        );
         assert_eq!((trend.lines.len(), trend.dots.len(), trend.known, trend.buckets), (2, 1, 5, 7));
         assert!(trend.limit_y.is_some());
     }

@@ -7,7 +7,11 @@ use muster_domain::access;
 
 /// Each page with its text.
 fn pages() -> Vec<(&'static str, String)> {
-    vec![("docs/config.md", muster_runtime::config::reference()), ("docs/access.md", access_table()), ("docs/cli.md", crate::client::render_cli_docs())]
+    vec![
+        ("docs/config.md", muster_runtime::config::reference()),
+        ("docs/access.md", access_table()),
+        ("docs/cli.md", crate::client::render_cli_docs()),
+    ]
 }
 
 pub(crate) fn run(action: &str) -> Result<()> {
@@ -32,9 +36,15 @@ fn access_table() -> String {
         "# Who may call what\n\nOne row for each method of the API; a method without a row is closed. Roles are held per tenant.\nGenerated from `services/shared/domain/src/access.rs`.\n\n| method | any of these roles | people only | changes something |\n|---|---|---|---|\n",
     );
     for rule in access::TABLE {
-        let roles = if rule.roles.is_empty() { "everybody who is logged in".to_owned() } else { access::role_list(rule.roles) };
+        let roles =
+            if rule.roles.is_empty() { "everybody who is logged in".to_owned() } else { access::role_list(rule.roles) };
         let yes = |flag| if flag { "yes" } else { "" };
-        page.push_str(&format!("| `{}` | {roles} | {} | {} |\n", rule.method, yes(rule.people_only), yes(rule.changes)));
+        page.push_str(&format!(
+            "| `{}` | {roles} | {} | {} |\n",
+            rule.method,
+            yes(rule.people_only),
+            yes(rule.changes)
+        ));
     }
     page
 }

@@ -34,12 +34,18 @@ pub(crate) async fn run(config_file: Option<PathBuf>, json: bool) -> Result<Exit
     let mut findings = Vec::new();
     let config = match Config::load(config_file.as_deref(), Profile::Production) {
         Ok(config) => {
-            let source = config_file.as_ref().map_or_else(|| "defaults and environment".to_owned(), |file| file.display().to_string());
+            let source = config_file
+                .as_ref()
+                .map_or_else(|| "defaults and environment".to_owned(), |file| file.display().to_string());
             findings.push(good("configuration", source));
             Some(config)
         }
         Err(errors) => {
-            findings.push(bad("configuration", errors.to_string(), "correct these keys; docs/config.md lists them all"));
+            findings.push(bad(
+                "configuration",
+                errors.to_string(),
+                "correct these keys; docs/config.md lists them all",
+            ));
             None
         }
     };
@@ -62,15 +68,36 @@ async fn log(config: &Config, secrets: &SecretResolver) -> Finding {
         Ok(password) => password,
         Err(e) => return bad(CHECK, e.to_string(), "put the password where nats.password_ref says"),
     };
-    let settings = LogConfig { url: config.nats.url.clone(), user: config.nats.user.clone(), password, replicas: config.nats.replicas, prefix: config.nats.prefix.clone() };
+    let settings = LogConfig {
+        url: config.nats.url.clone(),
+        user: config.nats.user.clone(),
+        password,
+        replicas: config.nats.replicas,
+        prefix: config.nats.prefix.clone(),
+    };
     let look = async { EventLog::connect(&settings).await?.verify().await };
     match tokio::time::timeout(LIMIT, look).await {
-        Err(_) => bad(CHECK, format!("{} does not answer within {} s", settings.url, LIMIT.as_secs()), "start nats-server with JetStream, or correct nats.url"),
-        Ok(Err(e)) => bad(CHECK, e.to_string(), "start nats-server 2.12 or newer with JetStream, or correct nats.url, nats.user, nats.password_ref"),
-        Ok(Ok(verified)) if verified.differences.is_empty() => good(CHECK, format!("nats-server {}, {} streams as they should be", verified.server_version, verified.streams)),
+        Err(_) => bad(
+            CHECK,
+            format!("{} does not answer within {} s", settings.url, LIMIT.as_secs()),
+            "start nats-server with JetStream, or correct nats.url",
+        ),
+        Ok(Err(e)) => bad(
+            CHECK,
+            e.to_string(),
+            "start nats-server 2.12 or newer with JetStream, or correct nats.url, nats.user, nats.password_ref",
+        ),
+        Ok(Ok(verified)) if verified.differences.is_empty() => good(
+            CHECK,
+            format!("nats-server {}, {} streams as they should be", verified.server_version, verified.streams),
+        ),
         Ok(Ok(verified)) => {
             let differences: Vec<String> = verified.differences.iter().map(ToString::to_string).collect();
-            bad(CHECK, differences.join("; "), "somebody changed a stream: find out who (the server's advisories name each call) before setting it back")
+            bad(
+                CHECK,
+                differences.join("; "),
+                "somebody changed a stream: find out who (the server's advisories name each call) before setting it back",
+            )
         }
     }
 }
@@ -82,7 +109,9 @@ async fn database(config: &Config, secrets: &SecretResolver) -> Finding {
         Err(e) => return bad(CHECK, format!("postgres.url: {e}"), "write it as postgres://user@host:port/database"),
     };
     match secrets.resolve_system(config.postgres.password_ref.as_deref()) {
-        Ok(Some(password)) if url.set_password(Some(password.expose_secret())).is_err() => return bad(CHECK, "postgres.url has no host", "write it as postgres://user@host:port/database"),
+        Ok(Some(password)) if url.set_password(Some(password.expose_secret())).is_err() => {
+            return bad(CHECK, "postgres.url has no host", "write it as postgres://user@host:port/database");
+        }
         Ok(_) => {}
         Err(e) => return bad(CHECK, e.to_string(), "put the password where postgres.password_ref says"),
     }
@@ -91,7 +120,9 @@ async fn database(config: &Config, secrets: &SecretResolver) -> Finding {
         db::assert_row_level_security(database.pool()).await
     };
     match tokio::time::timeout(LIMIT, look).await {
-        Err(_) => bad(CHECK, format!("no answer within {} s", LIMIT.as_secs()), "start PostgreSQL, or correct postgres.url"),
+        Err(_) => {
+            bad(CHECK, format!("no answer within {} s", LIMIT.as_secs()), "start PostgreSQL, or correct postgres.url")
+        }
         Ok(Err(e)) => bad(CHECK, e.to_string(), "start PostgreSQL, or correct postgres.url and its password"),
         Ok(Ok(())) => good(CHECK, "connected as an unprivileged role; every table separates tenants"),
     }
@@ -100,14 +131,27 @@ async fn database(config: &Config, secrets: &SecretResolver) -> Finding {
 async fn issuers(config: &Config) -> Vec<Finding> {
     const CHECK: &str = "identity provider";
     if config.auth.issuers.is_empty() {
-        return vec![bad(CHECK, "none configured: nobody can log in", "add [[auth.issuers]]; docs/config.md shows the keys")];
+        return vec![bad(
+            CHECK,
+            "none configured: nobody can log in",
+            "add [[auth.issuers]]; docs/config.md shows the keys",
+        )];
     }
     let mut findings = Vec::new();
     for issuer in &config.auth.issuers {
         let address = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
-        let answer = reqwest::Client::new().get(&address).timeout(LIMIT).send().await.and_then(reqwest::Response::error_for_status);
+        let answer = reqwest::Client::new()
+            .get(&address)
+            .timeout(LIMIT)
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status);
         findings.push(match answer {
-            Ok(_) if issuer.mappings.is_empty() => bad(CHECK, format!("{} answers, but no group is mapped to a role", issuer.issuer), "add mappings: without one nobody may do anything"),
+            Ok(_) if issuer.mappings.is_empty() => bad(
+                CHECK,
+                format!("{} answers, but no group is mapped to a role", issuer.issuer),
+                "add mappings: without one nobody may do anything",
+            ),
             Ok(_) => good(CHECK, format!("{} answers; {} groups mapped", issuer.issuer, issuer.mappings.len())),
             Err(e) => bad(CHECK, e.to_string(), "check the address of the issuer and the network to it"),
         });
@@ -122,9 +166,15 @@ async fn api(config: &Config) -> Finding {
         Ok(answer) if answer.status().is_success() => good(CHECK, format!("{address} says ready")),
         Ok(answer) => {
             let status = answer.status();
-            bad(CHECK, format!("{address} answers {status}: {}", answer.text().await.unwrap_or_default()), "the checks that failed are named; mend those")
+            bad(
+                CHECK,
+                format!("{address} answers {status}: {}", answer.text().await.unwrap_or_default()),
+                "the checks that failed are named; mend those",
+            )
         }
-        Err(e) => bad(CHECK, e.to_string(), "start it with `muster up` or `muster run SERVICE`, or correct server.public_url"),
+        Err(e) => {
+            bad(CHECK, e.to_string(), "start it with `muster up` or `muster run SERVICE`, or correct server.public_url")
+        }
     }
 }
 
@@ -133,10 +183,18 @@ fn agents(config: &Config) -> Vec<Finding> {
     let look = |(name, agent): (&String, &muster_runtime::config::Agent)| {
         let control = agent.bin_directory.join("pg_ctl");
         if !control.is_file() {
-            return bad(CHECK, format!("{name}: there is no {}", control.display()), format!("correct executor.agents.{name}.bin_directory"));
+            return bad(
+                CHECK,
+                format!("{name}: there is no {}", control.display()),
+                format!("correct executor.agents.{name}.bin_directory"),
+            );
         }
         if !agent.data_directory.is_dir() {
-            return bad(CHECK, format!("{name}: there is no {}", agent.data_directory.display()), format!("correct executor.agents.{name}.data_directory"));
+            return bad(
+                CHECK,
+                format!("{name}: there is no {}", agent.data_directory.display()),
+                format!("correct executor.agents.{name}.data_directory"),
+            );
         }
         good(CHECK, format!("{name} of tenant {}", agent.tenant))
     };
@@ -149,7 +207,11 @@ fn disk(config: &Config) -> Option<Finding> {
     let directory = config.local.enabled.then_some(&config.local.directory)?;
     let free = nix::sys::statvfs::statvfs(directory).map(|fs| fs.blocks_available() * fs.fragment_size());
     Some(match free {
-        Ok(free) if free < LEAST_FREE_BYTES => bad(CHECK, format!("{} MB free in {}", free / 1_000_000, directory.display()), "free some space: a full disk stops the event log"),
+        Ok(free) if free < LEAST_FREE_BYTES => bad(
+            CHECK,
+            format!("{} MB free in {}", free / 1_000_000, directory.display()),
+            "free some space: a full disk stops the event log",
+        ),
         Ok(free) => good(CHECK, format!("{} GB free", free / 1_000_000_000)),
         Err(e) => bad(CHECK, e.to_string(), "check local.directory"),
     })
@@ -168,6 +230,14 @@ fn print(findings: &[Finding], json: bool) -> Result<()> {
         }
     }
     let wrong = findings.iter().filter(|finding| !finding.good).count();
-    writeln!(out, "{}", if wrong == 0 { "nothing is wrong".to_owned() } else { format!("{wrong} of {} checks need attention", findings.len()) })?;
+    writeln!(
+        out,
+        "{}",
+        if wrong == 0 {
+            "nothing is wrong".to_owned()
+        } else {
+            format!("{wrong} of {} checks need attention", findings.len())
+        }
+    )?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 mod client;
 mod demo;
-mod doctor;
 mod docs;
+mod doctor;
 mod place;
 mod rebuild;
 mod run;

@@ -16,7 +16,8 @@ pub(crate) async fn rebuild(name: &str, config_file: Option<&Path>) -> Result<()
     };
     let config = Config::load(config_file, Profile::Production)?;
     let context = Context::connect(config, &services::schemas()).await?;
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{msg:20} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")?);
+    let bar = ProgressBar::new(0)
+        .with_style(ProgressStyle::with_template("{msg:20} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")?);
     muster_eventlog::rebuild(context.log, context.db, projection.clone(), |progress| {
         bar.set_message(format!("{} ({}/{})", progress.tenant, progress.tenant_number, progress.tenants));
         bar.set_length(progress.target);

@@ -7,7 +7,8 @@ use muster_eventlog::{Projection, Schema};
 use muster_runtime::{Context, Service};
 
 /// Every service, in the order of the picture in docs/ARCHITECTURE.md.
-pub(crate) const NAMES: [&str; 8] = ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
+pub(crate) const NAMES: [&str; 8] =
+    ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
 
 /// The tables of every service. Each process brings up all of them: they are few, and a process of one
 /// service may be the first that starts.

@@ -141,7 +141,8 @@ fn show_evidence(assessment: &Assessment, screen: &Screen) -> Result<(), CliErro
             let value = |value: Option<f64>| {
                 value.map_or_else(|| words::UNKNOWN.to_owned(), |value| format!("{value} {}", number.unit))
             };
-            screen.field("", format!("{} = {} (limit {})", number.name, value(number.value), value(number.limit)))?;
+            let limit = number.limit.map_or_else(String::new, |_| format!(" (limit {})", value(number.limit)));
+            screen.field("", format!("{} = {}{limit}", number.name, value(number.value)))?;
         }
     }
     screen.field("not received", words::bytes(assessment.not_received_bytes))?;

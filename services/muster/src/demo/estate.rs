@@ -78,7 +78,12 @@ impl Estate {
         let pair = |resource: &str, tier| -> Result<Pair> {
             let short = resource.trim_end_matches("-db");
             let node = |suffix: &str, site: &str| -> Result<Node> {
-                Ok(Node { name: format!("{short}-{suffix}"), site: site.into(), port: muster_local::free_port()?, down: false })
+                Ok(Node {
+                    name: format!("{short}-{suffix}"),
+                    site: site.into(),
+                    port: muster_local::free_port()?,
+                    down: false,
+                })
             };
             Ok(Pair { resource: resource.into(), tier, nodes: [node("a", PRIMARY_SITE)?, node("b", DR_SITE)?] })
         };
@@ -96,9 +101,10 @@ impl Estate {
 
     pub(crate) fn pair(&self, resource: &str) -> Result<&Pair> {
         let names = || self.pairs.iter().map(|pair| pair.resource.as_str()).collect::<Vec<_>>().join(", ");
-        self.pairs.iter().find(|pair| pair.resource == resource).with_context(|| {
-            format!("the demo has no resource '{resource}'; it has: {}", names())
-        })
+        self.pairs
+            .iter()
+            .find(|pair| pair.resource == resource)
+            .with_context(|| format!("the demo has no resource '{resource}'; it has: {}", names()))
     }
 
     pub(crate) fn node_directory(&self, node: &Node) -> PathBuf {
@@ -190,7 +196,8 @@ impl Estate {
         let mut primary = self.server(first).await?;
         primary.start().await?;
         primary.sql(&format!("CREATE DATABASE {DATABASE}")).await?;
-        primary.sql(&roles(accounts)).await?;
+        // Functions belong to a database: what may be called is granted where the executor connects.
+        primary.sql_in(DATABASE, &roles(accounts)).await?;
         primary.sql_in(DATABASE, &application_schema()).await?;
         let mut standby = PostgresServer::base_backup_from(&primary, self.options(second), &slot_name(second)).await?;
         standby.start().await?;
@@ -218,7 +225,9 @@ impl Estate {
         let mut found = Vec::new();
         for node in &pair.nodes {
             let server = self.server(node).await?;
-            if server.is_running() && server.sql("SELECT pg_is_in_recovery()").await.is_ok_and(|answer| answer.trim() == "f") {
+            if server.is_running()
+                && server.sql("SELECT pg_is_in_recovery()").await.is_ok_and(|answer| answer.trim() == "f")
+            {
                 found.push(node);
             }
         }

@@ -24,7 +24,10 @@ pub(crate) async fn cut(estate: &Estate, resource: &str) -> Result<String> {
     let server = server_of(estate, standby).await?;
     remember_link(estate, standby, &server).await?;
     point_standby(&server, CUT_CONNINFO).await?;
-    Ok(format!("{resource}: the replication link from {} to {} is cut; the loss window grows", primary.name, standby.name))
+    Ok(format!(
+        "{resource}: the replication link from {} to {} is cut; the loss window grows",
+        primary.name, standby.name
+    ))
 }
 
 /// SIGKILL for the primary and all its processes; it stays down.
@@ -79,12 +82,14 @@ pub(crate) async fn heal(estate: &mut Estate, resource: &str) -> Result<String> 
 /// What the application was told, against what the database holds.
 pub(crate) async fn rows(estate: &Estate, resource: &str) -> Result<RowCount> {
     let pair = estate.pair(resource)?;
-    let primary = estate.primary(pair).await?.with_context(|| format!("{resource} has no running primary to count on"))?;
+    let primary =
+        estate.primary(pair).await?.with_context(|| format!("{resource} has no running primary to count on"))?;
     // Acknowledgements first: a row acknowledged after that is not missed by the count.
     let acknowledged = Acknowledged::read(estate.directory(), resource)?;
     let held = server_of(estate, primary).await?.sql_in(DATABASE, "SELECT seq FROM orders").await?;
     let held: std::collections::HashSet<i64> = held.lines().filter_map(|line| line.trim().parse().ok()).collect();
-    let lost: Vec<(i64, i64)> = acknowledged.rows().iter().filter(|(seq, _)| !held.contains(seq)).map(|(s, at)| (*s, *at)).collect();
+    let lost: Vec<(i64, i64)> =
+        acknowledged.rows().iter().filter(|(seq, _)| !held.contains(seq)).map(|(s, at)| (*s, *at)).collect();
     Ok(RowCount {
         resource: resource.into(),
         counted_on: primary.name.clone(),
@@ -129,15 +134,15 @@ fn dead_primary<'a>(estate: &Estate, pair: &'a Pair) -> Result<&'a Node> {
     })
 }
 
-/// Streaming through its slot, asked of the primary a few times: a receiver needs a moment to connect.
+/// Whether the standby receives from this primary, asked of it a few times: a receiver needs a moment to connect.
 async fn streams(estate: &Estate, primary: &Node, standby: &Node) -> Result<bool> {
-    if !server_of(estate, standby).await?.is_running() {
+    let server = server_of(estate, standby).await?;
+    if !server.is_running() {
         return Ok(false);
     }
-    let server = server_of(estate, primary).await?;
     let question = format!(
-        "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE r.state = 'streaming' AND s.slot_name = '{}'",
-        super::estate::slot_name(standby)
+        "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming' AND sender_port = {}",
+        primary.port
     );
     for _ in 0..12 {
         if server.sql(&question).await?.trim() != "0" {

@@ -64,7 +64,10 @@ pub(crate) async fn run(command: DemoCommand, place: &Place, json: bool) -> Resu
 fn open(place: &Place) -> Result<Estate> {
     let directory = place.estate();
     if !directory.join("estate.json").is_file() {
-        anyhow::bail!("there is no demo estate in {}: start it with `muster up` (or name its place with --data)", directory.display());
+        anyhow::bail!(
+            "there is no demo estate in {}: start it with `muster up` (or name its place with --data)",
+            directory.display()
+        );
     }
     Estate::open(&directory)
 }

@@ -36,7 +36,8 @@ struct Inbox {
 
 /// Runs until SIGTERM or Ctrl-C. A second one on the same place leaves at once.
 pub(crate) async fn run(place: &Place) -> Result<()> {
-    let lock_file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(place.file(LOCK))?;
+    let lock_file =
+        fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(place.file(LOCK))?;
     let Ok(mut lock) = Flock::lock(lock_file, FlockArg::LockExclusiveNonblock) else {
         return Ok(());
     };
@@ -55,7 +56,12 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     let inbox = Arc::new(Inbox { file: place.file(WEBHOOKS), secret: webhook_secret(place)? });
     let receiver = Router::new().route("/hook", post(receive)).with_state(inbox);
     let until = stop.clone();
-    tasks.spawn(async move { axum::serve(listener, receiver).with_graceful_shutdown(until.cancelled_owned()).await.map_err(anyhow::Error::from) });
+    tasks.spawn(async move {
+        axum::serve(listener, receiver)
+            .with_graceful_shutdown(until.cancelled_owned())
+            .await
+            .map_err(anyhow::Error::from)
+    });
 
     let mail = start_mail(place).await?;
 
@@ -102,7 +108,10 @@ async fn start_mail(place: &Place) -> Result<Option<tokio::process::Child>> {
 
 /// A mail server whose world was killed still holds the port.
 fn stop_leftover_mail(place: &Place) {
-    let Some(pid) = fs::read_to_string(place.file("mail.pid")).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { return };
+    let Some(pid) = fs::read_to_string(place.file("mail.pid")).ok().and_then(|text| text.trim().parse::<i32>().ok())
+    else {
+        return;
+    };
     let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     if command.contains("aiosmtpd") {
         // Gone or going: either way the port is free soon.

@@ -37,7 +37,10 @@ impl Acknowledged {
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", file.display())),
         };
         // The last line may be half written by a killed writer: it was never relied on.
-        let rows = text.lines().filter_map(|line| line.split_once(',')).filter_map(|(seq, at)| Some((seq.parse().ok()?, at.parse().ok()?)));
+        let rows = text
+            .lines()
+            .filter_map(|line| line.split_once(','))
+            .filter_map(|(seq, at)| Some((seq.parse().ok()?, at.parse().ok()?)));
         Ok(Self { file, rows: rows.collect() })
     }
 
@@ -81,7 +84,8 @@ pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop
             connection = connect_to_primary(&pair, &password).await;
             if let Some(open) = connection.as_mut() {
                 // Rows whose outcome was never told may be there: numbers are not used twice.
-                let highest: Result<Option<i64>, _> = sqlx::query_scalar("SELECT max(seq) FROM orders").fetch_one(open).await;
+                let highest: Result<Option<i64>, _> =
+                    sqlx::query_scalar("SELECT max(seq) FROM orders").fetch_one(open).await;
                 next = next.max(highest.ok().flatten().unwrap_or(0) + 1);
             }
         }

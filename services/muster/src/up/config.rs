@@ -14,7 +14,13 @@ use crate::{
     place::Place,
 };
 
-pub(crate) fn local(place: &Place, stack: &stack::Stack, estate: &Estate, address: SocketAddr, file: Option<&Path>) -> Result<Config> {
+pub(crate) fn local(
+    place: &Place,
+    stack: &stack::Stack,
+    estate: &Estate,
+    address: SocketAddr,
+    file: Option<&Path>,
+) -> Result<Config> {
     let mut config = Config::load(file, Profile::Local)?;
     config.server.listen = address;
     config.server.public_url = format!("http://{address}");

@@ -99,14 +99,20 @@ async fn stop_everything(place: &Place, stack: &mut stack::Stack) -> Result<()> 
 /// One product on one place: two would share a store.
 fn lock(place: &Place) -> Result<Flock<std::fs::File>> {
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(place.file("up.lock"))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| anyhow::anyhow!("`muster up` is already running in {}; stop it first, or name another place with --data", place.root().display()))
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        anyhow::anyhow!(
+            "`muster up` is already running in {}; stop it first, or name another place with --data",
+            place.root().display()
+        )
+    })
 }
 
 async fn listen(place: &Place, wish: Option<u16>) -> Result<TcpListener> {
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     if let Some(port) = wish {
-        let listener = TcpListener::bind(at(port)).await.with_context(|| format!("port {port} cannot be used; choose another with --port"))?;
+        let listener = TcpListener::bind(at(port))
+            .await
+            .with_context(|| format!("port {port} cannot be used; choose another with --port"))?;
         place.port("http", Some(port))?;
         return Ok(listener);
     }

@@ -18,11 +18,28 @@ pub(crate) struct Who {
 pub(crate) const PEOPLE: &[Who] = &[
     Who { name: "vera", title: "Viewer", roles: &[(TENANT, RoleName::Viewer)] },
     Who { name: "olga", title: "Operator", roles: &[(TENANT, RoleName::Operator)] },
-    Who { name: "otto", title: "Operator and Approver-IT", roles: &[(TENANT, RoleName::Operator), (TENANT, RoleName::ApproverIt)] },
+    Who {
+        name: "otto",
+        title: "Operator and Approver-IT",
+        roles: &[(TENANT, RoleName::Operator), (TENANT, RoleName::ApproverIt)],
+    },
     Who { name: "ingo", title: "Approver-IT", roles: &[(TENANT, RoleName::ApproverIt)] },
     Who { name: "bea", title: "Approver-Business", roles: &[(TENANT, RoleName::ApproverBusiness)] },
-    Who { name: "ada", title: "Admin, also of the installation", roles: &[(TENANT, RoleName::Admin), (OTHER_TENANT, RoleName::Admin), (TenantId::OPERATING, RoleName::Admin)] },
-    Who { name: "gina", title: "everything at globex, nothing at acme", roles: &[(OTHER_TENANT, RoleName::Operator), (OTHER_TENANT, RoleName::ApproverIt), (OTHER_TENANT, RoleName::ApproverBusiness), (OTHER_TENANT, RoleName::Admin)] },
+    Who {
+        name: "ada",
+        title: "Admin, also of the installation",
+        roles: &[(TENANT, RoleName::Admin), (OTHER_TENANT, RoleName::Admin), (TenantId::OPERATING, RoleName::Admin)],
+    },
+    Who {
+        name: "gina",
+        title: "everything at globex, nothing at acme",
+        roles: &[
+            (OTHER_TENANT, RoleName::Operator),
+            (OTHER_TENANT, RoleName::ApproverIt),
+            (OTHER_TENANT, RoleName::ApproverBusiness),
+            (OTHER_TENANT, RoleName::Admin),
+        ],
+    },
 ];
 
 pub(crate) fn people() -> Vec<Person> {

@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn seed(context: &Context, place: &Place, estate: &Estate) -> Result<()> {
     let url = &context.config.server.public_url;
-    let token = patiently(|| crate::client::login::token_as(url, ADMIN)).await.context("the local login does not work")?;
+    let token =
+        patiently(|| crate::client::login::token_as(url, ADMIN)).await.context("the local login does not work")?;
     let channel = Channel::from_shared(url.clone())?.connect_lazy();
     world::webhook_secret(place)?;
     apply(&channel, &token, TenantId::OPERATING, &tenants()).await?;
@@ -36,7 +37,8 @@ pub(crate) async fn seed(context: &Context, place: &Place, estate: &Estate) -> R
 async fn apply(channel: &Channel, token: &str, tenant: &str, manifest: &str) -> Result<()> {
     let started = Instant::now();
     loop {
-        let mut request = Request::new(ApplyRequest { tenant: tenant.into(), manifest: manifest.into(), ..ApplyRequest::default() });
+        let mut request =
+            Request::new(ApplyRequest { tenant: tenant.into(), manifest: manifest.into(), ..ApplyRequest::default() });
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
         match PlannerServiceClient::new(channel.clone()).apply(request).await {
             Ok(_) => return Ok(()),
@@ -60,7 +62,9 @@ async fn patiently<T, Fut: Future<Output = Result<T>>>(attempt: impl Fn() -> Fut
 
 fn tenants() -> String {
     [(TENANT, "ACME Trading"), (OTHER_TENANT, "Globex")]
-        .map(|(name, title)| format!("kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{displayName: {title}, region: eu-central}}\n"))
+        .map(|(name, title)| {
+            format!("kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{displayName: {title}, region: eu-central}}\n")
+        })
         .join("---\n")
 }
 
@@ -90,7 +94,12 @@ fn resource(pair: &Pair) -> String {
     let nodes: String = pair
         .nodes
         .iter()
-        .map(|node| format!("      - {{name: {0}, site: {1}, host: 127.0.0.1, port: {2}, agent: {0}}}\n", node.name, node.site, node.port))
+        .map(|node| {
+            format!(
+                "      - {{name: {0}, site: {1}, host: 127.0.0.1, port: {2}, agent: {0}}}\n",
+                node.name, node.site, node.port
+            )
+        })
         .collect();
     let (rpo, title) = if pair.tier == 1 { ("10s", "Orders of the web shop") } else { ("30s", "Invoices") };
     format!(

@@ -52,7 +52,8 @@ async fn start_nats(place: &Place) -> Result<NatsServer> {
 }
 
 async fn start_postgres(place: &Place) -> Result<PostgresServer> {
-    let mut options = PostgresOptions::new(place.postgres()).port(place.port("postgres", None)?).setting("max_connections", "100");
+    let mut options =
+        PostgresOptions::new(place.postgres()).port(place.port("postgres", None)?).setting("max_connections", "100");
     options.hba = vec!["host all postgres 127.0.0.1/32 trust".into(), "host all all 127.0.0.1/32 scram-sha-256".into()];
     let mut server = PostgresServer::init(options).await.context("PostgreSQL cannot be set up")?;
     server.start().await.context("PostgreSQL cannot start")?;
@@ -60,7 +61,9 @@ async fn start_postgres(place: &Place) -> Result<PostgresServer> {
         server.sql(&format!("CREATE DATABASE {DATABASE}")).await?;
     }
     Database::prepare(&server.url(server.superuser(), DATABASE)).await?;
-    for (role, name) in [(muster_eventlog::db::OWNER_ROLE, "postgres-owner"), (muster_eventlog::db::SERVICE_ROLE, "postgres")] {
+    for (role, name) in
+        [(muster_eventlog::db::OWNER_ROLE, "postgres-owner"), (muster_eventlog::db::SERVICE_ROLE, "postgres")]
+    {
         let password = place.secret("_system", name, random_password)?;
         server.sql(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await?;
     }

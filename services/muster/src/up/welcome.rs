@@ -19,7 +19,10 @@ pub(crate) fn print(context: &Context, place: &Place) -> Result<()> {
         writeln!(out, "  {:<5} {}", who.name, who.title)?;
     }
     if world::mail_server().is_none() {
-        writeln!(out, "\nNo mail server: e-mail is skipped because aiosmtpd is not installed (`scripts/setup` fetches it).")?;
+        writeln!(
+            out,
+            "\nNo mail server: e-mail is skipped because aiosmtpd is not installed (`scripts/setup` fetches it)."
+        )?;
     }
     writeln!(
         out,
