@@ -26,8 +26,9 @@ use crate::support::{
 const SOON: Duration = Duration::from_secs(30);
 const TENANTS: [&str; 2] = ["acme", "globex"];
 
-/// Kills of each kind of process.
+/// Kills of each process at least, and events noted by then: a slow machine takes more kills.
 const KILLS: u32 = 12;
+const EVENTS: usize = 500;
 const WRITERS: [&str; 2] = ["writer-0", "writer-1"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,7 +41,10 @@ async fn killed_at_any_instant_nothing_is_lost_and_nothing_doubled() {
     let (nats_url, postgres_url, file) = (nats.url(), service_url(&postgres), acknowledged.display().to_string());
     let settings = [("TEST_NATS", nats_url.as_str()), ("TEST_POSTGRES", postgres_url.as_str()), ("TEST_FILE", &file)];
     let spawn = |role: &'static str| move || child::spawn("projections::child", role, &settings);
-    let enough = |kills| async move { kills >= KILLS };
+    let enough = |kills| {
+        let noted = std::fs::read_to_string(&acknowledged).unwrap_or_default().lines().count();
+        async move { kills >= KILLS && noted >= EVENTS }
+    };
     // Two that project the same tenants without asking each other, and one that appends.
     let life = Duration::from_millis(700);
     tokio::join!(
@@ -54,7 +58,6 @@ async fn killed_at_any_instant_nothing_is_lost_and_nothing_doubled() {
 
     // While a rebuild is killed again and again, the projection goes on beside it.
     let before = [rows(&db, &tenant("acme")).await, rows(&db, &tenant("globex")).await];
-    assert!(before.iter().all(|rows| rows.len() > 100), "the processes must have had time to do something");
     let kills =
         child::kill_until(spawn("rebuild"), Duration::from_millis(150), |kills| async move { kills >= 4 }).await;
     assert_eq!(kills, 4);
@@ -116,7 +119,6 @@ async fn every_acknowledged_event_is_in_the_log_once(log: &EventLog, file: &Path
     assert_eq!(unique.len(), in_log.len(), "an event is in the log twice");
     let lost: Vec<_> = noted.lines().filter(|line| !unique.contains(line)).collect();
     assert_eq!(lost, Vec::<&str>::new(), "acknowledged and not in the log");
-    assert!(noted.lines().count() > 100, "the processes must have had time to do something");
 }
 
 async fn the_tables_are_the_log(log: &EventLog, db: &Database) {
