@@ -7,7 +7,7 @@ use muster_domain::pb::{
 
 use crate::world::{PHRASE, RESOURCE, World, code};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tier_1_takes_it_and_business_and_the_phrase_and_every_refused_attempt_is_kept() {
     let world = World::start().await;
     // The operator also belongs to the approvers: for the own request that counts for nothing.
@@ -68,7 +68,7 @@ async fn tier_1_takes_it_and_business_and_the_phrase_and_every_refused_attempt_i
     assert_eq!(kept, expected.map(|(code, method)| (code.to_owned(), method.to_owned())));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_no_ends_it_and_so_does_taking_it_back() {
     let world = World::start().await;
     let opened = world.olga().open("").await.unwrap();
@@ -102,7 +102,7 @@ async fn a_no_ends_it_and_so_does_taking_it_back() {
     assert_eq!(kept, ["REQUEST_CLOSED", "NOT_THE_REQUESTER"], "an empty reason is a slip and no attempt");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_command_twice_is_one_decision() {
     let world = World::start().await;
     let opened = world.olga().open("").await.unwrap();
@@ -116,7 +116,7 @@ async fn the_same_command_twice_is_one_decision() {
     assert_eq!(ingo.approve(&other.request_id, "click-1").await.unwrap().approvals.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_tenants_people_see_and_decide_nothing() {
     let world = World::start().await;
     let opened = world.olga().open("").await.unwrap();

@@ -7,7 +7,7 @@ use muster_domain::pb::{
 
 use crate::world::{PHRASE, World, code, eventually, seconds};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approved_request_that_nobody_starts_lapses_by_its_timer() {
     let world = World::start().await;
     let rule = ApprovalRule { expires_after: seconds(2), ..Default::default() };

@@ -14,7 +14,7 @@ use muster_eventlog::db::assert_row_level_security;
 
 use crate::world::{PHRASE, RESOURCE, World, acme, code, meta};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_are_filtered_paged_and_newest_first() {
     let world = World::start().await;
     let olga = world.olga();
@@ -58,7 +58,7 @@ async fn lists_are_filtered_paged_and_newest_first() {
     assert_eq!(code(olga.list(foreign).await), "PAGE_TOKEN_INVALID");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_execution_shows_in_the_request_and_a_rebuild_gives_the_same() {
     let world = World::start().await;
     let olga = world.olga();

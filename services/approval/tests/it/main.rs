@@ -1,4 +1,7 @@
 //! The service behind its gRPC API, with a real log, a real database and real tokens.
+//!
+//! More than one thread: the servers are stopped while connections to them are still being opened, and a connection
+//! that nobody goes on with would hold PostgreSQL's end for a minute.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
 
 mod deciding;

@@ -8,7 +8,7 @@ use muster_domain::pb::{
 
 use crate::world::{World, code, seconds};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_key_of_the_same_person_is_the_same_request() {
     let world = World::start().await;
     let first = world.olga().open("key-1").await.unwrap();
@@ -18,7 +18,7 @@ async fn the_same_key_of_the_same_person_is_the_same_request() {
     assert_ne!(first.request_id, world.person("otto", &["operator"]).open("key-1").await.unwrap().request_id);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_counts_from_the_moment_it_is_declared() {
     let world = World::start().await;
     world.declare_resource(Tier::Tier2).await;
@@ -44,7 +44,7 @@ async fn a_policy_counts_from_the_moment_it_is_declared() {
     assert_eq!(code(world.olga().open_with(|ask| ask.ticket.clear(), "").await), "FIELD_INVALID");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slips_are_refused_by_field_and_are_no_attempts_against_a_rule() {
     let world = World::start().await;
     let olga = world.olga();

@@ -8,7 +8,7 @@ use muster_domain::{
 
 use crate::world::{PHRASE, RESOURCE, World, acme, code, meta};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resource_that_another_run_holds_is_not_started() {
     let world = World::start().await;
     let approved = world.approved().await;
@@ -29,7 +29,7 @@ async fn a_resource_that_another_run_holds_is_not_started() {
     assert_eq!(olga.start(&approved.request_id, PHRASE).await.unwrap().state(), RequestState::Confirmed);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_approved_is_what_is_started() {
     let world = World::start().await;
     let approved = world.approved().await;
