@@ -70,12 +70,15 @@ impl TimerHandler for Silence {
         let key = ResourceKey { tenant: timer.tenant, resource: timer.key };
         let monitor = &self.0;
         let all = read::known(&monitor.ctx.db, &key.tenant, Some(&key.resource)).await.map_err(|e| failed(&e))?;
-        let Some(known) = all.into_values().next() else {
-            // Retired, or declared a moment ago; whoever declares it anew is guarded anew.
-            return Ok(());
-        };
         let freshness = &monitor.freshness;
         let now = freshness.clock.now();
+        let Some(known) = all.into_values().next() else {
+            // Retired: the guard ends. Declared, and not in the tables yet: it goes on.
+            if let Some(declared) = monitor.inventory.declaration(&key) {
+                freshness.guard(key, &declared.limits);
+            }
+            return Ok(());
+        };
         let sight = Sight::of(&known, freshness.started_at, now);
         if let Some(inputs) = inputs(&key, &known, sight, now) {
             monitor.recorder.record(&key, &inputs).await.map_err(|e| failed(&e))?;

@@ -114,3 +114,105 @@ pub(crate) fn rank(view: &ReadinessView) -> (Reverse<u8>, i32, String) {
     let tier = if view.tier == 0 { i32::MAX } else { view.tier };
     (Reverse(severity(status)), tier, view.resource.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use muster_domain::pb::common::v1::{Reason, Tier};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_760_000_000 + seconds).unwrap()
+    }
+
+    fn judged(status: Status, code: &str, seconds: i64) -> Assessment {
+        let reason = Reason { code: code.into(), ..Default::default() };
+        Assessment {
+            status: status.into(),
+            reasons: vec![reason],
+            observed_at: Some(to_pb(at(seconds))),
+            ..Default::default()
+        }
+    }
+
+    /// Tier 1: stale after 10 s, lost after 30 s.
+    fn known(recorded: Option<Status>, latest: Option<(Status, i64)>) -> Known {
+        Known {
+            tenant: "acme".into(),
+            name: "orders-db".into(),
+            spec: ResourceSpec::default(),
+            limits: Limits::built_in(Tier::Tier1),
+            version: 1,
+            recorded: recorded.map(|status| Recorded { status, since_ms: 0, assessment: judged(status, "RPO_OK", 0) }),
+            latest: latest.map(|(status, seconds)| Latest {
+                seen_at_ms: at(seconds).as_millisecond(),
+                assessment: judged(status, "RPO_OK", seconds),
+                last_known_good: Some(judged(Status::Green, "RPO_OK", seconds)),
+                active_site: "east".into(),
+            }),
+            open_alerts: vec![],
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_the_worst_of_what_is_recorded_what_is_seen_and_how_old_it_is() {
+        use Status::{Green, Red, Unknown, Yellow};
+        // recorded, newest judgement made at second 0, asked at second, shown
+        let table = [
+            (None, None, 0, Unknown, "NEVER_OBSERVED"),
+            (Some(Green), Some(Green), 1, Green, "RPO_OK"),
+            (Some(Green), Some(Green), 11, Yellow, "OBSERVATION_STALE"),
+            (Some(Green), Some(Green), 31, Unknown, "SIGHT_LOST"),
+            // Nothing was written to the tables but the log's own record.
+            (Some(Green), None, 5, Green, "RPO_OK"),
+            (Some(Green), None, 31, Unknown, "SIGHT_LOST"),
+            // Worse than recorded shows at once, better only when it is recorded.
+            (Some(Green), Some(Red), 1, Red, "RPO_OK"),
+            (Some(Red), Some(Green), 1, Red, "STATUS_HELD"),
+            (Some(Red), Some(Green), 3600, Red, "STATUS_HELD"),
+            // A clock that went back an hour.
+            (Some(Green), Some(Green), -3600, Yellow, "CLOCK_AHEAD"),
+        ];
+        for (recorded, newest, asked, status, first) in table {
+            let shown = known(recorded, newest.map(|status| (status, 0))).assessment(at(asked));
+            let case = format!("{recorded:?} {newest:?} {asked}");
+            assert_eq!((shown.status(), shown.reasons[0].code.as_str()), (status, first), "{case}");
+        }
+    }
+
+    #[test]
+    fn the_last_known_good_and_no_place_are_shown_when_sight_is_lost() {
+        let seen = known(Some(Status::Green), Some((Status::Green, 0))).view(at(2));
+        assert_eq!(
+            (seen.active_site.as_str(), seen.last_known_good.is_none(), seen.freshness.unwrap().seconds),
+            ("east", true, 2)
+        );
+        let lost = known(Some(Status::Green), Some((Status::Green, 0))).view(at(60));
+        assert_eq!(
+            (lost.active_site.as_str(), lost.last_known_good.is_some(), lost.freshness.unwrap().seconds),
+            ("", true, 60)
+        );
+    }
+
+    #[test]
+    fn worst_first_then_the_most_critical_tier_then_the_name() {
+        let view = |name: &str, status: Status, tier: Tier| ReadinessView {
+            resource: name.into(),
+            tier: tier.into(),
+            assessment: Some(judged(status, "RPO_OK", 0)),
+            ..Default::default()
+        };
+        let mut views = [
+            view("b", Status::Green, Tier::Tier1),
+            view("a", Status::Green, Tier::Tier1),
+            view("c", Status::Yellow, Tier::Tier2),
+            view("d", Status::Yellow, Tier::Tier1),
+            view("e", Status::Unknown, Tier::Unspecified),
+            view("f", Status::Red, Tier::Tier3),
+        ];
+        views.sort_by_cached_key(rank);
+        let names: String = views.iter().map(|v| v.resource.as_str()).collect();
+        assert_eq!(names, "fedcab");
+    }
+}

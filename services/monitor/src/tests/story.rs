@@ -12,6 +12,7 @@ use super::world::{World, eventually, lsn, nothing, severed, spec};
 use crate::{
     projection::ReadinessTables,
     read,
+    stream::Hub,
     trend::{self, Range},
 };
 
@@ -149,6 +150,37 @@ async fn a_retired_resource_is_not_shown_and_leaves_no_alert() {
         .unwrap()
         .version;
     assert_eq!(after, version);
+    monitor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_gets_the_fleet_and_then_each_change() {
+    let world = World::new().await;
+    world.declare("orders-db", spec(60)).await;
+    world.declare("billing-db", spec(60)).await;
+    let monitor = world.run().await;
+    eventually("both are known", || async {
+        world.view("orders-db").await.is_some() && world.view("billing-db").await.is_some()
+    })
+    .await;
+    let context = world.context();
+    let hub = Hub::new(context.db.clone(), context.clock.clone(), context.shutdown.clone());
+    let mut watcher = hub.watch(&world.tenant).unwrap();
+    let first = watcher.recv().await.unwrap().unwrap();
+    assert_eq!(first.resources.len(), 2);
+    let mut seen = Vec::new();
+    while !seen.contains(&("orders-db".to_owned(), Status::Green)) {
+        world.see("orders-db", nothing).await;
+        let news = tokio::time::timeout(Duration::from_millis(1500), watcher.recv()).await;
+        let Ok(news) = news else { continue };
+        let views = news.unwrap().unwrap().resources;
+        seen.extend(views.into_iter().map(|view| (view.resource, view.assessment.unwrap().status())));
+        assert!(seen.len() < 100, "{seen:?}");
+    }
+    // Nobody of another tenant sees anything of it.
+    let mut other = hub.watch(&"globex".parse().unwrap()).unwrap();
+    assert_eq!(other.recv().await.unwrap().unwrap().resources.len(), 0);
+    context.shutdown.cancel();
     monitor.stop().await;
 }
 

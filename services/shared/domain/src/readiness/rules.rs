@@ -105,6 +105,12 @@ pub fn status_word(status: Status) -> &'static str {
     }
 }
 
+/// The same judgement, told to people who hear of one alert: what the alert is about comes first.
+pub fn told_for(mut assessment: Assessment, kind: AlertKind) -> Assessment {
+    assessment.reasons.sort_by_key(|r| Code::by_name(&r.code).and_then(Code::alert) != Some(kind));
+    assessment
+}
+
 /// The codes of an assessment, as far as this version knows them.
 pub fn codes(assessment: &Assessment) -> impl Iterator<Item = Code> {
     assessment.reasons.iter().filter_map(|r| Code::by_name(&r.code))
@@ -238,7 +244,10 @@ fn loss(r: &Replication, age: SignedDuration, now: Timestamp) -> LossStatement {
     let Ok(caught_up_to) = now.saturating_sub(ago.saturating_add(age)) else {
         return statement::unknown("the time of the newest position cannot be told");
     };
-    statement::bounded(caught_up_to, now, r.missing_bytes, loss_limits(r))
+    // "0 bytes" as of an hour ago would read as proof: of a primary that is not seen, nothing is known to be nothing.
+    let primary_seen = r.primary.is_some();
+    let missing_bytes = r.missing_bytes.filter(|bytes| *bytes > 0 || primary_seen);
+    statement::bounded(caught_up_to, now, missing_bytes, loss_limits(r))
 }
 
 fn loss_limits(r: &Replication) -> Vec<String> {

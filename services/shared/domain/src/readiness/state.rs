@@ -158,7 +158,7 @@ fn opened(state: &Readiness, inputs: &Inputs, condition: &Condition, now: Timest
         resource: inputs.resource.clone(),
         kind: condition.kind.into(),
         severity: alert_severity(condition.kind, inputs.tier).into(),
-        assessment: Some(inputs.assessment.clone()),
+        assessment: Some(rules::told_for(inputs.assessment.clone(), condition.kind)),
         condition_since: condition.since.map(to_pb),
         thresholds: Some(inputs.limits.to_pb()),
         tier: inputs.tier.into(),
@@ -177,7 +177,7 @@ fn updated(alert: &OpenAlert, inputs: &Inputs) -> Option<Event> {
         resource: inputs.resource.clone(),
         kind: alert.kind.into(),
         severity: severity.into(),
-        assessment: Some(inputs.assessment.clone()),
+        assessment: Some(rules::told_for(inputs.assessment.clone(), alert.kind)),
         tier: inputs.tier.into(),
         environment: inputs.environment.into(),
     }))

@@ -29,6 +29,7 @@ fn a_severed_standby_of_tier_1_is_red_and_told_within_five_seconds_of_the_breach
     assert_eq!(from_pb(alert.due_at.as_ref()).unwrap(), at(31.9));
     assert!(at(time).duration_since(breached_at) <= secs(5.0));
     assert_eq!(alert.tier(), Tier::Tier1);
+    assert_eq!(alert.assessment.unwrap().reasons[0].code, "RPO_BREACH", "what the alert is about comes first");
 }
 
 #[test]

@@ -323,6 +323,22 @@ fn a_standby_that_was_restarted_holds_what_it_replayed() {
 }
 
 #[test]
+fn a_dead_primary_leaves_a_window_and_no_number_of_bytes_that_reads_as_proof() {
+    let mut story = Story::new();
+    story.healthy_until(0.0, 20.0);
+    story.looks(22.0, 40.0, |p| {
+        p.a = Err(ErrorClass::Unreachable);
+        p.severed_at(20.0);
+    });
+    let loss = story.assessment(40.0).loss.unwrap();
+    assert_eq!(loss.missing_bytes, None);
+    assert_eq!(
+        loss.text,
+        "Caught up to 2025-10-09T08:53:39Z; potential loss window up to 20 s; distance in bytes not known."
+    );
+}
+
+#[test]
 fn after_a_promotion_nothing_of_the_old_line_counts() {
     let mut story = Story::new();
     story.healthy_until(0.0, 20.0);
