@@ -19,6 +19,8 @@ use super::{
 const REDRAW: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Muster speaks of each resource every 5 s. One it has been silent about for longer may be anything by now.
+const SILENT_AFTER: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
@@ -112,7 +114,7 @@ impl Fleet {
     }
 
     fn redraw(&self, session: &Session, screen: &Screen) -> Result<(), CliError> {
-        if !screen.is_terminal() {
+        if !screen.is_terminal() || (self.resources.is_empty() && self.lost.is_none()) {
             return Ok(());
         }
         // Home, and clear below: less flicker than clearing first.
@@ -132,7 +134,7 @@ impl Fleet {
         }
         let views = self.resources.values().map(|(view, heard)| (view, heard.elapsed()));
         let mut sorted: Vec<_> = views.collect();
-        sorted.sort_by_key(|(view, _)| (urgency(view), view.resource.clone()));
+        sorted.sort_by_key(|(view, since_heard)| (urgency(status_of(view, *since_heard)), view.resource.clone()));
         let mut table = heading();
         for (view, since_heard) in sorted {
             add(&mut table, view, since_heard, session.clock.now());
@@ -142,8 +144,8 @@ impl Fleet {
 }
 
 /// Worst first; within it by name.
-fn urgency(view: &ReadinessView) -> u8 {
-    match status_of(view) {
+fn urgency(status: Status) -> u8 {
+    match status {
         Status::Red => 0,
         Status::Unknown | Status::Unspecified => 1,
         Status::Yellow => 2,
@@ -151,8 +153,19 @@ fn urgency(view: &ReadinessView) -> u8 {
     }
 }
 
-fn status_of(view: &ReadinessView) -> Status {
+fn status_of(view: &ReadinessView, since_heard: Duration) -> Status {
+    if since_heard > SILENT_AFTER {
+        return Status::Unknown;
+    }
     view.assessment.as_ref().map_or(Status::Unknown, |assessment| assessment.status())
+}
+
+fn why(view: &ReadinessView, since_heard: Duration) -> String {
+    if since_heard > SILENT_AFTER {
+        return format!("nothing heard of it for {} s: lost sight, or taken out of use", since_heard.as_secs());
+    }
+    let reasons = view.assessment.as_ref().map(|assessment| assessment.reasons.as_slice()).unwrap_or_default();
+    reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn fleet_table<'v>(
@@ -188,7 +201,7 @@ fn add(table: &mut Table, view: &ReadinessView, since_heard: Duration, now: Time
         age.map_or_else(|| words::UNKNOWN.to_owned(), |age| format!("{} ago", humane(age.saturating_add(heard))));
     let since = words::ago(view.status_since.as_ref(), now);
     table.row([
-        words::status(status_of(view)),
+        words::status(status_of(view, since_heard)),
         view.resource.as_str().into(),
         words::tier(view.tier()).into(),
         words::environment(view.environment()).into(),
@@ -197,7 +210,7 @@ fn add(table: &mut Table, view: &ReadinessView, since_heard: Duration, now: Time
         words::duration(view.rpo_target.as_ref()).into(),
         observed.into(),
         since.into(),
-        assessment.reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ").into(),
+        why(view, since_heard).into(),
     ]);
 }
 
@@ -231,6 +244,9 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[2].starts_with("? UNKNOWN") && lines[2].contains("unknown"), "{lines:?}");
-        assert!(urgency(&unseen) < urgency(&judged));
+        let old = fleet_table([&judged].into_iter(), Duration::from_secs(21), now)
+            .render(&Screen::remembering(Format::Table));
+        assert!(old[1].starts_with("? UNKNOWN") && !old[1].contains("GREEN"), "an old green is not a green: {old:?}");
+        assert!(urgency(Status::Red) < urgency(Status::Unknown) && urgency(Status::Unknown) < urgency(Status::Green));
     }
 }
