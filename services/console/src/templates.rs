@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use minijinja::{Environment, Value};
+use muster_domain::{access::role_name, pb::common::v1::Role};
 use muster_runtime::Clock;
 
 pub(crate) struct Templates {
@@ -28,6 +29,7 @@ impl Templates {
         environment.add_filter("time", time);
         environment.add_filter("word", word);
         environment.add_filter("bytes", bytes);
+        environment.add_filter("role", role);
         environment.add_function("now", move || clock.now().to_string());
         Ok(Self { environment })
     }
@@ -59,6 +61,12 @@ fn word(value: Value, prefix: String) -> String {
     let text = value.as_str().unwrap_or_default();
     let bare = text.strip_prefix(&format!("{prefix}_")).unwrap_or(text);
     if bare.is_empty() { "unknown".into() } else { bare.to_lowercase().replace('_', " ") }
+}
+
+/// "ROLE_APPROVER_IT" as "Approver-IT".
+fn role(value: Value) -> String {
+    let role = value.as_str().and_then(Role::from_str_name).unwrap_or_default();
+    role_name(role).to_owned()
 }
 
 /// 64-bit numbers are strings in proto3 JSON.
