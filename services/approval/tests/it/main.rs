@@ -9,5 +9,6 @@ mod expiry;
 mod issuer;
 mod listing;
 mod opening;
+mod refusals;
 mod starting;
 mod world;
