@@ -15,6 +15,11 @@
 //! | a timer fires although everybody was away, and says how late | the server's schedules ([`timers`]) |
 //! | a tenant's rows are seen in the tenant's transactions only | row-level security, forced ([`db`]) |
 //!
+//! What a service's user may do on the NATS servers, and no more: publish to `rec.>`, `obs.>`, `timer.>` and
+//! `$KV.LEASES.>`; `$JS.API.INFO`, `$JS.API.STREAM.{INFO,MSG.GET}.>`, `$JS.API.DIRECT.GET.>`,
+//! `$JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.>`, `$JS.ACK.>`; subscribe to `_INBOX_<user>.>`. Who registers tenants
+//! also publishes to `control.>` and may `$JS.API.STREAM.CREATE.>`.
+//!
 //! Architecture Invariant: nothing here updates, purges or deletes a stream, or a message of one. The services have no
 //! permission to, so code that needs it cannot work.
 

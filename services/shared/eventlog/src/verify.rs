@@ -5,10 +5,18 @@ use std::fmt;
 use async_nats::jetstream::stream::Config;
 use serde_json::Value;
 
-use crate::{EventLog, error::LogError, names::OBSERVATION_SHARDS};
+use crate::{
+    EventLog,
+    error::LogError,
+    names::OBSERVATION_SHARDS,
+    retry::{PATIENCE, Patience},
+};
 
 /// The first with atomic batch publish and message schedules.
 pub const OLDEST_SERVER: &str = "2.12.0";
+
+/// The JetStream API level of that version. In a cluster the lowest member's counts.
+const OLDEST_API_LEVEL: u64 = 2;
 
 /// The settings that a guarantee hangs on. Others (description, placement, compression) may differ.
 const COMPARED: &[&str] = &[
@@ -66,7 +74,7 @@ pub struct Verified {
 }
 
 impl EventLog {
-    /// Compares the server's version, every stream's configuration, and whether a tenant's log has lost entries.
+    /// Compares the server's version and API level, every stream's configuration, and whether a tenant's log has lost entries.
     pub async fn verify(&self) -> Result<Verified, LogError> {
         let server_version = self.server_version();
         let mut differences = Vec::new();
@@ -78,6 +86,12 @@ impl EventLog {
                 expected,
                 found: server_version.clone(),
             });
+        }
+        let level = self.api_level().await?;
+        if level < OLDEST_API_LEVEL {
+            let expected = format!("{OLDEST_API_LEVEL} or higher");
+            let setting = "JetStream API level".to_owned();
+            differences.push(Difference { of: "server".to_owned(), setting, expected, found: level.to_string() });
         }
         let mut configs = vec![self.control_config(), self.timer_config(), self.lease_config()];
         configs.extend((0..OBSERVATION_SHARDS).map(|shard| self.observation_config(shard)));
@@ -92,6 +106,24 @@ impl EventLog {
             }
         }
         Ok(Verified { server_version, streams: configs.len(), differences })
+    }
+
+    async fn api_level(&self) -> Result<u64, LogError> {
+        let mut patience = Patience::new(PATIENCE);
+        loop {
+            match self.jetstream().query_account().await {
+                Ok(account) => return Ok(account.requests.level as u64),
+                Err(_) if patience.pause().await => {}
+                Err(error) => {
+                    let last = error.to_string();
+                    return Err(LogError::Unavailable {
+                        doing: "asking for the API level",
+                        tried_for: patience.waited(),
+                        last,
+                    });
+                }
+            }
+        }
     }
 
     /// How one stream differs from what it must be.

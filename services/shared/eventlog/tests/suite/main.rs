@@ -4,6 +4,7 @@
 
 mod background;
 mod contract;
+mod permissions;
 mod projections;
 mod reactors;
 mod support;
