@@ -200,13 +200,14 @@ fn add(table: &mut Table, view: &ReadinessView, since_heard: Duration, now: Time
     let observed =
         age.map_or_else(|| words::UNKNOWN.to_owned(), |age| format!("{} ago", humane(age.saturating_add(heard))));
     let since = words::ago(view.status_since.as_ref(), now);
+    let silent = since_heard > SILENT_AFTER;
     table.row([
         words::status(status_of(view, since_heard)),
         view.resource.as_str().into(),
         words::tier(view.tier()).into(),
         words::environment(view.environment()).into(),
-        words::or_dash(&view.active_site).into(),
-        words::duration(assessment.rpo_now.as_ref()).into(),
+        words::or_dash(if silent { "" } else { &view.active_site }).into(),
+        words::duration(assessment.rpo_now.as_ref().filter(|_| !silent)).into(),
         words::duration(view.rpo_target.as_ref()).into(),
         observed.into(),
         since.into(),
@@ -246,7 +247,10 @@ mod tests {
         assert!(lines[2].starts_with("? UNKNOWN") && lines[2].contains("unknown"), "{lines:?}");
         let old = fleet_table([&judged].into_iter(), Duration::from_secs(21), now)
             .render(&Screen::remembering(Format::Table));
-        assert!(old[1].starts_with("? UNKNOWN") && !old[1].contains("GREEN"), "an old green is not a green: {old:?}");
+        assert!(
+            old[1].starts_with("? UNKNOWN") && !old[1].contains("GREEN") && !old[1].contains(" 2 s "),
+            "an old green is not a green: {old:?}"
+        );
         assert!(urgency(Status::Red) < urgency(Status::Unknown) && urgency(Status::Unknown) < urgency(Status::Green));
     }
 }
