@@ -13,6 +13,7 @@
 
 pub mod code;
 pub mod knowledge;
+mod loss;
 pub mod postgresql;
 pub mod replication;
 pub mod rules;

@@ -7,13 +7,11 @@ use super::code::{Code, Finding};
 use super::knowledge::CLOCK_TOLERANCE;
 use super::replication::{Link, Replication, Role, Side};
 use super::thresholds::Limits;
-use super::{severity, worse};
-use crate::pb::common::v1::{LossCertainty, LossStatement, Reason};
+use super::{loss, severity, worse};
+use crate::pb::common::v1::Reason;
 use crate::pb::readiness::v1::{AlertKind, Assessment, Status};
 use crate::statement;
-use crate::time::{duration_from_pb, duration_to_pb, from_pb, humane, to_pb};
-
-const HEARTBEAT_LIMIT: &str = "Positions and heartbeats bound the time that can be missing; they do not prove that everything before it is usable.";
+use crate::time::{duration_to_pb, from_pb, humane, to_pb};
 
 /// Judges the newest look as of `now`. `age` is how old that look is by the monitor's clock.
 pub fn assess(replication: &Replication, age: SignedDuration, limits: &Limits, now: Timestamp) -> Assessment {
@@ -38,7 +36,7 @@ pub fn assess(replication: &Replication, age: SignedDuration, limits: &Limits, n
         not_applied_bytes: replication.not_applied_bytes,
         primary: replication.primary.clone(),
         standby: replication.standby.clone(),
-        loss: Some(loss(replication, age, now)),
+        loss: Some(loss::statement(replication, age, now)),
         observed_at: Some(to_pb(replication.observed_at)),
     }
 }
@@ -76,7 +74,7 @@ pub fn degrade(mut assessment: Assessment, limits: &Limits, now: Timestamp) -> A
         all.append(&mut assessment.reasons);
         assessment.reasons = sorted(all);
     }
-    assessment.loss = assessment.loss.map(|l| grow(l, now));
+    assessment.loss = assessment.loss.map(|l| loss::grow(l, now));
     assessment
 }
 
@@ -230,55 +228,6 @@ fn stale(age: SignedDuration, limits: &Limits) -> Option<Finding> {
         Some(limit.as_secs_f64()),
         "s",
     ))
-}
-
-// ---- loss ----
-
-fn loss(r: &Replication, age: SignedDuration, now: Timestamp) -> LossStatement {
-    if let Some(why) = &r.incomparable {
-        return statement::unknown(why);
-    }
-    let Some(ago) = r.caught_up_ago else {
-        return statement::unknown("no position of the primary is known that the standby holds");
-    };
-    let Ok(caught_up_to) = now.saturating_sub(ago.saturating_add(age)) else {
-        return statement::unknown("the time of the newest position cannot be told");
-    };
-    // "0 bytes" as of an hour ago would read as proof: of a primary that is not seen, nothing is known to be nothing.
-    let primary_seen = r.primary.is_some();
-    let missing_bytes = r.missing_bytes.filter(|bytes| *bytes > 0 || primary_seen);
-    statement::bounded(caught_up_to, now, missing_bytes, loss_limits(r))
-}
-
-fn loss_limits(r: &Replication) -> Vec<String> {
-    let mut limits = vec![HEARTBEAT_LIMIT.to_owned()];
-    for side in r.sides.iter().filter(|s| !s.seen) {
-        limits.push(match side.role {
-            Role::Primary => format!(
-                "The primary {} is not seen: what it has written since it was last seen is not in the bytes.",
-                side.node
-            ),
-            Role::Standby => format!("The standby {} is not seen: that it can be used at all is not known.", side.node),
-        });
-    }
-    if r.link == Link::Severed {
-        limits.push("The link is down: the window grows until the standby receives again.".into());
-    }
-    limits
-}
-
-/// The same statement at a later time.
-fn grow(loss: LossStatement, now: Timestamp) -> LossStatement {
-    let caught_up_to = from_pb(loss.caught_up_to.as_ref());
-    match caught_up_to {
-        Some(at) if loss.certainty() == LossCertainty::Bounded => {
-            // A clock that went back must not make the window smaller than it was.
-            let before = duration_from_pb(loss.window.as_ref()).unwrap_or(SignedDuration::ZERO);
-            let as_of = at.saturating_add(before).map_or(now, |then| then.max(now));
-            statement::bounded(at, as_of, loss.missing_bytes, loss.limits)
-        }
-        _ => loss,
-    }
 }
 
 // ---- putting together ----

@@ -136,6 +136,8 @@ const ONE_LOOK: &[(&str, Change, Status, &str)] = &[
         Unknown,
         "PERMISSION_LIMITED",
     ),
+    ("the receiver's columns are hidden", |p| p.receiver().status.clear(), Unknown, "PERMISSION_LIMITED"),
+    ("the receiver's timeline is hidden", |p| p.receiver().received_timeline = 0, Unknown, "PERMISSION_LIMITED"),
     ("no identity is told", |p| p.b().system_identifier.clear(), Unknown, "PERMISSION_LIMITED"),
     ("a role is not told", |p| p.b().in_recovery = None, Unknown, "ROLE_UNKNOWN STANDBY_UNREACHABLE"),
     (
