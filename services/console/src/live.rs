@@ -15,7 +15,7 @@ use crate::{
     Console,
     error::{PageError, shown},
     login::person,
-    pages::{fleet_rows, value},
+    pages::fleet_values,
 };
 
 pub(crate) async fn stream(
@@ -38,8 +38,8 @@ async fn watch(console: &Arc<Console>, tenant: String, headers: &HeaderMap) -> R
         // The stream of the API ended or failed: the page says so and asks again.
         let event = match update {
             Ok(fleet) => {
-                let rows = value(&fleet_rows(&fleet.resources));
-                match console.templates.render("fleet_rows.html", context! { rows, tenant => &tenant }) {
+                let page = context! { tenant => &tenant, ..fleet_values(&fleet.resources) };
+                match console.templates.render("fleet_table.html", page) {
                     Ok(html) => Event::default().event("fleet").data(html),
                     Err(e) => Event::default().event("trouble").data(e.to_string()),
                 }

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Enough for a screen; more is a matter of paging.
-const LIST: u32 = 200;
+const LIST: u32 = 100;
 
 /// One person looking at one tenant.
 struct Visit {
@@ -107,8 +107,12 @@ pub(crate) struct FleetRow {
     fresh: bool,
 }
 
-pub(crate) fn fleet_rows(resources: &[ReadinessView]) -> Vec<FleetRow> {
-    resources.iter().map(fleet_row).collect()
+/// The rows, and how many there are of each light.
+pub(crate) fn fleet_values(resources: &[ReadinessView]) -> Value {
+    let rows: Vec<FleetRow> = resources.iter().map(fleet_row).collect();
+    let count = |light: &str| rows.iter().filter(|row| row.light == light).count();
+    let counts = context! { red => count("red"), unknown => count("unknown"), yellow => count("yellow"), green => count("green") };
+    context! { rows => value(&rows), counts }
 }
 
 fn fleet_row(resource: &ReadinessView) -> FleetRow {
@@ -136,10 +140,7 @@ pub(crate) async fn fleet(
         let visit = Visit::begin(&console, &headers, uri.path(), &tenant).await?;
         let asked = ListReadinessRequest { tenant: tenant.clone(), page: page_of(LIST), ..Default::default() };
         let resources = visit.api.monitor().list_readiness(asked).await?.into_inner().resources;
-        let rows = fleet_rows(&resources);
-        let count = |light: &str| rows.iter().filter(|row| row.light == light).count();
-        let counts = context! { red => count("red"), unknown => count("unknown"), yellow => count("yellow"), green => count("green") };
-        html(&console, "fleet.html", context! { frame => visit.frame(), rows => value(&rows), counts, tenant })
+        html(&console, "fleet.html", context! { frame => visit.frame(), tenant, ..fleet_values(&resources) })
     };
     shown(&console, page.await)
 }
@@ -317,7 +318,7 @@ pub(crate) async fn act(
     shown(&console, page.await)
 }
 
-#[derive(Deserialize, Serialize, Default)]
+#[derive(Clone, Deserialize, Serialize, Default)]
 #[serde(default)]
 pub(crate) struct AuditQuery {
     resource: String,
@@ -353,7 +354,8 @@ pub(crate) async fn audit(
             ..Default::default()
         };
         let found = visit.api.audit().list_events(asked).await?.into_inner();
-        let next = found.page.map(|page| page.next_page_token).unwrap_or_default();
+        let next = found.page.map(|page| page.next_page_token).filter(|token| !token.is_empty());
+        let next = next.map(|page| older(&AuditQuery { page, ..query.clone() }));
         html(
             &console,
             "audit.html",
@@ -361,6 +363,12 @@ pub(crate) async fn audit(
         )
     };
     shown(&console, page.await)
+}
+
+/// The address of the page that follows.
+fn older(query: &AuditQuery) -> String {
+    let fields = [("resource", &query.resource), ("request_id", &query.request_id), ("actor", &query.actor), ("kind", &query.kind), ("page", &query.page)];
+    format!("?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish())
 }
 
 fn html(console: &Console, template: &str, values: Value) -> Page {

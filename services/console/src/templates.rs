@@ -16,7 +16,7 @@ impl Templates {
         for (name, source) in [
             ("layout.html", include_str!("templates/layout.html")),
             ("fleet.html", include_str!("templates/fleet.html")),
-            ("fleet_rows.html", include_str!("templates/fleet_rows.html")),
+            ("fleet_table.html", include_str!("templates/fleet_table.html")),
             ("resource.html", include_str!("templates/resource.html")),
             ("requests.html", include_str!("templates/requests.html")),
             ("request.html", include_str!("templates/request.html")),

@@ -114,6 +114,7 @@ spec:
   drSite: {DR_SITE}
   rpo: {rpo}
   rto: 2m
+  thresholds: {{recoverFor: 10s}}
   postgresql:
     database: {DATABASE}
     tls: disable

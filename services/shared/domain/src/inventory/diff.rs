@@ -29,10 +29,13 @@ fn flatten(spec: Option<&Spec>) -> BTreeMap<String, String> {
     // The message was built by us from valid parts; should it not serialise, the difference is shown as a whole.
     let value = serde_json::to_value(&document).unwrap_or(Value::Null);
     if let Value::Object(fields) = value {
-        for inner in fields.into_values() {
+        // The document's own fields (kind, version, …) are no part of what people declare.
+        for (_, inner) in fields.into_iter().filter(|(name, _)| name.ends_with("Spec")) {
             walk("spec".into(), &inner, &mut leaves);
         }
     }
+    // An empty text is an absent one.
+    leaves.retain(|_, value| !value.is_empty());
     leaves
 }
 

@@ -107,14 +107,24 @@ fn each_fault_names_its_field() {
         ("spec.postgresql.monitor", |s| target(s).monitor = None),
         ("spec.postgresql.replication", |s| target(s).replication = None),
         ("spec.postgresql.execute.user", |s| target(s).execute.as_mut().unwrap().user = "mon".into()),
-        ("spec.postgresql.monitor.passwordRef", |s| target(s).monitor.as_mut().unwrap().password_ref = "hunter2".into()),
-        ("spec.postgresql.monitor.passwordRef", |s| target(s).monitor.as_mut().unwrap().password_ref = "file:../../etc/shadow".into()),
+        ("spec.postgresql.monitor.passwordRef", |s| {
+            target(s).monitor.as_mut().unwrap().password_ref = "hunter2".into()
+        }),
+        ("spec.postgresql.monitor.passwordRef", |s| {
+            target(s).monitor.as_mut().unwrap().password_ref = "file:../../etc/shadow".into()
+        }),
         ("spec", |s| s.platform = None),
         ("spec.thresholds.rpoWarning", |s| {
-            s.thresholds = Some(pb::ThresholdOverrides { rpo_warning: Some(duration_to_pb(SignedDuration::from_secs(60))), ..Default::default() });
+            s.thresholds = Some(pb::ThresholdOverrides {
+                rpo_warning: Some(duration_to_pb(SignedDuration::from_secs(60))),
+                ..Default::default()
+            });
         }),
         ("spec.thresholds.rpoBreach", |s| {
-            s.thresholds = Some(pb::ThresholdOverrides { rpo_breach: Some(duration_to_pb(SignedDuration::from_secs(60))), ..Default::default() });
+            s.thresholds = Some(pb::ThresholdOverrides {
+                rpo_breach: Some(duration_to_pb(SignedDuration::from_secs(60))),
+                ..Default::default()
+            });
         }),
         ("spec.thresholds.staleAfter", |s| {
             let d = |s| Some(duration_to_pb(SignedDuration::from_secs(s)));
@@ -151,7 +161,17 @@ fn applying_the_same_again_changes_nothing_and_a_change_names_its_field() {
     let event = declare(&declared, &after, "ada", now()).unwrap();
     let Some(Event::Declared(changed)) = &event.event else { panic!("declared") };
     let change = &changed.changes[0];
-    assert_eq!((changed.changes.len(), change.field.as_str(), change.from.as_str(), change.to.as_str()), (1, "spec.rpo", "10s", "20s"));
+    assert_eq!(
+        (changed.changes.len(), change.field.as_str(), change.from.as_str(), change.to.as_str()),
+        (1, "spec.rpo", "10s", "20s")
+    );
+}
+
+#[test]
+fn the_changes_of_a_new_document_are_its_fields_and_nothing_else() {
+    let site = document(Kind::Site, "fra", Spec::SiteSpec(pb::SiteSpec { region: "eu".into(), ..Default::default() }));
+    let fields: Vec<String> = changes(None, &site).into_iter().map(|change| change.field).collect();
+    assert_eq!(fields, ["spec.region"]);
 }
 
 #[test]
@@ -192,7 +212,10 @@ fn groups_need_their_members_and_an_order() {
 #[test]
 fn policies_and_routes_name_their_faults() {
     let policy = |role: Role, count| {
-        let rule = pb::ApprovalRule { require: vec![pb::ApprovalRequirement { role: role.into(), count }], ..Default::default() };
+        let rule = pb::ApprovalRule {
+            require: vec![pb::ApprovalRequirement { role: role.into(), count }],
+            ..Default::default()
+        };
         let spec = Spec::PolicySpec(pb::PolicySpec { approvals: vec![rule], ..Default::default() });
         validate(&document(Kind::Policy, "p", spec), &base()).faults.len()
     };
@@ -206,7 +229,8 @@ fn policies_and_routes_name_their_faults() {
         } else {
             Channel::Email(pb::EmailChannel { to: to.iter().map(|t| (*t).to_owned()).collect() })
         };
-        let spec = Spec::NotificationRouteSpec(pb::NotificationRouteSpec { channel: Some(channel), ..Default::default() });
+        let spec =
+            Spec::NotificationRouteSpec(pb::NotificationRouteSpec { channel: Some(channel), ..Default::default() });
         validate(&document(Kind::NotificationRoute, "r", spec), &base()).faults.len()
     };
     assert_eq!(route("https://hooks.example.org/x", &[]), 0);
@@ -215,5 +239,3 @@ fn policies_and_routes_name_their_faults() {
     assert_eq!(route("", &["a@example.org"]), 0);
     assert_eq!(route("", &["a@example.org\r\nBcc: x@y"]), 1);
 }
-
-

@@ -6,7 +6,8 @@ use super::{TenantInventory, validate_resource::validate_resource};
 use crate::ids::check_name;
 use crate::pb::common::v1::Role;
 use crate::pb::inventory::v1::{
-    ApprovalRule, Document, GroupSpec, Kind, NotificationRouteSpec, PolicySpec, document::Spec, notification_route_spec::Channel,
+    ApprovalRule, Document, GroupSpec, Kind, NotificationRouteSpec, PolicySpec, document::Spec,
+    notification_route_spec::Channel,
 };
 use crate::refusal::{Refusal, field_refusal};
 use crate::time::{PbDuration, duration_from_pb, humane};
@@ -28,7 +29,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn fault(&mut self, field: impl Into<String>, rule: &str, value: impl Into<String>, limit: impl Into<String>, next: &str) {
+    pub(super) fn fault(
+        &mut self,
+        field: impl Into<String>,
+        rule: &str,
+        value: impl Into<String>,
+        limit: impl Into<String>,
+        next: &str,
+    ) {
         self.faults.push(field_refusal(field, "FIELD_INVALID", rule, value, limit, next));
     }
 
@@ -65,15 +73,32 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
 pub(super) fn text(found: &mut Finding, field: &str, value: &str) {
     let length = value.chars().count();
     if length > MAX_TEXT || value.chars().any(char::is_control) {
-        found.fault(field, "texts are one line of limited length", format!("{length} characters"), format!("at most {MAX_TEXT}, no control characters"), "shorten it");
+        found.fault(
+            field,
+            "texts are one line of limited length",
+            format!("{length} characters"),
+            format!("at most {MAX_TEXT}, no control characters"),
+            "shorten it",
+        );
     }
 }
 
 /// A duration that must be above zero and at most `limit`.
-pub(super) fn duration(found: &mut Finding, field: &str, value: Option<&PbDuration>, limit: SignedDuration) -> Option<SignedDuration> {
+pub(super) fn duration(
+    found: &mut Finding,
+    field: &str,
+    value: Option<&PbDuration>,
+    limit: SignedDuration,
+) -> Option<SignedDuration> {
     let value = duration_from_pb(value)?;
     if value <= SignedDuration::ZERO || value > limit {
-        found.fault(field, "a length of time above zero", humane(value), format!("above 0 s, at most {}", humane(limit)), "write it like 30s, 5m or 4h");
+        found.fault(
+            field,
+            "a length of time above zero",
+            humane(value),
+            format!("above 0 s, at most {}", humane(limit)),
+            "write it like 30s, 5m or 4h",
+        );
         return None;
     }
     Some(value)
@@ -82,20 +107,38 @@ pub(super) fn duration(found: &mut Finding, field: &str, value: Option<&PbDurati
 fn group(found: &mut Finding, spec: &GroupSpec, others: &TenantInventory) {
     text(found, "spec.displayName", &spec.display_name);
     if spec.members.is_empty() || spec.members.len() > MAX_MEMBERS {
-        found.fault("spec.members", "a group has members", spec.members.len().to_string(), format!("1 to {MAX_MEMBERS}"), "list the resources that move together");
+        found.fault(
+            "spec.members",
+            "a group has members",
+            spec.members.len().to_string(),
+            format!("1 to {MAX_MEMBERS}"),
+            "list the resources that move together",
+        );
     }
     let names: Vec<&str> = spec.members.iter().map(|member| member.resource.as_str()).collect();
     for (index, member) in spec.members.iter().enumerate() {
         let field = format!("spec.members[{index}].resource");
         if others.get(Kind::Resource, &member.resource).is_none() {
-            found.fault(&field, "members are declared resources", &member.resource, "a resource of this tenant", "declare the resource first, or in the same manifest");
+            found.fault(
+                &field,
+                "members are declared resources",
+                &member.resource,
+                "a resource of this tenant",
+                "declare the resource first, or in the same manifest",
+            );
         }
         if names.iter().filter(|name| **name == member.resource).count() > 1 {
             found.fault(&field, "a resource is in a group once", &member.resource, "once", "remove the second mention");
         }
         for needed in &member.depends_on {
             if !names.contains(&needed.as_str()) || *needed == member.resource {
-                found.fault(format!("spec.members[{index}].dependsOn"), "dependencies are other members of the group", needed, names.join(", "), "name another member");
+                found.fault(
+                    format!("spec.members[{index}].dependsOn"),
+                    "dependencies are other members of the group",
+                    needed,
+                    names.join(", "),
+                    "name another member",
+                );
             }
         }
     }
@@ -124,7 +167,13 @@ fn policy(found: &mut Finding, spec: &PolicySpec) {
     text(found, "spec.description", &spec.description);
     let rules = spec.approvals.len() + spec.readiness.len();
     if rules == 0 || rules > MAX_RULES {
-        found.fault("spec", "a policy has rules", rules.to_string(), format!("1 to {MAX_RULES}"), "add approvals or readiness rules");
+        found.fault(
+            "spec",
+            "a policy has rules",
+            rules.to_string(),
+            format!("1 to {MAX_RULES}"),
+            "add approvals or readiness rules",
+        );
     }
     for (index, rule) in spec.approvals.iter().enumerate() {
         approval_rule(found, &format!("spec.approvals[{index}]"), rule);
@@ -132,7 +181,13 @@ fn policy(found: &mut Finding, spec: &PolicySpec) {
     for (index, rule) in spec.readiness.iter().enumerate() {
         let field = format!("spec.readiness[{index}]");
         if rule.tier() == crate::pb::common::v1::Tier::Unspecified {
-            found.fault(format!("{field}.tier"), "readiness limits belong to a tier", "absent", "1, 2 or 3", "name the tier");
+            found.fault(
+                format!("{field}.tier"),
+                "readiness limits belong to a tier",
+                "absent",
+                "1, 2 or 3",
+                "name the tier",
+            );
         }
         super::validate_resource::thresholds(found, &format!("{field}.thresholds"), rule.thresholds.as_ref(), None);
     }
@@ -142,16 +197,34 @@ fn approval_rule(found: &mut Finding, field: &str, rule: &ApprovalRule) {
     duration(found, &format!("{field}.expiresAfter"), rule.expires_after.as_ref(), SignedDuration::from_hours(24 * 30));
     for kind in &rule.request_types {
         if !["switchover", "failover"].contains(&kind.as_str()) {
-            found.fault(format!("{field}.requestTypes"), "request types", kind, "switchover, failover", "use one of these");
+            found.fault(
+                format!("{field}.requestTypes"),
+                "request types",
+                kind,
+                "switchover, failover",
+                "use one of these",
+            );
         }
     }
     for (index, requirement) in rule.require.iter().enumerate() {
         let field = format!("{field}.require[{index}]");
         if !matches!(requirement.role(), Role::ApproverIt | Role::ApproverBusiness) {
-            found.fault(format!("{field}.role"), "only approver roles approve", crate::access::role_name(requirement.role()), "Approver-IT, Approver-Business", "use an approver role");
+            found.fault(
+                format!("{field}.role"),
+                "only approver roles approve",
+                crate::access::role_name(requirement.role()),
+                "Approver-IT, Approver-Business",
+                "use an approver role",
+            );
         }
         if requirement.count == 0 || requirement.count > MAX_APPROVERS {
-            found.fault(format!("{field}.count"), "how many different people", requirement.count.to_string(), format!("1 to {MAX_APPROVERS}"), "the built-in rule cannot be lowered, only raised");
+            found.fault(
+                format!("{field}.count"),
+                "how many different people",
+                requirement.count.to_string(),
+                format!("1 to {MAX_APPROVERS}"),
+                "the built-in rule cannot be lowered, only raised",
+            );
         }
     }
 }
@@ -161,21 +234,44 @@ fn route(found: &mut Finding, spec: &NotificationRouteSpec) {
     for pattern in &spec.events {
         let body = pattern.strip_suffix('*').unwrap_or(pattern);
         if pattern.len() > 64 || !body.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_')) {
-            found.fault("spec.events", "message kinds", pattern, "like rpo.breached or request.*", "see docs/notifications.md for the kinds");
+            found.fault(
+                "spec.events",
+                "message kinds",
+                pattern,
+                "like rpo.breached or request.*",
+                "see docs/notifications.md for the kinds",
+            );
         }
     }
     match &spec.channel {
         Some(Channel::Email(email)) => {
             if email.to.is_empty() || email.to.len() > MAX_RECIPIENTS {
-                found.fault("spec.email.to", "an e-mail route has recipients", email.to.len().to_string(), format!("1 to {MAX_RECIPIENTS}"), "list the addresses");
+                found.fault(
+                    "spec.email.to",
+                    "an e-mail route has recipients",
+                    email.to.len().to_string(),
+                    format!("1 to {MAX_RECIPIENTS}"),
+                    "list the addresses",
+                );
             }
             for address in email.to.iter().filter(|address| !is_address(address)) {
                 found.fault("spec.email.to", "mail addresses", address, "name@example.org", "correct the address");
             }
         }
         Some(Channel::Webhook(webhook)) => {
-            if !(webhook.url.starts_with("https://") || webhook.url.starts_with("http://127.0.0.1") || webhook.url.starts_with("http://localhost")) || webhook.url.len() > 2_000 || webhook.url.contains(['@', ' ', '\n']) {
-                found.fault("spec.webhook.url", "webhooks go over https and carry no credentials in the address", shorten(&webhook.url), "https://…", "correct the address");
+            if !(webhook.url.starts_with("https://")
+                || webhook.url.starts_with("http://127.0.0.1")
+                || webhook.url.starts_with("http://localhost"))
+                || webhook.url.len() > 2_000
+                || webhook.url.contains(['@', ' ', '\n'])
+            {
+                found.fault(
+                    "spec.webhook.url",
+                    "webhooks go over https and carry no credentials in the address",
+                    shorten(&webhook.url),
+                    "https://…",
+                    "correct the address",
+                );
             }
             super::validate_resource::secret_ref(found, "spec.webhook.secretRef", &webhook.secret_ref);
         }
@@ -185,7 +281,10 @@ fn route(found: &mut Finding, spec: &NotificationRouteSpec) {
 
 fn is_address(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
-    let plain = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';' | '"'));
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';' | '"'))
+    };
     address.len() <= 254 && plain(local) && plain(domain) && !local.contains('@')
 }
 
