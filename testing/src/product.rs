@@ -118,11 +118,14 @@ impl Product {
         !state.is_empty() && !state.contains(") Z ")
     }
 
-    /// SIGKILL to the product's process: what a crash, an OOM kill or a pulled plug does to it.
+    /// SIGKILL to the whole product, its NATS and its PostgreSQL included: what a pulled plug does to it.
+    /// The protected databases and the application are other people's machines: they go on.
     pub fn kill_9(&mut self) -> Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGKILL)?;
         process.wait()?;
+        kill_what_works_in(&self.data().join("nats"));
+        kill_what_works_in(&self.data().join("postgres"));
         Ok(())
     }
 
