@@ -16,7 +16,7 @@ use muster_domain::{
 use crate::{
     error::RunError,
     job::{Job, JobError},
-    run::Run,
+    run::{Run, in_time},
     statement,
     step::planned,
 };
@@ -86,7 +86,7 @@ impl Run<'_> {
 
     /// The platform found no steps to plan: its prechecks say why.
     pub(crate) async fn end_unplanned(&self, job: &Job, execution: &Execution) -> Result<(), RunError> {
-        let checks = job.mover.prechecks(&job.job).await;
+        let checks = in_time(job.mover.prechecks(&job.job)).await;
         let error = format!("no plan could be made: {}", list(&execution::blocking(&checks)));
         self.end_failed(job, execution, "", error, AS_IT_WAS).await
     }

@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
 }
 
 /// Checks that do not come back are one check that is unknown, and unknown holds the run up.
-async fn in_time(checks: impl Future<Output = Vec<Check>>) -> Vec<Check> {
+pub(crate) async fn in_time(checks: impl Future<Output = Vec<Check>>) -> Vec<Check> {
     tokio::time::timeout(LOOK_LIMIT, checks).await.unwrap_or_else(|_| {
         vec![Check {
             name: "platform_answers".into(),

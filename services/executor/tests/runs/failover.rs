@@ -17,6 +17,7 @@ use muster_platform::{Login, ObserveTarget, registry::platform_of};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    killed::{dies, doomed_executor},
     movers::{Around, movers},
     traffic::{Guard, Writer},
     world::{RESOURCE, World, eventually},
@@ -73,11 +74,13 @@ async fn the_stated_window_covers_what_was_really_lost() {
     eventually("rows that the standby does not have", async || writer.count() > written + 200).await;
     world.pair.a.kill().await.unwrap();
 
-    // An executor that comes only now has to read what was seen before.
+    // The executor that fences it dies, and one that comes only now has to read what was seen before.
+    let guard = Guard::start(&world.pair, "a", "b");
+    let child = doomed_executor(&world, "fence-primary", "after");
+    let request = world.confirmed(RequestType::Failover, "east").await;
+    dies(child).await;
     let (find, _) = movers(Around::Nothing);
     let _executor = world.executor(find).await;
-    let guard = Guard::start(&world.pair, "a", "b");
-    let request = world.confirmed(RequestType::Failover, "east").await;
     let view = world.ended(&request).await;
     guard.stop().await;
     drop(observing);

@@ -31,6 +31,8 @@ pub(crate) enum Around {
     Nothing,
     /// The whole process is gone, as after a power cut.
     Kill(&'static str, When),
+    /// The whole process stands still after the effect, until somebody wakes it.
+    Suspend(&'static str),
     /// The step is done, and says so only after the test has let it.
     PauseAfter(&'static str, Arc<Pause>),
     Fail(&'static str),
@@ -72,8 +74,8 @@ pub(crate) fn movers(around: Around) -> (FindMover, Counts) {
     (find, counts)
 }
 
-fn die() {
-    kill(Pid::this(), Signal::SIGKILL).unwrap();
+fn to_myself(signal: Signal) {
+    kill(Pid::this(), signal).unwrap();
 }
 
 #[async_trait]
@@ -96,14 +98,15 @@ impl Mover for Wrapped {
 
     async fn run(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Result<StepDone, StepError> {
         match &self.around {
-            Around::Kill(step, When::Before) if *step == step_id => die(),
+            Around::Kill(step, When::Before) if *step == step_id => to_myself(Signal::SIGKILL),
             Around::Fail(step) if *step == step_id => return Err(StepError::failed("it broke, as the test wants")),
             _ => {}
         }
         *self.counts.lock().unwrap().entry(step_id.to_owned()).or_default() += 1;
         let outcome = self.inner.run(job, step_id, facts).await;
         match &self.around {
-            Around::Kill(step, When::After) if *step == step_id => die(),
+            Around::Kill(step, When::After) if *step == step_id => to_myself(Signal::SIGKILL),
+            Around::Suspend(step) if *step == step_id => to_myself(Signal::SIGSTOP),
             Around::PauseAfter(step, pause) if *step == step_id => {
                 pause.reached.add_permits(1);
                 pause.go_on.acquire().await.unwrap().forget();

@@ -24,7 +24,7 @@ use muster_eventlog::{
 use muster_executor::FindMover;
 use muster_local::{nats::NatsServer, postgres::PostgresServer};
 use muster_runtime::{
-    Clock, Config, Context,
+    Clock, Config, Context, Service,
     config::{Agent, AgentKind, Executor},
     serve,
 };
@@ -57,7 +57,8 @@ impl World {
         for (name, content) in SECRETS {
             std::fs::write(secrets.path().join("acme").join(name), content).unwrap();
         }
-        let mut config = Config::default();
+        let mut config = Config::local();
+        config.local.directory = secrets.path().join("issuer");
         config.secrets.directory = Some(secrets.path().to_owned());
         config.executor = agents(&pair);
         let log = connect(&nats.url()).await;
@@ -150,22 +151,29 @@ fn agents(pair: &Pair) -> Executor {
     Executor { agents: BTreeMap::from([("agent-a".into(), agent(&pair.a)), ("agent-b".into(), agent(&pair.b))]) }
 }
 
-/// The service as a process serves it.
+/// The service as a process serves it, with the local issuer for logins.
 pub(crate) struct RunningExecutor {
     shutdown: CancellationToken,
+    pub url: String,
     pub task: JoinHandle<()>,
 }
 
 impl RunningExecutor {
-    pub(crate) async fn start(nats_url: &str, database_url: &str, config: Config, movers: FindMover) -> Self {
+    pub(crate) async fn start(nats_url: &str, database_url: &str, mut config: Config, movers: FindMover) -> Self {
         let log = connect(nats_url).await;
         let db = Database::connect(database_url).await.unwrap();
-        let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let service = muster_executor::service_for(&ctx, movers);
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        config.server.public_url.clone_from(&url);
+        config.use_local_issuer();
+        // The demo tenant's people, in the tenant of these tests.
+        config.auth.issuers.iter_mut().flat_map(|issuer| &mut issuer.mappings).for_each(|m| m.tenant = "acme".into());
+        let issuer = muster_runtime::issuer::router(&config, Clock::system()).unwrap();
+        let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
+        let services = vec![muster_executor::service_for(&ctx, movers), Service::new("issuer").http(issuer)];
         let shutdown = ctx.shutdown.clone();
-        let task = tokio::spawn(async move { serve(ctx, vec![service], listener).await.unwrap() });
-        Self { shutdown, task }
+        let task = tokio::spawn(async move { serve(ctx, services, listener).await.unwrap() });
+        Self { shutdown, url, task }
     }
 }
 
