@@ -27,7 +27,6 @@ impl Apply<'_> {
     /// Says what would change and changes nothing.
     pub(crate) async fn dry_run(&self) -> Result<ApplyResponse, CommandError> {
         let plan = Plan::make(&self.basis(), &self.declarations()?).await?;
-        plan.pending()?;
         Ok(plan.into_response(None))
     }
 
@@ -43,7 +42,7 @@ impl Apply<'_> {
         let mut tries = 0;
         loop {
             let plan = Plan::make(&self.basis(), declarations).await?;
-            let pending = plan.pending()?;
+            let pending = plan.pending();
             if plan.is_already_done() || pending.is_empty() {
                 return Ok(plan.into_response(None));
             }

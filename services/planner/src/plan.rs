@@ -14,13 +14,16 @@ use muster_eventlog::{Database, EventLog, Loaded, MAX_BATCH, Meta, Pending};
 use crate::{
     error::CommandError,
     history::{History, recorded},
-    manifest::{Declaration, Fault, MAX_FAULTS},
+    manifest::{Declaration, Fault, MAX_DOCUMENTS, MAX_FAULTS},
     query,
     references::references,
 };
 
 /// Documents read from the log at the same time.
 const PARALLEL_LOADS: usize = 16;
+
+// Whatever a manifest holds is written as one batch: all of it, or nothing.
+const _: () = assert!(MAX_DOCUMENTS <= MAX_BATCH);
 
 type Key = (Kind, String);
 
@@ -87,23 +90,12 @@ impl Plan {
     }
 
     /// The events to append as one batch; empty when everything is as declared.
-    pub(crate) fn pending(&self) -> Result<Vec<Pending>, Refusal> {
-        let pending: Vec<Pending> = self
-            .items
+    pub(crate) fn pending(&self) -> Vec<Pending> {
+        self.items
             .iter()
             .filter_map(|item| Some((item, item.event.as_ref()?)))
             .map(|(item, event)| Pending::new::<Declared>(&item.id, item.version + 1, &item.meta, event))
-            .collect();
-        if pending.len() <= MAX_BATCH {
-            return Ok(pending);
-        }
-        Err(refusal(
-            "MANIFEST_TOO_LARGE",
-            "what is applied together is written together, and that is bounded",
-            format!("{} documents that change", pending.len()),
-            format!("at most {MAX_BATCH}"),
-            "apply it in parts, sites first",
-        ))
+            .collect()
     }
 
     pub(crate) fn is_already_done(&self) -> bool {

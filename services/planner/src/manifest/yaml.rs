@@ -18,6 +18,8 @@ const MAX_ALIASES: usize = 1_000;
 /// What all aliases together may expand to ("billion laughs").
 const MAX_REPLAYED: usize = 20_000;
 const MAX_ANCHORS: usize = 200;
+/// Documents with the empty ones, which a `---` too many leaves: files that are put together have some.
+const MAX_PARTS: usize = 2 * MAX_DOCUMENTS + 2;
 
 /// The documents that are not empty.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, Fault> {
@@ -40,6 +42,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, Fault> {
             "write at least one document with kind, metadata and spec",
         ));
     }
+    if documents.len() > MAX_DOCUMENTS {
+        return Err(whole(
+            "a manifest is bounded",
+            &format!("{} documents", documents.len()),
+            &format!("{MAX_DOCUMENTS} documents"),
+            "split the manifest",
+        ));
+    }
     Ok(documents)
 }
 
@@ -49,7 +59,7 @@ fn options() -> Options {
         max_nodes: MAX_NODES,
         max_aliases: MAX_ALIASES,
         max_anchors: MAX_ANCHORS,
-        max_documents: MAX_DOCUMENTS,
+        max_documents: MAX_PARTS,
     };
     serde_saphyr::options! {
         budget: budget,
@@ -111,7 +121,7 @@ fn breached(breach: &BudgetBreach) -> (String, String) {
     match breach {
         BudgetBreach::Depth { depth } => (format!("{depth} levels"), format!("{MAX_DEPTH} levels")),
         BudgetBreach::Documents { documents } => {
-            (format!("{documents} documents or more"), format!("{MAX_DOCUMENTS} documents"))
+            (format!("{documents} documents or more"), format!("{MAX_PARTS} documents, empty ones counted"))
         }
         BudgetBreach::Nodes { nodes } => (format!("{nodes} values or more"), format!("{MAX_NODES} values")),
         BudgetBreach::Aliases { aliases } => (format!("{aliases} aliases or more"), format!("{MAX_ALIASES} aliases")),

@@ -17,8 +17,9 @@ use crate::{
     wire::{self, Failure},
 };
 
-/// Far below the server's 1,000: what is larger is not a decision but a migration.
-pub const MAX_BATCH: usize = 100;
+/// As many documents as one manifest holds, so that any inventory is declared at once; half of the 1,000 messages that
+/// the server takes in one batch. What is larger is not a decision but a migration.
+pub const MAX_BATCH: usize = 500;
 
 /// One event of a batch.
 pub struct Pending(Draft);

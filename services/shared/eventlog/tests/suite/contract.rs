@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use futures::{TryStreamExt, future::join_all};
-use muster_eventlog::{AppendError, DecideError, Entry, EventLog, LogError, MAX_EVENT_BYTES, Outcome, Pending};
+use muster_eventlog::{
+    AppendError, DecideError, Entry, EventLog, LogError, MAX_BATCH, MAX_EVENT_BYTES, Outcome, Pending,
+};
 use muster_local::nats::{NatsCluster, NatsServer};
 use uuid::Uuid;
 
@@ -36,6 +38,7 @@ async fn contract(log: &EventLog) {
     of_racing_writers_one_wins(log).await;
     of_racing_batches_one_wins(log).await;
     a_batch_is_all_or_nothing(log).await;
+    the_largest_batch_is_stored_and_a_larger_one_is_refused(log).await;
     a_command_is_carried_out_once(log).await;
     racing_deciders_all_count(log).await;
     what_was_acknowledged_is_loaded(log).await;
@@ -186,6 +189,21 @@ async fn a_batch_is_all_or_nothing(log: &EventLog) {
     let skipping = vec![pending("batch-gap", 1, &meta()), pending("batch-gap", 3, &meta())];
     assert!(matches!(log.append_batch(&acme, skipping).await, Err(AppendError::VersionSkipped { .. })));
     assert!(matches!(log.append_batch(&acme, vec![]).await, Err(AppendError::BatchSize { .. })));
+}
+
+async fn the_largest_batch_is_stored_and_a_larger_one_is_refused(log: &EventLog) {
+    let acme = tenant("acme");
+    let batch = |prefix: &str, events| -> Vec<Pending> {
+        let pending = |n| Pending::new::<Counter>(&id(&format!("{prefix}-{n}")), 1, &meta(), &counted(1));
+        (0..events).map(pending).collect()
+    };
+    log.append_batch(&acme, batch("largest", MAX_BATCH)).await.unwrap();
+    for n in [0, MAX_BATCH / 2, MAX_BATCH - 1] {
+        assert_eq!(log.load::<Counter>(&acme, &id(&format!("largest-{n}"))).await.unwrap().version, 1, "{n}");
+    }
+    let refused = log.append_batch(&acme, batch("larger", MAX_BATCH + 1)).await;
+    assert!(matches!(refused, Err(AppendError::BatchSize { count: 501, limit: 500 })), "{refused:?}");
+    assert_eq!(log.load::<Counter>(&acme, &id("larger-0")).await.unwrap().version, 0);
 }
 
 async fn a_command_is_carried_out_once(log: &EventLog) {
