@@ -3,7 +3,6 @@
 //! | file | is |
 //! |---|---|
 //! | `inventory` | the resources to watch, folded from the log as they are declared and retired |
-//! | `shards` | which tenants this instance works for |
 //! | `collector` | one task a resource, begun and ended as the inventory changes |
 //! | `look` | one look: the account's secret, the platform's questions, the answer |
 //! | `batch` | many observations in one message |
@@ -15,12 +14,12 @@ mod batch;
 mod collector;
 mod inventory;
 mod look;
-mod shards;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use muster_eventlog::{OBSERVATION_SHARDS, own_shards};
 use muster_runtime::{Context, Service};
 
 use collector::Collector;
@@ -51,7 +50,9 @@ pub fn service(ctx: &Context) -> Service {
             let collector = collector.clone();
             let (log, holder, shutdown) =
                 (observing.log.clone(), observing.instance.clone(), observing.shutdown.clone());
-            shards::own(log, SERVICE, holder, shutdown, move |shard, stop| collector.clone().run(shard, stop))
+            own_shards(log, SERVICE.to_owned(), OBSERVATION_SHARDS, holder, shutdown, move |shard, stop| {
+                collector.clone().run(shard, stop)
+            })
         })
         .task("publish", move || publisher.clone().run(publishing.shutdown.clone()))
         .check("inventory", move || {

@@ -3,7 +3,6 @@
 //! | file | is |
 //! |---|---|
 //! | `inventory` | what is judged, and by which limits, in memory |
-//! | `shards` | which tenants this instance works for |
 //! | `worker` | one shard: observations and due times in, decisions out |
 //! | `recovery` | the working memory brought back from recent observations |
 //! | `record` | a decision, written to the log |
@@ -24,7 +23,6 @@ mod projection;
 mod read;
 mod record;
 mod recovery;
-mod shards;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -34,7 +32,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use muster_eventlog::{Migration, Projection, Schema, run_projection, run_timers};
+use muster_eventlog::{Migration, OBSERVATION_SHARDS, Projection, Schema, own_shards, run_projection, run_timers};
 use muster_proto::readiness::v1::monitor_service_server::MonitorServiceServer;
 use muster_runtime::{Context, Service};
 
@@ -91,7 +89,8 @@ pub fn service(ctx: &Context) -> Service {
         .task("judge", move || {
             let ctx = &judging.ctx;
             let monitor = judging.clone();
-            shards::own(ctx.log.clone(), SERVICE, ctx.instance.clone(), ctx.shutdown.clone(), move |shard, stop| {
+            let (log, holder, shutdown) = (ctx.log.clone(), ctx.instance.clone(), ctx.shutdown.clone());
+            own_shards(log, SERVICE.to_owned(), OBSERVATION_SHARDS, holder, shutdown, move |shard, stop| {
                 worker::run(monitor.clone(), shard, stop)
             })
         })

@@ -46,6 +46,7 @@ pub mod reactor;
 mod rebuild;
 mod record;
 mod retry;
+mod shards;
 mod streams;
 pub mod timers;
 mod verify;
@@ -70,5 +71,6 @@ pub use projection::{Projection, ProjectionError, project_tenant, run_projection
 pub use reactor::{ReactError, Reactor, reaction_id, run_reactor};
 pub use rebuild::{Progress, RebuildError, rebuild};
 pub use record::{Meta, Record, Unreadable};
+pub use shards::own_shards;
 pub use timers::{TimerError, TimerFired, TimerHandler, TimerKey, Timers, run_timers};
 pub use verify::{Difference, OLDEST_SERVER, Verified};

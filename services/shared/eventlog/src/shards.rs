@@ -1,41 +1,50 @@
-//! Which instance works for which tenants: tenants are spread over the shards of the observation
-//! streams, and the instance that holds a shard's lease works for it. Two holders for a moment are
-//! harmless: the same resource is then looked at twice.
+//! Spreads background work over the running instances: it is cut into shards, and the instance that holds a shard's
+//! lease does its work. Two holders for a moment are harmless to whoever works here: what must not happen twice is
+//! claimed in the log.
 
 use std::{future::Future, time::Duration};
 
-use muster_eventlog::{EventLog, Lease, OBSERVATION_SHARDS};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a crashed instance's shards lie still. Below the time after which sight counts as lost.
+use crate::{EventLog, lease::Lease};
+
+/// How long a crashed instance's shards lie still. Below the time after which sight of a resource counts as lost.
 const LEASE_TTL: Duration = Duration::from_secs(6);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// How often an instance without the lease asks for it.
+/// How often an instance without the lease asks for it, and how soon work that ended is begun again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs `work` for every shard this instance owns, until `shutdown`. `holder` is unique to the process.
-pub(crate) async fn own<F, W>(log: EventLog, name: &'static str, holder: String, shutdown: CancellationToken, work: F)
-where
+/// Runs `work` for every shard from 0 to `shards` that this instance owns, until `shutdown`. `name` is that of the
+/// work, the same in every instance; `holder` is unique to the process.
+pub async fn own_shards<F, W>(
+    log: EventLog,
+    name: String,
+    shards: u16,
+    holder: String,
+    shutdown: CancellationToken,
+    work: F,
+) where
     F: Fn(u16, CancellationToken) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = ()> + Send + 'static,
 {
-    let mut shards = JoinSet::new();
-    for shard in 0..OBSERVATION_SHARDS {
-        shards.spawn(own_one(log.clone(), name, holder.clone(), shard, shutdown.clone(), work.clone()));
+    let mut owners = JoinSet::new();
+    for shard in 0..shards {
+        let lease_name = format!("own.{name}.{shard}");
+        let work = work.clone();
+        owners.spawn(own_one(log.clone(), lease_name, holder.clone(), shutdown.clone(), move |stop| work(shard, stop)));
     }
-    while shards.join_next().await.is_some() {}
+    while owners.join_next().await.is_some() {}
 }
 
-async fn own_one<F, W>(log: EventLog, name: &str, holder: String, shard: u16, shutdown: CancellationToken, work: F)
+async fn own_one<F, W>(log: EventLog, lease_name: String, holder: String, shutdown: CancellationToken, work: F)
 where
-    F: Fn(u16, CancellationToken) -> W,
+    F: Fn(CancellationToken) -> W,
     W: Future<Output = ()> + Send + 'static,
 {
-    let lease_name = format!("own.{name}.{shard}");
     while !shutdown.is_cancelled() {
         match Lease::acquire(&log, &lease_name, &holder, LEASE_TTL).await {
-            Ok(Some(lease)) => while_held(lease, &shutdown, |stop| work(shard, stop)).await,
+            Ok(Some(lease)) => while_held(lease, &shutdown, &work).await,
             Ok(None) => {}
             Err(error) => tracing::warn!(lease = lease_name, %error, "cannot ask for a shard"),
         }
