@@ -4,7 +4,7 @@
 //! A new event fails here until its sample is kept: `UPDATE_SAMPLES=1 cargo test -p muster-testing --test event_samples`
 //! writes the missing ones and never touches those that are there.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

@@ -193,9 +193,11 @@ fn provider_trouble(console: &Console, error: &reqwest::Error) -> Response {
     shown(console, Err(PageError::Api(tonic::Status::unavailable(what))))
 }
 
-/// Only ever back to a page of ours.
+/// Only ever back to a page of ours. Browsers drop tabs and line ends from an address before they read it, so that
+/// "/<tab>/evil.example" is "//evil.example" to them: no control character passes.
 fn local_path(wanted: &str) -> String {
-    let ours = wanted.starts_with('/') && !wanted.starts_with("//") && !wanted.contains(['\\', '\r', '\n']);
+    let ours =
+        wanted.starts_with('/') && !wanted.starts_with("//") && !wanted.contains(|c: char| c == '\\' || c.is_control());
     if ours { wanted.to_owned() } else { "/".to_owned() }
 }
 
@@ -216,7 +218,14 @@ mod tests {
     #[test]
     fn a_login_never_leads_elsewhere() {
         assert_eq!(local_path("/t/acme"), "/t/acme");
-        for elsewhere in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/x\r\nSet-Cookie: a=b"] {
+        for elsewhere in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/x\r\nSet-Cookie: a=b",
+        ] {
             assert_eq!(local_path(elsewhere), "/");
         }
     }

@@ -367,7 +367,13 @@ pub(crate) async fn audit(
 
 /// The address of the page that follows.
 fn older(query: &AuditQuery) -> String {
-    let fields = [("resource", &query.resource), ("request_id", &query.request_id), ("actor", &query.actor), ("kind", &query.kind), ("page", &query.page)];
+    let fields = [
+        ("resource", &query.resource),
+        ("request_id", &query.request_id),
+        ("actor", &query.actor),
+        ("kind", &query.kind),
+        ("page", &query.page),
+    ];
     format!("?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish())
 }
 

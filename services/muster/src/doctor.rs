@@ -53,8 +53,9 @@ pub(crate) async fn run(config_file: Option<PathBuf>, json: bool) -> Result<Exit
         let secrets = SecretResolver::new(&config.secrets);
         findings.push(log(config, &secrets).await);
         findings.push(database(config, &secrets).await);
-        findings.extend(issuers(config).await);
-        findings.push(api(config).await);
+        let http = reqwest::Client::builder().timeout(LIMIT).build()?;
+        findings.extend(issuers(config, &http).await);
+        findings.push(api(config, &http).await);
         findings.extend(agents(config));
         findings.extend(disk(config));
     }
@@ -128,7 +129,7 @@ async fn database(config: &Config, secrets: &SecretResolver) -> Finding {
     }
 }
 
-async fn issuers(config: &Config) -> Vec<Finding> {
+async fn issuers(config: &Config, http: &reqwest::Client) -> Vec<Finding> {
     const CHECK: &str = "identity provider";
     if config.auth.issuers.is_empty() {
         return vec![bad(
@@ -140,12 +141,7 @@ async fn issuers(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for issuer in &config.auth.issuers {
         let address = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
-        let answer = reqwest::Client::new()
-            .get(&address)
-            .timeout(LIMIT)
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
+        let answer = http.get(&address).send().await.and_then(reqwest::Response::error_for_status);
         findings.push(match answer {
             Ok(_) if issuer.mappings.is_empty() => bad(
                 CHECK,
@@ -159,10 +155,10 @@ async fn issuers(config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn api(config: &Config) -> Finding {
+async fn api(config: &Config, http: &reqwest::Client) -> Finding {
     const CHECK: &str = "Muster itself";
     let address = format!("{}/readyz", config.server.public_url.trim_end_matches('/'));
-    match reqwest::Client::new().get(&address).timeout(LIMIT).send().await {
+    match http.get(&address).send().await {
         Ok(answer) if answer.status().is_success() => good(CHECK, format!("{address} says ready")),
         Ok(answer) => {
             let status = answer.status();

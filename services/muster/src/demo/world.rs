@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
+use muster_runtime::Clock;
 use nix::fcntl::{Flock, FlockArg};
 use standardwebhooks::Webhook;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -153,7 +154,7 @@ fn keep(inbox: &Inbox, headers: &HeaderMap, body: &[u8]) -> Result<()> {
     let id = headers.get("webhook-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let line = serde_json::json!({
         "webhookId": id,
-        "receivedAt": jiff::Timestamp::now(),
+        "receivedAt": Clock::system().now(),
         "body": serde_json::from_slice::<serde_json::Value>(body)?,
     });
     let mut file = fs::OpenOptions::new().create(true).append(true).open(&inbox.file)?;

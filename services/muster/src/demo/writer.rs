@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use muster_runtime::Clock;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +79,7 @@ impl Acknowledged {
 pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop: CancellationToken) -> Result<()> {
     let mut acknowledged = Acknowledged::read(&directory, &pair.resource)?;
     let mut next = acknowledged.last() + 1;
+    let clock = Clock::system();
     let mut connection: Option<PgConnection> = None;
     while !stop.is_cancelled() {
         if connection.is_none() {
@@ -92,7 +94,7 @@ pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop
         if let Some(open) = connection.as_mut() {
             let insert = sqlx::query("INSERT INTO orders (seq) VALUES ($1)").bind(next).execute(&mut *open);
             match tokio::time::timeout(WRITE_LIMIT, insert).await {
-                Ok(Ok(_)) => acknowledged.add(next, jiff::Timestamp::now().as_millisecond())?,
+                Ok(Ok(_)) => acknowledged.add(next, clock.now().as_millisecond())?,
                 Ok(Err(_)) | Err(_) => connection = None,
             }
             next += 1;

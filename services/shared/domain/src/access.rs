@@ -130,6 +130,7 @@ fn short(method: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test panics to fail")]
     use super::*;
     use prost::Message;
 
@@ -193,6 +194,9 @@ mod tests {
 
     #[test]
     fn an_unknown_method_is_closed() {
-        assert_eq!(check("muster.x.v1.Y/Z", EVERY_ROLE, ActorKind::Person).expect_err("closed").code, "METHOD_NOT_OPEN");
+        assert_eq!(
+            check("muster.x.v1.Y/Z", EVERY_ROLE, ActorKind::Person).expect_err("closed").code,
+            "METHOD_NOT_OPEN"
+        );
     }
 }

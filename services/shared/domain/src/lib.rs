@@ -2,7 +2,7 @@
 //! policies, data-loss statements.
 //!
 //! Architecture Invariant: no IO, no clock, no randomness, no async runtime. `now` and ids come in as
-//! arguments. The crate cannot name tokio, sqlx, tonic or async-nats; `testing/arrows` checks it.
+//! arguments. The crate cannot name tokio, sqlx, tonic or async-nats; `testing/checks` checks it.
 
 pub mod access;
 pub mod aggregate;

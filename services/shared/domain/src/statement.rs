@@ -15,13 +15,21 @@ pub fn proven_none(stop_lsn: &str, replayed_lsn: &str) -> LossStatement {
         text: format!(
             "No committed data is missing: the old primary was stopped cleanly at {stop_lsn} and the target replayed to {replayed_lsn}, past that position."
         ),
-        limits: vec!["Covers commits on this database cluster only, not writes an application held back or sent elsewhere.".into()],
+        limits: vec![
+            "Covers commits on this database cluster only, not writes an application held back or sent elsewhere."
+                .into(),
+        ],
     }
 }
 
 /// Something can be missing, and this bounds it. `caught_up_to` is a time for which a marker or
 /// heartbeat is known to be on the standby; the window runs from there to `as_of`.
-pub fn bounded(caught_up_to: Timestamp, as_of: Timestamp, missing_bytes: Option<u64>, limits: Vec<String>) -> LossStatement {
+pub fn bounded(
+    caught_up_to: Timestamp,
+    as_of: Timestamp,
+    missing_bytes: Option<u64>,
+    limits: Vec<String>,
+) -> LossStatement {
     let window = as_of.duration_since(caught_up_to).max(SignedDuration::ZERO);
     let bytes = match missing_bytes {
         Some(n) => format!("; last known distance {n} bytes"),
@@ -51,6 +59,7 @@ pub fn unknown(why: &str) -> LossStatement {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test panics to fail")]
     use super::*;
 
     #[test]

@@ -65,7 +65,11 @@ pub fn describe(kind: &str, aggregate_id: &str, payload: &[u8]) -> Result<Descri
     }
 }
 
-fn read<E: Message + Default + Serialize>(kind: &str, payload: &[u8], describe: impl FnOnce(&E) -> Option<Description>) -> Result<Description, DescribeError> {
+fn read<E: Message + Default + Serialize>(
+    kind: &str,
+    payload: &[u8],
+    describe: impl FnOnce(&E) -> Option<Description>,
+) -> Result<Description, DescribeError> {
     let event = E::decode(payload).map_err(|source| DescribeError::Decode { kind: kind.to_owned(), source })?;
     let description = describe(&event).ok_or_else(|| DescribeError::Empty { kind: kind.to_owned() })?;
     Ok(Description { payload_json: serde_json::to_string(&event)?, ..description })
@@ -83,7 +87,10 @@ fn inventory(event: &InventoryEvent) -> Option<Description> {
     Some(match event.event.as_ref()? {
         inventory_event::Event::Declared(declared) => {
             let document = declared.document.as_ref()?;
-            Description { resource: about(document), ..outcome(if document.version == 1 { "created" } else { "changed" }, changes(&declared.changes)) }
+            Description {
+                resource: about(document),
+                ..outcome(if document.version == 1 { "created" } else { "changed" }, changes(&declared.changes))
+            }
         }
         inventory_event::Event::Retired(retired) => {
             let name = format!("{}/{}", kind_token(retired.kind()), retired.name);
@@ -135,7 +142,9 @@ fn request(event: &RequestEvent) -> Option<Description> {
             policy: policy(opened.policy.as_ref()),
             ..outcome("pending approval", &opened.reason)
         },
-        request_event::Event::Approved(approved) => outcome(if approved.completes { "approved" } else { "partly approved" }, &approved.note),
+        request_event::Event::Approved(approved) => {
+            outcome(if approved.completes { "approved" } else { "partly approved" }, &approved.note)
+        }
         request_event::Event::Denied(denied) => outcome("rejected", &denied.reason),
         request_event::Event::Withdrawn(withdrawn) => outcome("withdrawn", &withdrawn.reason),
         request_event::Event::Expired(expired) => outcome("expired", &expired.note),
@@ -152,25 +161,45 @@ fn policy(policy: Option<&ApprovalPolicy>) -> String {
 fn execution(event: &ExecutionEvent) -> Option<Description> {
     use execution_event::Event;
     Some(match event.event.as_ref()? {
-        Event::Started(started) => {
-            Description { resource: started.resource.clone(), site: started.target_site.clone(), ..outcome("started", &started.r#type) }
-        }
+        Event::Started(started) => Description {
+            resource: started.resource.clone(),
+            site: started.target_site.clone(),
+            ..outcome("started", &started.r#type)
+        },
         Event::ChecksRecorded(recorded) => {
             let bad: Vec<&str> = blocking(&recorded.checks).iter().map(|check| check.name.as_str()).collect();
             outcome(if bad.is_empty() { "passed" } else { "not passed" }, bad.join(", "))
         }
         Event::MarkersCaptured(captured) => {
-            let markers = captured.markers.iter().map(|marker| format!("{} {} timeline {} at {}", marker.node, marker.role, marker.timeline, marker.lsn));
+            let markers = captured.markers.iter().map(|marker| {
+                format!("{} {} timeline {} at {}", marker.node, marker.role, marker.timeline, marker.lsn)
+            });
             outcome("captured", markers.chain(captured.unavailable.iter().cloned()).collect::<Vec<_>>().join("; "))
         }
-        Event::StepClaimed(step) => outcome("claimed", format!("{}, attempt {}, by {}", step.step, step.attempt, step.executor)),
+        Event::StepClaimed(step) => {
+            outcome("claimed", format!("{}, attempt {}, by {}", step.step, step.attempt, step.executor))
+        }
         Event::StepSucceeded(step) => outcome("succeeded", format!("{}: {}", step.step, step.note)),
         Event::StepFailed(step) => outcome("failed", format!("{}: {}", step.step, step.error)),
         Event::StopRequested(stop) => outcome("stop requested", &stop.reason),
-        Event::TookOver(took) => outcome("taken over", format!("{} after {}: {}", took.executor, took.previous, took.note)),
-        Event::Succeeded(end) => outcome("succeeded", end.loss.as_ref().map(|loss| loss.text.clone()).unwrap_or_default()),
-        Event::Failed(end) => outcome("failed", format!("{}: {}; {}", if end.step.is_empty() { "prechecks" } else { &end.step }, end.error, end.known_state)),
-        Event::Stopped(end) => outcome("stopped", format!("before {}: {}; {}", end.before_step, end.reason, end.known_state)),
+        Event::TookOver(took) => {
+            outcome("taken over", format!("{} after {}: {}", took.executor, took.previous, took.note))
+        }
+        Event::Succeeded(end) => {
+            outcome("succeeded", end.loss.as_ref().map(|loss| loss.text.clone()).unwrap_or_default())
+        }
+        Event::Failed(end) => outcome(
+            "failed",
+            format!(
+                "{}: {}; {}",
+                if end.step.is_empty() { "prechecks" } else { &end.step },
+                end.error,
+                end.known_state
+            ),
+        ),
+        Event::Stopped(end) => {
+            outcome("stopped", format!("before {}: {}; {}", end.before_step, end.reason, end.known_state))
+        }
     })
 }
 
@@ -219,7 +248,10 @@ fn export(event: &ExportEvent) -> Option<Description> {
 
 fn parked(event: &ParkedEvent) -> Option<Description> {
     let parked_event::Event::Parked(parked) = event.event.as_ref()?;
-    Some(outcome("parked", format!("{} could not take in sequence {}: {}", parked.handler, parked.sequence, parked.error)))
+    Some(outcome(
+        "parked",
+        format!("{} could not take in sequence {}: {}", parked.handler, parked.sequence, parked.error),
+    ))
 }
 
 #[cfg(test)]
@@ -230,9 +262,14 @@ mod tests {
 
     #[test]
     fn a_denial_of_a_request_carries_its_id_and_reason() {
-        let event = RequestEvent { event: Some(request_event::Event::Denied(RequestDenied { reason: "no".into(), ..Default::default() })) };
+        let event = RequestEvent {
+            event: Some(request_event::Event::Denied(RequestDenied { reason: "no".into(), ..Default::default() })),
+        };
         let described = describe("request", "r-1", &event.encode_to_vec()).unwrap();
-        assert_eq!((described.request_id.as_str(), described.outcome.as_str(), described.reason.as_str()), ("r-1", "rejected", "no"));
+        assert_eq!(
+            (described.request_id.as_str(), described.outcome.as_str(), described.reason.as_str()),
+            ("r-1", "rejected", "no")
+        );
         assert!(described.payload_json.contains("\"denied\""));
     }
 

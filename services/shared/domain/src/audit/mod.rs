@@ -2,7 +2,7 @@
 
 mod describe;
 
-pub use describe::{Description, DescribeError, describe};
+pub use describe::{DescribeError, Description, describe};
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::pb::audit::v1::{ExportEvent, export_event};

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::{Execution, blocking};
 use crate::pb::common::v1::{Actor, Marker};
 use crate::pb::execution::v1::{
-    Check, CheckPhase, ChecksRecorded, ExecutionEvent, ExecutionFailed, ExecutionStarted, ExecutionStopped, ExecutionSucceeded,
-    ExecutorTookOver, MarkersCaptured, StepClaimed, StepFailed, StepState, StepSucceeded, StopRequested, execution_event::Event,
+    Check, CheckPhase, ChecksRecorded, ExecutionEvent, ExecutionFailed, ExecutionStarted, ExecutionStopped,
+    ExecutionSucceeded, ExecutorTookOver, MarkersCaptured, StepClaimed, StepFailed, StepState, StepSucceeded,
+    StopRequested, execution_event::Event,
 };
 use crate::refusal::{Refusal, refusal};
 use crate::time::to_pb;
@@ -59,12 +60,24 @@ pub fn take_over(execution: &Execution, executor: &str, note: &str, now: Timesta
     })))
 }
 
-pub fn record_checks(execution: &Execution, executor: &str, phase: CheckPhase, checks: Vec<Check>, now: Timestamp) -> Decision {
+pub fn record_checks(
+    execution: &Execution,
+    executor: &str,
+    phase: CheckPhase,
+    checks: Vec<Check>,
+    now: Timestamp,
+) -> Decision {
     must_own(execution, executor)?;
     Ok(event(Event::ChecksRecorded(ChecksRecorded { phase: phase.into(), checks, checked_at: Some(to_pb(now)) })))
 }
 
-pub fn record_markers(execution: &Execution, executor: &str, phase: CheckPhase, markers: Vec<Marker>, unavailable: Vec<String>) -> Decision {
+pub fn record_markers(
+    execution: &Execution,
+    executor: &str,
+    phase: CheckPhase,
+    markers: Vec<Marker>,
+    unavailable: Vec<String>,
+) -> Decision {
     must_own(execution, executor)?;
     Ok(event(Event::MarkersCaptured(MarkersCaptured { phase: phase.into(), markers, unavailable })))
 }
@@ -72,7 +85,13 @@ pub fn record_markers(execution: &Execution, executor: &str, phase: CheckPhase, 
 /// Claims a step before its effect. Appending this event is the lock: only one version can win.
 ///
 /// `again` says that the target was probed and the step is provably safe to run another time.
-pub fn claim_step(execution: &Execution, executor: &str, step: &str, again: bool, now: Timestamp) -> Result<ExecutionEvent, ClaimRefused> {
+pub fn claim_step(
+    execution: &Execution,
+    executor: &str,
+    step: &str,
+    again: bool,
+    now: Timestamp,
+) -> Result<ExecutionEvent, ClaimRefused> {
     if !execution.is_running() {
         return Err(ClaimRefused::NotNext("the run has ended".into()));
     }
@@ -166,16 +185,34 @@ pub fn request_stop(execution: &Execution, actor: &Actor, reason: &str, now: Tim
 pub fn succeed(execution: &Execution, executor: &str, end: ExecutionSucceeded) -> Decision {
     must_own(execution, executor)?;
     if execution.view.steps.is_empty() {
-        return Err(refusal("PLAN_EMPTY", "a success has steps", "0 steps", "at least one", "check the platform of the resource"));
+        return Err(refusal(
+            "PLAN_EMPTY",
+            "a success has steps",
+            "0 steps",
+            "at least one",
+            "check the platform of the resource",
+        ));
     }
     if let Some(open) = execution.next_step() {
         let id = open.step.as_ref().map(|step| step.id.clone()).unwrap_or_default();
-        return Err(refusal("STEPS_OPEN", "a success has every step done", id, "no open step", "run the remaining steps"));
+        return Err(refusal(
+            "STEPS_OPEN",
+            "a success has every step done",
+            id,
+            "no open step",
+            "run the remaining steps",
+        ));
     }
     let bad = blocking(&execution.view.postchecks);
     if execution.view.postchecks.is_empty() || !bad.is_empty() {
         let names = bad.iter().map(|check| check.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(refusal("POSTCHECKS_OPEN", "a success has every postcheck passed", names, "all passed", "look at the postchecks"));
+        return Err(refusal(
+            "POSTCHECKS_OPEN",
+            "a success has every postcheck passed",
+            names,
+            "all passed",
+            "look at the postchecks",
+        ));
     }
     Ok(event(Event::Succeeded(end)))
 }
@@ -232,7 +269,13 @@ fn running_attempt(execution: &Execution, executor: &str, step: &str) -> Result<
         next.state() == StepState::Running && next.step.as_ref().is_some_and(|planned| planned.id == step)
     });
     running.map(|step| step.attempts).ok_or_else(|| {
-        refusal("STEP_NOT_CLAIMED", "an outcome belongs to a claimed step", step, "the running step", "claim the step first")
+        refusal(
+            "STEP_NOT_CLAIMED",
+            "an outcome belongs to a claimed step",
+            step,
+            "the running step",
+            "claim the step first",
+        )
     })
 }
 

@@ -9,8 +9,8 @@ mod next;
 mod reservation;
 
 pub use decide::{
-    Begin, ClaimRefused, claim_step, fail, finish_step, fail_step, record_checks, record_markers, request_stop, start, stop,
-    succeed, take_over,
+    Begin, ClaimRefused, claim_step, fail, fail_step, finish_step, record_checks, record_markers, request_stop, start,
+    stop, succeed, take_over,
 };
 pub use next::{Next, next};
 pub use reservation::{Reservation, release, reserve};

@@ -27,14 +27,20 @@ impl Aggregate for Reservation {
     fn evolve(&mut self, event: &ReservationEvent) {
         match &event.event {
             Some(Event::Reserved(reserved)) => self.held_by = Some(reserved.request_id.clone()),
-            Some(Event::Released(released)) if self.held_by.as_deref() == Some(&released.request_id) => self.held_by = None,
+            Some(Event::Released(released)) if self.held_by.as_deref() == Some(&released.request_id) => {
+                self.held_by = None
+            }
             Some(Event::Released(_)) | None => {}
         }
     }
 }
 
 /// Takes the resource for one request. Held by the same request already: nothing to do.
-pub fn reserve(reservation: &Reservation, resource: &str, request_id: &str) -> Result<Option<ReservationEvent>, Refusal> {
+pub fn reserve(
+    reservation: &Reservation,
+    resource: &str,
+    request_id: &str,
+) -> Result<Option<ReservationEvent>, Refusal> {
     match reservation.held_by.as_deref() {
         Some(holder) if holder == request_id => Ok(None),
         Some(holder) => Err(refusal(

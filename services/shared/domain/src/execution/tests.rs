@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
 
 use std::collections::BTreeMap;
 
@@ -103,9 +103,18 @@ fn no_step_before_the_prechecks_passed() {
     let mut execution = begun();
     assert!(matches!(claim_step(&execution, "one", "stop", false, now()), Err(ClaimRefused::NotNext(_))));
     for outcome in [CheckOutcome::Failed, CheckOutcome::Unknown, CheckOutcome::Unspecified] {
-        let event = record_checks(&execution, "one", CheckPhase::Before, vec![check(CheckOutcome::Passed), check(outcome)], now());
+        let event = record_checks(
+            &execution,
+            "one",
+            CheckPhase::Before,
+            vec![check(CheckOutcome::Passed), check(outcome)],
+            now(),
+        );
         execution.evolve(&event.unwrap().unwrap());
-        assert!(matches!(claim_step(&execution, "one", "stop", false, now()), Err(ClaimRefused::NotNext(_))), "{outcome:?}");
+        assert!(
+            matches!(claim_step(&execution, "one", "stop", false, now()), Err(ClaimRefused::NotNext(_))),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -129,7 +138,10 @@ fn after_a_takeover_the_old_executor_writes_nothing() {
     claim(&mut execution, "one", "stop");
     let event = take_over(&execution, "two", "it was silent", now()).unwrap().unwrap();
     execution.evolve(&event);
-    assert_eq!(finish_step(&execution, "one", "stop", "", BTreeMap::new(), false, now()).unwrap_err().code, "EXECUTOR_REPLACED");
+    assert_eq!(
+        finish_step(&execution, "one", "stop", "", BTreeMap::new(), false, now()).unwrap_err().code,
+        "EXECUTOR_REPLACED"
+    );
     assert_eq!(claim_step(&execution, "one", "stop", true, now()), Err(ClaimRefused::NotOwner("two".into())));
     assert!(fail(&execution, "one", Default::default()).is_err());
     done(&mut execution, "two", "stop");

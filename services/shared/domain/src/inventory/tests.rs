@@ -216,7 +216,7 @@ fn policies_and_routes_name_their_faults() {
             require: vec![pb::ApprovalRequirement { role: role.into(), count }],
             ..Default::default()
         };
-        let spec = Spec::PolicySpec(pb::PolicySpec { approvals: vec![rule], ..Default::default() });
+        let spec = Spec::PolicySpec(PolicySpec { approvals: vec![rule], ..Default::default() });
         validate(&document(Kind::Policy, "p", spec), &base()).faults.len()
     };
     assert_eq!(policy(Role::ApproverIt, 2), 0);
@@ -229,8 +229,7 @@ fn policies_and_routes_name_their_faults() {
         } else {
             Channel::Email(pb::EmailChannel { to: to.iter().map(|t| (*t).to_owned()).collect() })
         };
-        let spec =
-            Spec::NotificationRouteSpec(pb::NotificationRouteSpec { channel: Some(channel), ..Default::default() });
+        let spec = Spec::NotificationRouteSpec(NotificationRouteSpec { channel: Some(channel), ..Default::default() });
         validate(&document(Kind::NotificationRoute, "r", spec), &base()).faults.len()
     };
     assert_eq!(route("https://hooks.example.org/x", &[]), 0);

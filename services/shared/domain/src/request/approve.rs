@@ -11,7 +11,12 @@ use crate::refusal::{Refusal, refusal};
 use crate::time::to_pb;
 
 /// One person's yes. Never the requester's, never the same person's twice.
-pub fn approve(request: &Request, approver: &Actor, note: &str, now: Timestamp) -> Result<Option<RequestEvent>, Refusal> {
+pub fn approve(
+    request: &Request,
+    approver: &Actor,
+    note: &str,
+    now: Timestamp,
+) -> Result<Option<RequestEvent>, Refusal> {
     must_be_open(request, now)?;
     let policy = policy_of(request);
     may_decide(request, &policy, approver)?;
@@ -48,7 +53,12 @@ pub fn approve(request: &Request, approver: &Actor, note: &str, now: Timestamp) 
 }
 
 /// One person's no ends the request.
-pub fn deny(request: &Request, approver: &Actor, reason: &str, now: Timestamp) -> Result<Option<RequestEvent>, Refusal> {
+pub fn deny(
+    request: &Request,
+    approver: &Actor,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Option<RequestEvent>, Refusal> {
     must_be_open(request, now)?;
     let policy = policy_of(request);
     must_be_a_person(approver, "denying")?;

@@ -9,7 +9,12 @@ use crate::refusal::{Refusal, refusal};
 use crate::time::{humane, to_pb};
 
 /// Taken back by the requester or an admin.
-pub fn withdraw(request: &Request, actor: &Actor, reason: &str, now: Timestamp) -> Result<Option<RequestEvent>, Refusal> {
+pub fn withdraw(
+    request: &Request,
+    actor: &Actor,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Option<RequestEvent>, Refusal> {
     must_be_open(request, now)?;
     let requester = request.view.opened.as_ref().and_then(|opened| opened.requester.as_ref());
     let own = requester.is_some_and(|requester| requester.id == actor.id);

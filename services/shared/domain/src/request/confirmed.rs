@@ -27,8 +27,12 @@ pub fn proven(request: &Request) -> Result<(&RequestOpened, &RequestConfirmed), 
         return Err(not_proven("approvals are missing", &missing.join(", ")));
     }
     let requester = opened.requester.as_ref().map(|actor| actor.id.as_str()).unwrap_or_default();
-    let people: BTreeSet<&str> =
-        view.approvals.iter().filter_map(|approval| approval.approver.as_ref()).map(|actor| actor.id.as_str()).collect();
+    let people: BTreeSet<&str> = view
+        .approvals
+        .iter()
+        .filter_map(|approval| approval.approver.as_ref())
+        .map(|actor| actor.id.as_str())
+        .collect();
     if people.len() != view.approvals.len() || people.contains(requester) {
         return Err(not_proven("an approval is the requester's own, or counted twice", requester));
     }
@@ -53,5 +57,11 @@ pub fn unchanged(opened: &RequestOpened, resource: Option<&Document>) -> Result<
 }
 
 fn not_proven(rule: &str, found: &str) -> Refusal {
-    refusal("APPROVAL_NOT_PROVEN", rule, found, "a confirmed request with every approval of its policy", "open a new request; report this one")
+    refusal(
+        "APPROVAL_NOT_PROVEN",
+        rule,
+        found,
+        "a confirmed request with every approval of its policy",
+        "open a new request; report this one",
+    )
 }

@@ -29,7 +29,12 @@ fn built_in(tier: Tier) -> Vec<(Role, u32)> {
 }
 
 /// The built-in rule, raised by every rule of the tenant's policies that matches.
-pub fn effective_policy(policies: &[&Document], tier: Tier, environment: Environment, kind: RequestType) -> EffectivePolicy {
+pub fn effective_policy(
+    policies: &[&Document],
+    tier: Tier,
+    environment: Environment,
+    kind: RequestType,
+) -> EffectivePolicy {
     let mut needed = built_in(tier);
     let mut expires_after = DEFAULT_EXPIRY;
     let mut require_ticket = false;
@@ -53,10 +58,7 @@ pub fn effective_policy(policies: &[&Document], tier: Tier, environment: Environ
         }
     }
 
-    let require = needed
-        .into_iter()
-        .map(|(role, count)| ApprovalRequirement { role: role.into(), count })
-        .collect();
+    let require = needed.into_iter().map(|(role, count)| ApprovalRequirement { role: role.into(), count }).collect();
     EffectivePolicy { policy: ApprovalPolicy { source, require }, expires_after, require_ticket }
 }
 
@@ -96,7 +98,13 @@ pub(super) fn seat(places: &[Role], people: &[Vec<Role>]) -> Vec<Option<usize>> 
     seats
 }
 
-fn place_person(person: usize, places: &[Role], people: &[Vec<Role>], seats: &mut [Option<usize>], visited: &mut [bool]) -> bool {
+fn place_person(
+    person: usize,
+    places: &[Role],
+    people: &[Vec<Role>],
+    seats: &mut [Option<usize>],
+    visited: &mut [bool],
+) -> bool {
     for place in 0..places.len() {
         if visited[place] || !people[person].contains(&places[place]) {
             continue;

@@ -128,7 +128,10 @@ fn an_executor_finds_the_proof_in_the_log_and_misses_what_is_not_there() {
         proven(&request).unwrap_err().code
     };
     assert_eq!(forged(|view| view.approvals.clear()), "APPROVAL_NOT_PROVEN");
-    assert_eq!(forged(|view| view.approvals[0].approver = view.opened.as_ref().unwrap().requester.clone()), "APPROVAL_NOT_PROVEN");
+    assert_eq!(
+        forged(|view| view.approvals[0].approver = view.opened.as_ref().unwrap().requester.clone()),
+        "APPROVAL_NOT_PROVEN"
+    );
     assert_eq!(forged(|view| view.opened.as_mut().unwrap().policy = None), "APPROVAL_NOT_PROVEN");
     assert_eq!(forged(|view| view.confirmed.as_mut().unwrap().phrase = "yes".into()), "APPROVAL_NOT_PROVEN");
 }
@@ -139,7 +142,11 @@ fn a_request_holds_for_one_version_of_the_resource() {
     let opened = request.view.opened.as_ref().unwrap();
     let document = resource(Tier::Tier2);
     assert!(unchanged(opened, Some(&document)).is_ok());
-    for changed in [None, Some(inv::Document { version: 4, ..document.clone() }), Some(inv::Document { retired: true, ..document })] {
+    for changed in [
+        None,
+        Some(inv::Document { version: 4, ..document.clone() }),
+        Some(inv::Document { retired: true, ..document }),
+    ] {
         assert_eq!(unchanged(opened, changed.as_ref()).unwrap_err().code, "RESOURCE_CHANGED");
     }
 }
