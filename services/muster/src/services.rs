@@ -24,19 +24,23 @@ pub(crate) fn schemas() -> Vec<Schema> {
 
 /// The read models that can be rebuilt from the log.
 pub(crate) fn projections() -> Vec<Arc<dyn Projection>> {
-    [
-        muster_planner::projections(),
-        muster_monitor::projections(),
-        muster_approval::projections(),
-        muster_notifier::projections(),
-        muster_audit::projections(),
-    ]
-    .concat()
+    NAMES.iter().flat_map(|name| projections_of(name)).collect()
 }
 
-/// Assembles one service.
+fn projections_of(service: &str) -> Vec<Arc<dyn Projection>> {
+    match service {
+        "planner" => muster_planner::projections(),
+        "monitor" => muster_monitor::projections(),
+        "approval" => muster_approval::projections(),
+        "notifier" => muster_notifier::projections(),
+        "audit" => muster_audit::projections(),
+        _ => Vec::new(),
+    }
+}
+
+/// Assembles one service. A read model of it that falls behind makes it not ready.
 pub(crate) async fn build(name: &str, context: &Context) -> Result<Service> {
-    Ok(match name {
+    let service = match name {
         "planner" => muster_planner::service(context).await?,
         "connector" => muster_connector::service(context),
         "monitor" => muster_monitor::service(context),
@@ -46,5 +50,7 @@ pub(crate) async fn build(name: &str, context: &Context) -> Result<Service> {
         "audit" => muster_audit::service(context),
         "console" => muster_console::service(context).await?,
         other => bail!("there is no service '{other}'; there are: {}", NAMES.join(", ")),
-    })
+    };
+    let watched = projections_of(name);
+    Ok(watched.iter().fold(service, |service, projection| service.watch_projection(context, projection.name())))
 }

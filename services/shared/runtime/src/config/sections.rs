@@ -227,7 +227,7 @@ section! {
         tenant: String = String::new(),
         /// local: commands run on the executor's own machine.
         kind: AgentKind = AgentKind::Local,
-        /// The directory under which data directories of databases may lie. Nothing outside is touched.
+        /// The data directory of the one server this agent looks after. Nothing outside is touched.
         data_directory: PathBuf = PathBuf::new(),
         /// Where the database's programs are (`pg_ctl`, `pg_rewind`, …).
         bin_directory: PathBuf = PathBuf::new(),
