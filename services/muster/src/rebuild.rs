@@ -1,6 +1,6 @@
 //! `muster projection rebuild NAME`: empties a read model and fills it again from the log.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,12 +18,14 @@ pub(crate) async fn rebuild(name: &str, config_file: Option<&Path>) -> Result<()
     let context = Context::connect(config, &services::schemas()).await?;
     let bar = ProgressBar::new(0)
         .with_style(ProgressStyle::with_template("{msg:20} {wide_bar} {pos}/{len} events, {per_sec}, {eta} left")?);
-    muster_eventlog::rebuild(context.log, context.db, projection.clone(), |progress| {
+    muster_eventlog::rebuild(context.log.clone(), context.db, projection.clone(), |progress| {
         bar.set_message(format!("{} ({}/{})", progress.tenant, progress.tenant_number, progress.tenants));
         bar.set_length(progress.target);
         bar.set_position(progress.sequence);
     })
     .await?;
-    bar.finish_with_message("done");
+    bar.finish_and_clear();
+    let tenants = context.log.tenants().await?.len();
+    writeln!(std::io::stdout(), "{name}: filled anew from the log of {tenants} tenants")?;
     Ok(())
 }
