@@ -56,7 +56,10 @@ impl Approval {
             })
             .await;
         match decided {
-            Ok(decided) => Ok((self.get(&call.tenant, id.as_str()).await?, decided.sequence)),
+            Ok(decided) => {
+                request::same_question(&decided.state, &command, &resource.name).map_err(IntoStatus::into_status)?;
+                Ok((self.get(&call.tenant, id.as_str()).await?, decided.sequence))
+            }
             Err(DecideError::Refused(refusal)) => Err(self.refuse(&call, refusal, &resource.name, &id).await),
             Err(error) => Err(error.into_status()),
         }

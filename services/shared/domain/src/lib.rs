@@ -16,6 +16,7 @@ pub mod readiness;
 pub mod refusal;
 pub mod request;
 pub mod statement;
+mod text;
 pub mod time;
 
 pub use aggregate::{Aggregate, EventKind};

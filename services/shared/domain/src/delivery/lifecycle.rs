@@ -116,7 +116,7 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.opens_thread = true;
     m.set_subject(&format!("Approval needed: {what}"));
     m.set_summary(&format!(
-        "{} asks for a {what}. It runs on {} now.",
+        "{} asks for a {what}, away from {}.",
         person(opened.requester.as_ref()),
         opened.from_site
     ));

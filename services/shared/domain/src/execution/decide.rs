@@ -171,6 +171,7 @@ pub fn request_stop(execution: &Execution, actor: &Actor, reason: &str, now: Tim
             "say why it is stopped",
         ));
     }
+    crate::text::must_be_plain("reason", reason)?;
     if execution.view.stop_requested.is_some() {
         return Ok(None);
     }

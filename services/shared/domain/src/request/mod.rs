@@ -14,7 +14,7 @@ mod start;
 pub use approve::{approve, deny};
 pub use close::{expire, withdraw};
 pub use confirmed::{proven, unchanged};
-pub use open::{OpenRequest, confirmation_phrase, open};
+pub use open::{OpenRequest, confirmation_phrase, open, same_question};
 pub use policy::{EffectivePolicy, effective_policy, missing_approvals};
 pub use start::start;
 
@@ -205,7 +205,7 @@ fn required_text(field: &str, text: &str, limit: usize, why: &str) -> Result<(),
             format!("give a {field}"),
         ));
     }
-    Ok(())
+    crate::text::must_be_plain(field, text)
 }
 
 fn optional_text(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {

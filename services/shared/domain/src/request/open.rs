@@ -71,6 +71,30 @@ pub fn open(
     }))
 }
 
+/// A key that was used stands for what was asked then. Answering another question with that request would look like a yes.
+pub fn same_question(request: &Request, command: &OpenRequest, resource: &str) -> Result<(), Refusal> {
+    let Some(opened) = &request.view.opened else { return Ok(()) };
+    let asked = (command.kind, resource, command.target_site.as_str(), command.reason.trim(), command.ticket.trim());
+    let kept = (
+        opened.r#type(),
+        opened.resource.as_str(),
+        opened.target_site.as_str(),
+        opened.reason.as_str(),
+        opened.ticket.as_str(),
+    );
+    if asked == kept {
+        return Ok(());
+    }
+    Err(field_refusal(
+        "idempotency_key",
+        "IDEMPOTENCY_KEY_REUSED",
+        "a repeated key means the same request",
+        format!("the key of request {}, which asks for something else", opened.request_id),
+        "the same type, resource, target, reason and ticket",
+        "look at that request; ask for another one with a new key (reload the page)",
+    ))
+}
+
 /// The phrase names the resource and the direction, so that nobody types it for the wrong system.
 pub fn confirmation_phrase(kind: RequestType, resource: &str, from_site: &str, target_site: &str) -> String {
     format!("{} {resource} from {from_site} to {target_site}", type_name(kind))

@@ -111,6 +111,34 @@ fn tier_1_needs_it_and_business_then_the_phrase() {
 }
 
 #[test]
+fn a_used_key_answers_only_the_question_it_was_used_for() {
+    let request = opened(Tier::Tier1);
+    assert_eq!(same_question(&request, &OpenRequest { reason: " patch night ".into(), ..command() }, "orders-db"), Ok(()));
+    let others = [
+        (OpenRequest { kind: RequestType::Failover, ..command() }, "orders-db"),
+        (OpenRequest { target_site: "fra".into(), ..command() }, "orders-db"),
+        (OpenRequest { reason: "another".into(), ..command() }, "orders-db"),
+        (OpenRequest { ticket: String::new(), ..command() }, "orders-db"),
+        (command(), "billing-db"),
+    ];
+    for (other, resource) in others {
+        let refused = same_question(&request, &other, resource).unwrap_err();
+        assert_eq!((refused.code.as_str(), refused.field.as_str()), ("IDEMPOTENCY_KEY_REUSED", "idempotency_key"));
+    }
+}
+
+#[test]
+fn what_approvers_read_holds_nothing_invisible() {
+    let request = opened(Tier::Tier1);
+    let ingo = person("ingo", &[Role::ApproverIt]);
+    for hidden in ["a\0b", "\u{1b}[2Jnothing to see", "\u{202e}reversed"] {
+        assert_eq!(approve(&request, &ingo, hidden, now()).unwrap_err().field, "note");
+        assert_eq!(deny(&request, &ingo, hidden, now()).unwrap_err().field, "reason");
+    }
+    assert!(deny(&request, &ingo, "first line\r\nsecond", now()).is_ok());
+}
+
+#[test]
 fn an_executor_finds_the_proof_in_the_log_and_misses_what_is_not_there() {
     let mut request = opened(Tier::Tier2);
     assert_eq!(proven(&request).unwrap_err().code, "APPROVAL_NOT_PROVEN");
