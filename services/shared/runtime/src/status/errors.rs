@@ -81,6 +81,11 @@ impl IntoStatus for WaitError {
 impl IntoStatus for sqlx::Error {
     fn into_status(self) -> Status {
         use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+        // 22021: PostgreSQL's text holds no NUL. Nothing that is kept does either, so it came with the question.
+        if self.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021") {
+            let (rule, limit) = ("a text of this call holds a character that no kept text has", "text without NUL");
+            return refused_as(RefusalClass::Field, &refusal("FIELD_INVALID", rule, "NUL", limit, "remove it"));
+        }
         let is_outage = match &self {
             Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed => true,
             // Classes 08 (connection), 53 (resources) and 57 (operator intervention, such as a shutdown).

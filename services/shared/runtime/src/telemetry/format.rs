@@ -18,7 +18,8 @@ where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    // Fields of spans are formatted by the layer: colours off here, too, or logs are full of escapes.
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     match kind {
         LogFormat::Json => Box::new(layer.json().map_event_format(|_| WithTrace {
             inner: format().json().flatten_event(true).with_span_list(false),
