@@ -1,23 +1,26 @@
 //! The generated pages below docs/: written from the code, and checked for drift by `make test`.
 
+mod events;
+
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use muster_domain::access;
 
 /// Each page with its text.
-fn pages() -> Vec<(&'static str, String)> {
-    vec![
+fn pages() -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
         ("docs/config.md", muster_runtime::config::reference()),
         ("docs/access.md", access_table()),
         ("docs/cli.md", crate::client::render_cli_docs()),
-    ]
+        ("docs/events.md", events::reference()?),
+    ])
 }
 
 pub(crate) fn run(action: &str) -> Result<()> {
     let root = muster_local::tools::project_root().context("run this inside the project")?;
     let mut stale = Vec::new();
-    for (name, text) in pages() {
+    for (name, text) in pages()? {
         let path: PathBuf = root.join(name);
         if action == "write" {
             std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
