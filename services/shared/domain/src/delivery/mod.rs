@@ -19,4 +19,6 @@ pub use routing::{Decision, Route, Verdict, route};
 pub use state::{Delivery, Phase, delivery_id};
 
 #[cfg(test)]
+mod documentation_tests;
+#[cfg(test)]
 mod message_tests;

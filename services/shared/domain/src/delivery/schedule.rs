@@ -68,14 +68,18 @@ pub const MAX_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// How long to wait after the `attempt`-th attempt failed (1 is the first); `None` when that was the last.
 /// `seed` spreads retries by ±10 %, so that a thousand messages do not come back in the same second.
 pub fn retry_delay(channel: &str, page_class: bool, attempt: u32, seed: u64) -> Option<SignedDuration> {
-    let delays = match (channel == EMAIL, page_class) {
+    let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
+    delays(channel, page_class).get(index).map(|delay| jittered(*delay, mixed(seed, attempt)))
+}
+
+/// The waits after the first attempt, the second, and so on.
+pub(super) fn delays(channel: &str, page_class: bool) -> &'static [SignedDuration] {
+    match (channel == EMAIL, page_class) {
         (true, false) => MAIL,
         (true, true) => MAIL_PAGE,
         (false, false) => WEBHOOK,
         (false, true) => WEBHOOK_PAGE,
-    };
-    let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
-    delays.get(index).map(|delay| jittered(*delay, mixed(seed, attempt)))
+    }
 }
 
 /// 0.9 to 1.1 of the delay.
@@ -100,13 +104,7 @@ mod tests {
 
     fn plain(channel: &str, page: bool) -> Vec<i64> {
         // The middle of the jitter, to the second.
-        let delays = match (channel == EMAIL, page) {
-            (true, false) => MAIL,
-            (true, true) => MAIL_PAGE,
-            (false, false) => WEBHOOK,
-            (false, true) => WEBHOOK_PAGE,
-        };
-        delays.iter().map(|d| d.as_secs()).collect()
+        delays(channel, page).iter().map(|d| d.as_secs()).collect()
     }
 
     #[test]
