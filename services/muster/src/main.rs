@@ -79,12 +79,17 @@ enum ProjectionCommand {
 async fn main() -> ExitCode {
     // One provider of cryptography for everything; installed before the first connection.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => client::end_unparsed(&error),
+    };
     if let Command::Client(command) = cli.command {
         return client::run(command, cli.global).await;
     }
-    match run_local(cli.command, cli.data, cli.global.wants_json()).await {
+    let json = cli.global.wants_json();
+    match run_local(cli.command, cli.data, json).await {
         Ok(code) => code,
+        Err(error) if json => client::end_failed(&error),
         Err(error) => {
             report(&error);
             ExitCode::FAILURE

@@ -76,7 +76,10 @@ impl From<Status> for CliError {
 fn plain(status: &Status) -> Refusal {
     let (rule, next) = match status.code() {
         Code::Unavailable => ("Muster does not answer", "check the address (--server) and that Muster runs"),
-        Code::DeadlineExceeded => ("no answer in time", "try again; repeating a command is safe"),
+        Code::DeadlineExceeded => (
+            "no answer in time",
+            "look whether it was done (`muster request list`, `muster audit list`) before you repeat it",
+        ),
         Code::Unauthenticated => ("not logged in", "muster login"),
         Code::Unimplemented => ("this part of Muster is not served at this address", "start it, or ask where it runs"),
         _ => (status.message(), ""),

@@ -7,7 +7,7 @@ use muster_domain::pb::inventory::v1::{
 };
 use muster_domain::pb::notification::v1::{ListDeliveriesRequest, ListDeliveriesResponse};
 use muster_domain::pb::readiness::v1::{
-    ListAlertsRequest, ListAlertsResponse, ListReadinessRequest, ListReadinessResponse,
+    GetReadinessRequest, ListAlertsRequest, ListAlertsResponse, ListReadinessRequest, ListReadinessResponse,
 };
 use muster_planner::manifest;
 
@@ -82,6 +82,14 @@ pub(crate) async fn fetch_document(kind: Kind, name: &str, session: &Session) ->
     let ask = GetDocumentRequest { tenant: session.tenant(), kind: kind.into(), name: name.to_owned(), min_version: 0 };
     let answer = session.planner().get_document(session.ask(ask)).await?.into_inner();
     answer.document.ok_or_else(|| CliError::Failed("the answer has no document".to_owned()))
+}
+
+/// An empty list of a mistyped name would say that all is well. Retired resources have their history.
+async fn must_be_declared(name: Option<&str>, session: &Session) -> Result<(), CliError> {
+    match name {
+        Some(name) => fetch_document(Kind::Resource, name, session).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 async fn document(kind: Kind, name: &str, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -173,16 +181,18 @@ fn about(document: &Document) -> String {
 
 async fn readiness(name: Option<&str>, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let mut all = ListReadinessResponse::default();
-    let (mut token, mut pages) = (Some(String::new()), 0);
+    if let Some(name) = name {
+        // A mistyped name must not look like "nothing to worry about": the API refuses it.
+        let ask = GetReadinessRequest { tenant: session.tenant(), resource: name.to_owned(), min_version: 0 };
+        all.resources.extend(session.monitor().get_readiness(session.ask(ask)).await?.into_inner().resource);
+    }
+    let (mut token, mut pages) = (name.is_none().then(String::new), 0);
     while let Some(after) = token {
         let ask = ListReadinessRequest { tenant: session.tenant(), page: next_page(after), min_version: 0 };
         let answer = session.monitor().list_readiness(session.ask(ask)).await?.into_inner();
         all.resources.extend(answer.resources);
         pages += 1;
         token = follows(answer.page, pages, screen)?;
-    }
-    if let Some(name) = name {
-        all.resources.retain(|view| view.resource == name);
     }
     if !screen.is_table() {
         return screen.value(&all);
@@ -192,6 +202,7 @@ async fn readiness(name: Option<&str>, session: &Session, screen: &Screen) -> Re
 }
 
 async fn alerts(args: &GetArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+    must_be_declared(args.name.as_deref(), session).await?;
     let mut all = ListAlertsResponse::default();
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
@@ -228,6 +239,7 @@ async fn alerts(args: &GetArgs, session: &Session, screen: &Screen) -> Result<()
 }
 
 async fn deliveries(args: &GetArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+    must_be_declared(args.name.as_deref(), session).await?;
     let mut all = ListDeliveriesResponse::default();
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {

@@ -108,6 +108,32 @@ pub(crate) async fn run(command: ClientCommand, global: GlobalArgs) -> ExitCode 
     }
 }
 
+/// Ends with what clap says: help and version as they are, mistakes as JSON where JSON was asked for.
+pub(crate) fn end_unparsed(error: &clap::Error) -> ! {
+    if !error.use_stderr() || !asks_for_json(std::env::args().skip(1)) {
+        error.exit();
+    }
+    let said = error.to_string();
+    let said = said.trim().strip_prefix("error: ").unwrap_or(said.trim()).to_owned();
+    let wrong = CliError::Usage(said);
+    Screen::new(Format::Json).error(&wrong);
+    std::process::exit(wrong.exit().code().into())
+}
+
+/// The end of a command of this machine that failed, for programs.
+pub(crate) fn end_failed(error: &anyhow::Error) -> ExitCode {
+    let failed = CliError::Failed(format!("{error:#}"));
+    Screen::new(Format::Json).error(&failed);
+    failed.exit().into()
+}
+
+/// What could not be parsed cannot say which form it wants, so the words are looked at.
+fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
+    let words: Vec<String> = words.take_while(|word| word != "--").collect();
+    let apart = words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
+    apart || words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
+}
+
 async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) -> Result<exit::Exit, CliError> {
     match command {
         ClientCommand::Login(args) => login::login(args, global, screen).await?,
@@ -131,4 +157,20 @@ fn complete(shell: clap_complete::Shell, screen: &Screen) -> Result<(), CliError
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::Cli::command(), "muster", &mut script);
     screen.raw(&script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_json;
+
+    #[test]
+    fn a_mistake_is_json_where_json_was_asked_for() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(str::to_owned));
+        for yes in ["get -o json", "--output json frobnicate", "-ojson", "get --output=json x"] {
+            assert!(asks(yes), "{yes}");
+        }
+        for no in ["get -o table json", "json", "request open --reason -- -o json", "-o"] {
+            assert!(!asks(no), "{no}");
+        }
+    }
 }

@@ -58,17 +58,25 @@ pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
         all.push(services::build(name, &context).await.with_context(|| format!("{name} cannot start"))?);
     }
     stop_on_signal(&context);
-    let serving = tokio::spawn(serve(context.clone(), all, listener));
+    let mut serving = tokio::spawn(serve(context.clone(), all, listener));
     let seeded = tokio::select! {
         seeded = seed::seed(&context, place, &estate) => seeded,
         () = context.shutdown.cancelled() => Ok(()),
     };
-    match seeded {
+    let mut outcome = seeded;
+    match outcome {
         Ok(()) if !context.shutdown.is_cancelled() => welcome::print(&context, place)?,
         Ok(()) => {}
         Err(_) => context.shutdown.cancel(),
     }
-    serving.await??;
+    tokio::select! {
+        served = &mut serving => served??,
+        error = stack.keep_running() => {
+            context.shutdown.cancel();
+            serving.await??;
+            outcome = Err(error);
+        }
+    }
 
     say("stopping");
     tokio::select! {
@@ -76,7 +84,7 @@ pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
         () = second_signal() => bail!("stopped in the middle of stopping; the next `muster up` puts it right"),
     }
     telemetry.shutdown().await;
-    seeded
+    outcome
 }
 
 /// The signal that began the stop is over; another one means "now".

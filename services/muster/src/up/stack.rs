@@ -1,5 +1,7 @@
 //! NATS and PostgreSQL for Muster itself, on this machine.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use muster_eventlog::Database;
 use muster_local::{
@@ -11,6 +13,11 @@ use crate::place::{Place, random_password};
 
 pub(crate) const NATS_USER: &str = "muster";
 pub(crate) const DATABASE: &str = "muster";
+
+/// Soon enough that nobody looks for the cause, and next to no work.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A server that does not come up in this many tries has a cause that trying does not mend.
+const MAX_STARTS: u32 = 5;
 
 pub(crate) struct Stack {
     nats: NatsServer,
@@ -29,6 +36,38 @@ impl Stack {
 
     pub(crate) fn postgres_port(&self) -> u16 {
         self.postgres.port()
+    }
+
+    /// Starts a server again that ended by itself: killed, out of memory, crashed. Returns only with the reason why
+    /// one cannot be kept running.
+    pub(crate) async fn keep_running(&mut self) -> anyhow::Error {
+        let mut in_a_row = 0;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Err(error) = self.start_what_ended().await else {
+                in_a_row = 0;
+                continue;
+            };
+            in_a_row += 1;
+            tracing::warn!(error = format!("{error:#}"), in_a_row, "a server of this machine cannot be started again");
+            if in_a_row >= MAX_STARTS {
+                return error;
+            }
+        }
+    }
+
+    async fn start_what_ended(&mut self) -> Result<()> {
+        if !self.nats.is_running() {
+            tracing::warn!("nats-server ended by itself; starting it again");
+            self.nats.restart().await.context("nats-server ended by itself and cannot start again")?;
+            tracing::info!("nats-server runs again");
+        }
+        if !self.postgres.is_running() {
+            tracing::warn!("Muster's PostgreSQL ended by itself; starting it again");
+            self.postgres.start().await.context("Muster's PostgreSQL ended by itself and cannot start again")?;
+            tracing::info!("Muster's PostgreSQL runs again");
+        }
+        Ok(())
     }
 
     pub(crate) async fn stop(&mut self) -> Result<()> {
