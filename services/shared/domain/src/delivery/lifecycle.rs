@@ -115,11 +115,7 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.severity = Severity::Warning;
     m.opens_thread = true;
     m.set_subject(&format!("Approval needed: {what}"));
-    m.set_summary(&format!(
-        "{} asks for a {what}, away from {}.",
-        person(opened.requester.as_ref()),
-        opened.from_site
-    ));
+    m.set_summary(&format!("{} asks for a {what}, away from {}.", person(opened.requester.as_ref()), opened.from_site));
     m.fact("Why", &opened.reason);
     let needed: Vec<String> = opened
         .policy

@@ -113,7 +113,10 @@ fn tier_1_needs_it_and_business_then_the_phrase() {
 #[test]
 fn a_used_key_answers_only_the_question_it_was_used_for() {
     let request = opened(Tier::Tier1);
-    assert_eq!(same_question(&request, &OpenRequest { reason: " patch night ".into(), ..command() }, "orders-db"), Ok(()));
+    assert_eq!(
+        same_question(&request, &OpenRequest { reason: " patch night ".into(), ..command() }, "orders-db"),
+        Ok(())
+    );
     let others = [
         (OpenRequest { kind: RequestType::Failover, ..command() }, "orders-db"),
         (OpenRequest { target_site: "fra".into(), ..command() }, "orders-db"),
