@@ -109,6 +109,10 @@ pub(crate) async fn run(command: ClientCommand, global: GlobalArgs) -> ExitCode 
 }
 
 /// Ends with what clap says: help and version as they are, mistakes as JSON where JSON was asked for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "as clap itself ends: nothing has been started that would need an orderly end"
+)]
 pub(crate) fn end_unparsed(error: &clap::Error) -> ! {
     if !error.use_stderr() || !asks_for_json(std::env::args().skip(1)) {
         error.exit();
