@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use async_nats::{HeaderMap, header};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// The server counts in seconds.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// How far our clock may be ahead of the server's. Farther apart, two may do the same work, which a lease permits.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
 const OPERATION: &str = "KV-Operation";
 
 /// A lease that was acquired. Dropping it gives it back, as far as the connection allows.
@@ -154,9 +157,21 @@ impl Held {
     }
 }
 
-/// Given back, or ours already.
+/// Given back, ours already, or long over.
 fn is_free(entry: &Stored, holder: &str) -> bool {
-    text(&entry.headers, OPERATION).is_some() || entry.payload == holder.as_bytes()
+    #[expect(clippy::disallowed_methods, reason = "the entry's time is the server's, so its age is by the real clock")]
+    let now = Timestamp::now();
+    text(&entry.headers, OPERATION).is_some() || entry.payload == holder.as_bytes() || is_left_behind(entry, now)
+}
+
+/// A server that was killed can start with an entry that had expired or was replaced, and then keeps it until the
+/// bucket's own limit, an hour: nobody would do the work until then.
+fn is_left_behind(entry: &Stored, now: Timestamp) -> bool {
+    let seconds = text(&entry.headers, header::NATS_MESSAGE_TTL.as_ref())
+        .and_then(|ttl| ttl.strip_suffix('s').unwrap_or(ttl).parse::<i64>().ok());
+    let ttl = seconds.map_or(LONGEST_LEASE, |s| Duration::from_secs(s.max(0).unsigned_abs()).min(LONGEST_LEASE));
+    let age = Duration::try_from(now.duration_since(entry.stored_at)).unwrap_or_default();
+    age > ttl + CLOCKS_APART
 }
 
 fn failed(failure: Failure) -> LogError {
@@ -180,4 +195,38 @@ fn check_name(name: &str) -> Result<(), LogError> {
         value: name.to_owned(),
         rule: "use up to 128 characters: letters, digits, '-', '_', and single '.' between them",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use super::*;
+
+    fn entry(ttl: Option<&str>) -> Stored {
+        let mut headers = HeaderMap::new();
+        if let Some(ttl) = ttl {
+            headers.insert(header::NATS_MESSAGE_TTL, ttl);
+        }
+        Stored {
+            subject: "$KV.LEASES.work".into(),
+            sequence: 1,
+            stored_at: Timestamp::from_second(1_600_000_000).unwrap(),
+            headers,
+            payload: "somebody".into(),
+        }
+    }
+
+    #[test]
+    fn what_the_server_should_have_removed_holds_nobody_up() {
+        let after = |seconds: i64| Timestamp::from_second(1_600_000_000 + seconds).unwrap();
+        let held = entry(Some("15s"));
+        for early in [-60, 0, 14, 44] {
+            assert!(!is_left_behind(&held, after(early)), "{early} s");
+        }
+        assert!(is_left_behind(&held, after(46)));
+        assert!(!is_left_behind(&entry(Some("never")), after(3_600)));
+        assert!(!is_left_behind(&entry(None), after(3_600)));
+        assert!(is_left_behind(&entry(None), after(3_700)));
+        assert!(is_free(&held, "somebody") && is_free(&held, "another"), "stored in the past of this test");
+    }
 }
