@@ -9,15 +9,12 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use muster_domain::pb::{
-    readiness::v1::Status,
-    request::v1::{RequestState, RequestType},
-};
+use muster_domain::pb::request::v1::{RequestState, RequestType};
 use muster_testing::Product;
 
 use crate::{
     alerts::postmaster,
-    support::{HEALTHY, account, becomes, direction, ended, heal, healthy, reaches, rows, started, writable_nodes},
+    support::{account, direction, ended, green_on, heal, healthy, reaches, rows, started, writable_nodes},
 };
 
 const RESOURCE: &str = "orders-db";
@@ -55,8 +52,7 @@ async fn kill_at(product: &mut Product, step: &str) -> Result<()> {
     };
     ensure!(watch.seen().await == 0, "two nodes took writes at once");
     if over.state() == RequestState::Succeeded {
-        let view = becomes(&product.person("vera").await?, RESOURCE, Status::Green, HEALTHY).await?;
-        ensure!(view.active_site == here, "it runs on {}, not on {here}", view.active_site);
+        green_on(&product.person("vera").await?, RESOURCE, &here).await?;
     } else {
         heal(product, RESOURCE).await?;
     }

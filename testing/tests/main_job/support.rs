@@ -39,6 +39,16 @@ pub(crate) async fn becomes(person: &Person, resource: &str, wanted: Status, lim
     .await
 }
 
+/// Waits until it is green on that site: right after a move the newest look may still be from before it.
+pub(crate) async fn green_on(person: &Person, resource: &str, site: &str) -> Result<()> {
+    poll::until(&format!("{resource} to be green on {site}"), HEALTHY, || async {
+        let view = person.readiness(resource).await?;
+        let seen = (status_of(&view), view.active_site.clone(), reason_codes(&view));
+        Ok(if seen.0 == Status::Green && seen.1 == site { Look::Found(()) } else { Look::NotYet(seen) })
+    })
+    .await
+}
+
 /// Repairs and waits until it is green again: each case ends so.
 pub(crate) async fn heal(product: &Product, resource: &str) -> Result<()> {
     product.demo(&["heal", resource])?;
@@ -84,9 +94,14 @@ pub(crate) async fn reaches(person: &Person, request_id: &str, step: &str) -> Re
         let run = view.execution.clone().unwrap_or_default();
         let found =
             run.steps.iter().any(|s| s.step.as_ref().is_some_and(|s| s.id == step) && s.state() != StepState::Pending);
-        Ok(if found { Look::Found(()) } else { Look::NotYet(account(&view)) })
+        let over = matches!(view.state(), RequestState::Succeeded | RequestState::Failed | RequestState::Stopped);
+        Ok(match (found, over) {
+            (true, _) => Look::Found(Ok(())),
+            (false, true) => Look::Found(Err(anyhow::anyhow!("the run ended without {step}: {}", account(&view)))),
+            (false, false) => Look::NotYet(account(&view)),
+        })
     })
-    .await
+    .await?
 }
 
 /// One line on where a run is, for errors.

@@ -8,7 +8,6 @@ use muster_domain::{
         audit::v1::AuditFilter,
         common::v1::LossCertainty,
         execution::v1::{CheckOutcome, StepState},
-        readiness::v1::Status,
         request::v1::{RequestState, RequestType},
     },
     time::duration_from_pb,
@@ -18,7 +17,7 @@ use tonic::Code;
 
 use crate::{
     alerts::{Hung, messages_arrive, postmaster},
-    support::{HEALTHY, account, becomes, direction, ended, healthy, reaches, refused, rows, started, writable_nodes},
+    support::{account, direction, ended, green_on, healthy, reaches, refused, rows, started, writable_nodes},
 };
 
 const RESOURCE: &str = "orders-db";
@@ -94,8 +93,7 @@ pub(crate) async fn whole_way(product: &mut Product) -> Result<()> {
     ensure!(loss.certainty() == LossCertainty::ProvenNone && !loss.limits.is_empty(), "{loss:?}");
 
     // The standby is the primary, the old primary follows, green, and no acknowledged row is lost.
-    let view = becomes(&olga, RESOURCE, Status::Green, HEALTHY).await?;
-    ensure!(view.active_site == target, "it runs on {}", view.active_site);
+    green_on(&olga, RESOURCE, &target).await?;
     ensure!(writable_nodes(&product.data(), RESOURCE).await?.len() == 1, "one primary");
     let after = rows(product, RESOURCE)?;
     ensure!(after.lost == 0 && after.acknowledged >= before.acknowledged, "{before:?} {after:?}");
@@ -127,8 +125,7 @@ pub(crate) async fn failure_in_the_middle(product: &mut Product) -> Result<()> {
         "{end:?}"
     );
     drop(hung);
-    let view = becomes(&vera, RESOURCE, Status::Green, HEALTHY).await?;
-    ensure!(view.active_site == from, "it runs on {} again", view.active_site);
+    green_on(&vera, RESOURCE, &from).await?;
     ensure!(rows(product, RESOURCE)?.lost == 0, "no row is lost");
     messages_arrive(product, "request.failed", RESOURCE).await?;
     let filter = AuditFilter {
@@ -164,8 +161,7 @@ pub(crate) async fn stop_between_steps(product: &mut Product) -> Result<()> {
         ensure!(over.state() == RequestState::Succeeded, "{}", account(&over));
         target
     };
-    let view = becomes(&olga, RESOURCE, Status::Green, HEALTHY).await?;
-    ensure!(view.active_site == here, "it runs on {}, not on {here}", view.active_site);
+    green_on(&olga, RESOURCE, &here).await?;
     ensure!(
         writable_nodes(&product.data(), RESOURCE).await?.len() == 1 && rows(product, RESOURCE)?.lost == 0,
         "one primary, no row lost"
