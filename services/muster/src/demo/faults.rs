@@ -45,7 +45,7 @@ pub(crate) async fn heal(estate: &mut Estate, resource: &str) -> Result<String> 
     let pair = estate.pair(resource)?.clone();
     let mut done = Vec::new();
     if estate.primary(&pair).await?.is_none() {
-        let dead = dead_primary(estate, &pair)?;
+        let dead = dead_primary(estate, &pair).await?;
         server_of(estate, dead).await?.start().await?;
         mark(estate, &dead.name, false)?;
         done.push(format!("started the primary {}", dead.name));
@@ -126,12 +126,40 @@ async fn sides<'a>(estate: &Estate, pair: &'a Pair) -> Result<(&'a Node, &'a Nod
     }
 }
 
-/// A dead node that was a primary when it died.
-fn dead_primary<'a>(estate: &Estate, pair: &'a Pair) -> Result<&'a Node> {
-    let was_primary = |node: &&Node| !estate.node_directory(node).join("standby.signal").exists();
-    pair.nodes.iter().find(was_primary).with_context(|| {
-        format!("no node of {} may take writes: a move was stopped half-way; see `muster request list`", pair.resource)
-    })
+/// A dead node that was a primary when it died, or one that a move stopped cleanly and could not take back. The
+/// fence of the latter is removed only while the other node says that it is still a standby: as the guidance of a
+/// failed run tells people to.
+async fn dead_primary<'a>(estate: &Estate, pair: &'a Pair) -> Result<&'a Node> {
+    let fence = |node: &Node| estate.node_directory(node).join("standby.signal");
+    if let Some(node) = pair.nodes.iter().find(|node| !fence(node).exists()) {
+        return Ok(node);
+    }
+    let [a, b] = &pair.nodes;
+    for (node, other) in [(a, b), (b, a)] {
+        let asked = server_of(estate, other).await?.sql("SELECT pg_is_in_recovery()").await;
+        if asked.is_ok_and(|answer| answer.trim() == "t") && stopped_as_primary(estate, node).await? {
+            std::fs::remove_file(fence(node))?;
+            return Ok(node);
+        }
+    }
+    bail!(
+        "no node of {} may take writes: a move was stopped half-way; `muster request show` says what to do",
+        pair.resource
+    )
+}
+
+/// "shut down": a standby would say "shut down in recovery".
+async fn stopped_as_primary(estate: &Estate, node: &Node) -> Result<bool> {
+    let server = server_of(estate, node).await?;
+    if server.is_running() {
+        return Ok(false);
+    }
+    let program = server.bin_dir().join("pg_controldata");
+    let said =
+        tokio::process::Command::new(program).env("LC_ALL", "C").arg(estate.node_directory(node)).output().await?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let state = text.lines().find_map(|line| line.strip_prefix("Database cluster state:"));
+    Ok(state.is_some_and(|state| state.trim() == "shut down"))
 }
 
 /// Whether the standby receives from this primary, asked of it a few times: a receiver needs a moment to connect.
