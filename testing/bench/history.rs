@@ -84,6 +84,7 @@ fn request(id: &AggregateId) -> Vec<request_event::Event> {
         require: [Role::ApproverIt, Role::ApproverBusiness]
             .map(|role| ApprovalRequirement { role: role.into(), count: 1 })
             .to_vec(),
+        ..ApprovalPolicy::default()
     };
     let opened = RequestOpened {
         request_id: id.to_string(),
@@ -101,6 +102,7 @@ fn request(id: &AggregateId) -> Vec<request_event::Event> {
         confirmation_phrase: "switch orders-db to west".to_owned(),
         resource_version: 3,
         opened_at: now,
+        ..RequestOpened::default()
     };
     let approval = |name, role: Role, completes| RequestApproved {
         approver: Some(person(name)),
@@ -109,6 +111,7 @@ fn request(id: &AggregateId) -> Vec<request_event::Event> {
         approved_at: now,
         completes,
         missing: if completes { Vec::new() } else { vec!["1 approver of the business".to_owned()] },
+        ..RequestApproved::default()
     };
     let approvals = [approval("grace", Role::ApproverIt, false), approval("linus", Role::ApproverBusiness, true)];
     let confirmed = RequestConfirmed {
@@ -117,6 +120,7 @@ fn request(id: &AggregateId) -> Vec<request_event::Event> {
         confirmed_at: now,
         policy: Some(policy),
         approvals: approvals.to_vec(),
+        ..RequestConfirmed::default()
     };
     let [first, second] = approvals;
     vec![Opened(opened), Approved(first), Approved(second), Confirmed(confirmed)]
@@ -141,6 +145,7 @@ fn started(id: &AggregateId) -> ExecutionStarted {
         timeout: Some(duration_to_pb(jiff::SignedDuration::from_secs(60))),
         guidance: "Look at the server's log before anything else".to_owned(),
         changes_target: true,
+        ..Step::default()
     };
     ExecutionStarted {
         request_id: id.to_string(),
@@ -173,7 +178,7 @@ fn checks(phase: CheckPhase) -> ChecksRecorded {
         value: "yes".to_owned(),
         limit: "yes".to_owned(),
         text: "as it has to be".to_owned(),
-        advisory: false,
+        ..Check::default()
     };
     let checks = ["target_is_standby", "link_is_live", "nothing_unapplied", "agents_answer"].map(check).to_vec();
     ChecksRecorded { phase: phase.into(), checks, checked_at: Some(to_pb(Timestamp::now())) }
@@ -231,5 +236,6 @@ fn succeeded() -> ExecutionSucceeded {
             ..LossStatement::default()
         }),
         rto_met: true,
+        ..ExecutionSucceeded::default()
     }
 }

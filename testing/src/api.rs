@@ -133,6 +133,7 @@ impl Person {
             reason: "end-to-end test".into(),
             ticket: "CHG-1".into(),
             idempotency_key: uuid::Uuid::new_v4().to_string(),
+            ..OpenRequestRequest::default()
         };
         Ok(self.approval().open_request(self.request(ask)).await?.into_inner().request.unwrap_or_default())
     }

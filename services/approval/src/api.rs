@@ -58,4 +58,67 @@ impl ApprovalService for Api {
         let (request, version) = self.0.start(call).await?;
         Ok(Response::new(StartRequestResponse { request: Some(request), version }))
     }
+
+    async fn override_check(
+        &self,
+        _: Request<muster_proto::request::v1::OverrideCheckRequest>,
+    ) -> Result<Response<muster_proto::request::v1::OverrideCheckResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn review_break_glass(
+        &self,
+        _: Request<muster_proto::request::v1::ReviewBreakGlassRequest>,
+    ) -> Result<Response<muster_proto::request::v1::ReviewBreakGlassResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn delegate(
+        &self,
+        _: Request<muster_proto::request::v1::DelegateRequest>,
+    ) -> Result<Response<muster_proto::request::v1::DelegateResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn end_delegation(
+        &self,
+        _: Request<muster_proto::request::v1::EndDelegationRequest>,
+    ) -> Result<Response<muster_proto::request::v1::EndDelegationResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn list_delegations(
+        &self,
+        _: Request<muster_proto::request::v1::ListDelegationsRequest>,
+    ) -> Result<Response<muster_proto::request::v1::ListDelegationsResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn list_gates(
+        &self,
+        _: Request<muster_proto::request::v1::ListGatesRequest>,
+    ) -> Result<Response<muster_proto::request::v1::ListGatesResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn propose_gate_change(
+        &self,
+        _: Request<muster_proto::request::v1::ProposeGateChangeRequest>,
+    ) -> Result<Response<muster_proto::request::v1::ProposeGateChangeResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn decide_gate_change(
+        &self,
+        _: Request<muster_proto::request::v1::DecideGateChangeRequest>,
+    ) -> Result<Response<muster_proto::request::v1::DecideGateChangeResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn explain_policy(
+        &self,
+        _: Request<muster_proto::request::v1::ExplainPolicyRequest>,
+    ) -> Result<Response<muster_proto::request::v1::ExplainPolicyResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
 }

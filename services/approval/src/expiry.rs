@@ -40,7 +40,7 @@ impl Reactor for SetTimers {
                 timers.set(&timer, due, &[]).await?;
             }
             Some(Event::Denied(_) | Event::Withdrawn(_) | Event::Confirmed(_)) => timers.cancel(&timer).await?,
-            Some(Event::Approved(_) | Event::Expired(_)) | None => {}
+            Some(_) | None => {}
         }
         Ok(())
     }

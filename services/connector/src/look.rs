@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use muster_domain::{
     TenantId,
+    inventory::platform::credentials,
     pb::{
         inventory::v1::{Credential, resource_spec::Platform as PlatformSpec},
         observation::v1::{ErrorClass, NodeObservation, node_observation::Result as NodeResult},
@@ -69,8 +70,7 @@ impl Looker {
 }
 
 fn monitor_account(spec: &PlatformSpec) -> Option<&Credential> {
-    let PlatformSpec::Postgresql(target) = spec;
-    target.monitor.as_ref()
+    credentials(spec).monitor
 }
 
 /// "credential", for metrics.

@@ -9,6 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use minijinja::{Value, context};
+use muster_domain::request::type_of;
 use muster_domain::{
     access::role_name,
     pb::{
@@ -247,11 +248,7 @@ pub(crate) async fn open_request(
     let page = async {
         let visit = Visit::begin(&console, &headers, &format!("/t/{tenant}/requests"), &tenant).await?;
         same_form(&visit, &form.form_key)?;
-        let kind = match form.kind.as_str() {
-            "switchover" => RequestType::Switchover,
-            "failover" => RequestType::Failover,
-            _ => RequestType::Unspecified,
-        };
+        let kind = type_of(&form.kind).unwrap_or(RequestType::Unspecified);
         let asked = OpenRequestRequest {
             tenant: tenant.clone(),
             r#type: kind.into(),
@@ -260,6 +257,7 @@ pub(crate) async fn open_request(
             reason: form.reason,
             ticket: form.ticket,
             idempotency_key: form.request_key,
+            ..OpenRequestRequest::default()
         };
         let request = visit.api.approval().open_request(asked).await?.into_inner().request.unwrap_or_default();
         Ok(Redirect::to(&format!("/t/{tenant}/requests/{}", request.request_id)).into_response())
@@ -290,7 +288,13 @@ pub(crate) async fn act(
         let mut approval = visit.api.approval();
         match action.as_str() {
             "approve" => approval
-                .approve_request(ApproveRequestRequest { tenant, request_id, note: text, idempotency_key })
+                .approve_request(ApproveRequestRequest {
+                    tenant,
+                    request_id,
+                    note: text,
+                    idempotency_key,
+                    ..ApproveRequestRequest::default()
+                })
                 .await
                 .map(drop)?,
             "deny" => approval

@@ -52,6 +52,48 @@ impl ExecutorService for Api {
         let call = self.0.ctx.authorize(request).await?;
         Ok(Response::new(self.stop(call).await?))
     }
+
+    async fn pause_execution(
+        &self,
+        _: Request<muster_proto::execution::v1::PauseExecutionRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::PauseExecutionResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn resume_execution(
+        &self,
+        _: Request<muster_proto::execution::v1::ResumeExecutionRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::ResumeExecutionResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn decide_manual_step(
+        &self,
+        _: Request<muster_proto::execution::v1::DecideManualStepRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::DecideManualStepResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn note_execution(
+        &self,
+        _: Request<muster_proto::execution::v1::NoteExecutionRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::NoteExecutionResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn preflight(
+        &self,
+        _: Request<muster_proto::execution::v1::PreflightRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::PreflightResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
+
+    async fn acknowledge_cool_down(
+        &self,
+        _: Request<muster_proto::execution::v1::AcknowledgeCoolDownRequest>,
+    ) -> Result<Response<muster_proto::execution::v1::AcknowledgeCoolDownResponse>, Status> {
+        Err(Status::unimplemented("PENDING"))
+    }
 }
 
 impl Api {

@@ -57,6 +57,7 @@ impl Run<'_> {
             environment,
             rto_target: spec.and_then(|spec| spec.rto),
             rpo_target: spec.and_then(|spec| spec.rpo),
+            ..ExecutionStarted::default()
         }
     }
 }

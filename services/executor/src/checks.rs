@@ -66,7 +66,7 @@ fn judge(name: &str, limit: &str, found: Result<String, Refusal>) -> Check {
         Ok(value) => (CheckOutcome::Passed, value, "as it must be".to_owned()),
         Err(refusal) => (CheckOutcome::Failed, refusal.value.clone(), describe(&refusal)),
     };
-    Check { name: name.into(), outcome: outcome.into(), value, limit: limit.into(), text, advisory: false }
+    Check { name: name.into(), outcome: outcome.into(), value, limit: limit.into(), text, ..Check::default() }
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ impl Run<'_> {
             write_outage: statement::write_outage(execution).map(duration_to_pb),
             loss: Some(self.loss(job, execution)),
             rto_met: rto.zip(target).is_some_and(|(rto, target)| rto <= target),
+            ..ExecutionSucceeded::default()
         };
         self.decide(|execution, me| execution::succeed(execution, me, end.clone())).await?;
         self.ended(execution, "succeeded");
@@ -109,6 +110,7 @@ impl Run<'_> {
             },
             guidance,
             loss: touched.then(|| unknown("the target could not be asked")),
+            ..ExecutionFailed::default()
         };
         self.decide(|execution, me| execution::fail(execution, me, end.clone())).await?;
         self.ended(execution, "failed");
@@ -131,6 +133,7 @@ impl Run<'_> {
             guidance: if after.restored { AS_IT_WAS.to_owned() } else { guidance.to_owned() },
             known_state: after.known_state,
             loss: after.loss,
+            ..ExecutionFailed::default()
         };
         self.decide(|execution, me| execution::fail(execution, me, end.clone())).await?;
         self.ended(execution, "failed");
@@ -159,6 +162,7 @@ impl Run<'_> {
             guidance: if after.restored { AS_IT_WAS.to_owned() } else { plan.guidance },
             actor: stop.actor,
             loss: after.loss,
+            ..ExecutionStopped::default()
         };
         self.decide(|execution, me| execution::stop(execution, me, end.clone())).await?;
         self.ended(execution, "stopped");

@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, os::unix::fs::MetadataExt, sync::Arc};
 
 use muster_domain::{
     Aggregate, TenantId,
-    inventory::{Declared, document_id},
+    inventory::{
+        Declared, document_id,
+        platform::{NodeRef, credentials, nodes},
+    },
     pb::{
         inventory::v1::{
-            Credential, Document, InventoryEvent, Kind, PostgresqlNode, ResourceSpec, document, inventory_event::Event,
+            Credential, Document, InventoryEvent, Kind, ResourceSpec, document, inventory_event::Event,
             resource_spec::Platform as PlatformSpec,
         },
         request::v1::{RequestOpened, RequestType},
@@ -101,22 +104,15 @@ pub(crate) struct Sides {
 }
 
 pub(crate) fn sides(opened: &RequestOpened, spec: &ResourceSpec) -> Result<Sides, JobError> {
-    let nodes = nodes(spec)?;
+    let nodes = nodes(spec.platform.as_ref().ok_or(JobError::PlatformUnknown)?);
     let of = |site: &str| {
-        let found: Vec<&PostgresqlNode> = nodes.iter().filter(|node| node.site == site).collect();
+        let found: Vec<&NodeRef<'_>> = nodes.iter().filter(|node| node.site == site).collect();
         match found.as_slice() {
-            [node] => Ok(node.name.clone()),
+            [node] => Ok(node.name.to_owned()),
             _ => Err(JobError::NodesOfSite { site: site.to_owned(), found: found.len() }),
         }
     };
     Ok(Sides { from: of(&opened.from_site)?, target: of(&opened.target_site)? })
-}
-
-fn nodes(spec: &ResourceSpec) -> Result<&[PostgresqlNode], JobError> {
-    match &spec.platform {
-        Some(PlatformSpec::Postgresql(target)) => Ok(&target.nodes),
-        None => Err(JobError::PlatformUnknown),
-    }
 }
 
 /// Builds the job anew: nothing of it survives in memory, and secrets only as long as the work.
@@ -133,9 +129,9 @@ pub(crate) fn build(
     let request_type = type_name(RequestType::try_from(opened.r#type).unwrap_or(RequestType::Unspecified));
     let kind = MoveKind::parse(request_type).ok_or(JobError::NotAMove(request_type))?;
     let sides = sides(opened, spec)?;
-    let PlatformSpec::Postgresql(target) = &platform;
-    let execute = login(ctx, tenant, target.execute.as_ref())?.ok_or(JobError::NoExecuteAccount)?;
-    let replication = login(ctx, tenant, target.replication.as_ref())?;
+    let accounts = credentials(&platform);
+    let execute = login(ctx, tenant, accounts.execute)?.ok_or(JobError::NoExecuteAccount)?;
+    let replication = login(ctx, tenant, accounts.replication)?;
     let last = positions.of(tenant.as_str(), &opened.resource, &sides.from).newest();
     let clock = ctx.clock.clone();
     Ok(Job {
@@ -146,7 +142,8 @@ pub(crate) fn build(
             kind,
             from_node: sides.from,
             target_node: sides.target,
-            agents: agents(ctx, tenant, &target.nodes)?,
+            agents: agents(ctx, tenant, &nodes(&platform))?,
+            services: BTreeMap::new(),
             execute,
             replication,
             timeouts: Default::default(),
@@ -167,15 +164,15 @@ fn login(ctx: &Context, tenant: &TenantId, credential: Option<&Credential>) -> R
 fn agents(
     ctx: &Context,
     tenant: &TenantId,
-    nodes: &[PostgresqlNode],
+    nodes: &[NodeRef<'_>],
 ) -> Result<BTreeMap<String, Arc<dyn HostAgent>>, JobError> {
     let mut agents = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.agent.is_empty()) {
         // An agent of another tenant is as unknown as one that is not there.
-        let configured = ctx.config.executor.agents.get(&node.agent).filter(|agent| agent.tenant == tenant.as_str());
-        let agent =
-            configured.ok_or_else(|| JobError::AgentUnknown { node: node.name.clone(), agent: node.agent.clone() })?;
-        agents.insert(node.name.clone(), local(&node.agent, agent)?);
+        let configured = ctx.config.executor.agents.get(node.agent).filter(|agent| agent.tenant == tenant.as_str());
+        let agent = configured
+            .ok_or_else(|| JobError::AgentUnknown { node: node.name.to_owned(), agent: node.agent.to_owned() })?;
+        agents.insert(node.name.to_owned(), local(node.agent, agent)?);
     }
     Ok(agents)
 }

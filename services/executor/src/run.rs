@@ -194,7 +194,7 @@ pub(crate) async fn in_time(checks: impl Future<Output = Vec<Check>>) -> Vec<Che
             value: "no answer".into(),
             limit: format!("{} s", LOOK_LIMIT.as_secs()),
             text: "the checks did not come back in time".into(),
-            advisory: false,
+            ..Check::default()
         }]
     })
 }

@@ -87,6 +87,7 @@ fn take_in(left: &mut BTreeMap<RunKey, Left>, record: &Record) -> Option<RunKey>
         let (id, holding) = match record.decode::<ReservationEvent>().ok()?.event? {
             Hold::Reserved(reserved) => (reserved.request_id, true),
             Hold::Released(released) => (released.request_id, false),
+            Hold::CoolDownBegun(_) | Hold::CoolDownAcknowledged(_) => return None,
         };
         let key = key(&id)?;
         left.entry(key.clone()).or_default().holding = holding;

@@ -135,7 +135,7 @@ async fn request(tx: &mut PgConnection, record: &Record) -> Result<(), Projectio
             Ok(())
         }
         Some(Event::Denied(_) | Event::Withdrawn(_) | Event::Expired(_)) => close(tx, record).await,
-        Some(Event::Approved(_)) | None => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

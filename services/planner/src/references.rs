@@ -11,9 +11,14 @@ pub(crate) fn references(document: &Document) -> Vec<(Kind, String)> {
         Some(Spec::GroupSpec(spec)) => {
             spec.members.iter().map(|member| (Kind::Resource, member.resource.clone())).collect()
         }
-        Some(Spec::TenantSpec(_) | Spec::SiteSpec(_) | Spec::PolicySpec(_) | Spec::NotificationRouteSpec(_)) | None => {
-            Vec::new()
-        }
+        Some(
+            Spec::TenantSpec(_)
+            | Spec::SiteSpec(_)
+            | Spec::PolicySpec(_)
+            | Spec::NotificationRouteSpec(_)
+            | Spec::PlanSpec(_),
+        )
+        | None => Vec::new(),
     };
     named.sort();
     named.dedup();

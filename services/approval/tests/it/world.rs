@@ -243,6 +243,7 @@ impl Caller {
             reason: "patch night".into(),
             ticket: "CHG-1".into(),
             idempotency_key: key.into(),
+            ..OpenRequestRequest::default()
         };
         change(&mut ask);
         Ok(self.client().open_request(self.request(ask)).await?.into_inner().request.unwrap())

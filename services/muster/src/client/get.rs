@@ -165,6 +165,10 @@ fn about(document: &Document) -> String {
             words::duration(spec.rto.as_ref()),
             spec.owner,
         ),
+        Some(Spec::PlanSpec(spec)) => {
+            let steps: usize = spec.phases.iter().map(|phase| phase.steps.len()).sum();
+            format!("{steps} steps, {} -> {}, owner {}", spec.from_site, spec.to_site, spec.owner)
+        }
         Some(Spec::GroupSpec(spec)) => {
             spec.members.iter().map(|member| member.resource.as_str()).collect::<Vec<_>>().join(", ")
         }

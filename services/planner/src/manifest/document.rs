@@ -120,7 +120,7 @@ fn read_spec(kind: Kind, fields: &mut Fields<'_, '_>) -> Option<Spec> {
         Kind::Group => Spec::GroupSpec(small::group(spec)),
         Kind::Policy => Spec::PolicySpec(policy::read(spec)),
         Kind::NotificationRoute => Spec::NotificationRouteSpec(route::read(spec)),
-        Kind::Unspecified => return None,
+        Kind::Plan | Kind::Unspecified => return None,
     })
 }
 

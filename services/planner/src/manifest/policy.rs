@@ -23,6 +23,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> PolicySpec {
         description: fields.text("description"),
         approvals: fields.list("approvals", approval_rule),
         readiness: fields.list("readiness", readiness_rule),
+        ..PolicySpec::default()
     };
     fields.finish();
     spec
@@ -37,6 +38,7 @@ fn approval_rule(node: &Node, path: &str, faults: &Faults) -> Option<ApprovalRul
         require: fields.list("require", requirement),
         expires_after: fields.duration("expiresAfter"),
         require_ticket: fields.flag("requireTicket"),
+        ..ApprovalRule::default()
     };
     fields.finish();
     Some(rule)

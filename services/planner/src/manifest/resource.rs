@@ -35,6 +35,7 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> ResourceSpec {
         thresholds: fields.block("thresholds").map(thresholds),
         labels: fields.texts_by_key("labels").into_iter().collect(),
         platform: fields.block("postgresql").map(|block| Platform::Postgresql(postgresql(block))),
+        ..ResourceSpec::default()
     };
     fields.finish();
     spec

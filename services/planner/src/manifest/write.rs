@@ -36,7 +36,7 @@ pub fn to_value(document: &Document) -> Value {
         Some(Spec::GroupSpec(spec)) => group(spec),
         Some(Spec::PolicySpec(spec)) => policy(spec),
         Some(Spec::NotificationRouteSpec(spec)) => route(spec),
-        None => json!({}),
+        Some(Spec::PlanSpec(_)) | None => json!({}),
     };
     let metadata = block([("name", text(&document.name)), ("tenant", text(&document.tenant))]);
     block([("kind", Some(json!(kind_name(document.kind())))), ("metadata", Some(metadata)), ("spec", Some(spec))])
@@ -67,7 +67,10 @@ fn word<T: Copy + PartialEq>(options: &[(&str, T)], value: T) -> Option<Value> {
 
 fn resource(spec: &ResourceSpec) -> Value {
     let labels: Map<String, Value> = spec.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    let postgresql = spec.platform.as_ref().map(|Platform::Postgresql(target)| postgresql(target));
+    let postgresql = spec.platform.as_ref().and_then(|platform| match platform {
+        Platform::Postgresql(target) => Some(postgresql(target)),
+        _ => None,
+    });
     block([
         ("displayName", text(&spec.display_name)),
         ("description", text(&spec.description)),

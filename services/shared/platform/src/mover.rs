@@ -10,7 +10,7 @@ use muster_domain::pb::{
     inventory::v1::resource_spec::Platform as PlatformSpec,
 };
 
-use crate::{HostAgent, Login, Now};
+use crate::{HostAgent, Login, Now, ServiceAgent};
 
 /// Merged outputs of the steps that succeeded so far. All a successor process has to go on.
 /// The names are constants in the platform's `fact` module.
@@ -28,7 +28,7 @@ impl MoveKind {
     /// From a request's type. `None`: not a move.
     pub fn parse(request_type: &str) -> Option<Self> {
         match request_type {
-            "switchover" => Some(Self::Switchover),
+            "switchover" | "failback" | "rotation" | "live-drill" | "rollback" => Some(Self::Switchover),
             "failover" => Some(Self::Failover),
             _ => None,
         }
@@ -53,6 +53,8 @@ pub struct MoveJob {
     /// By node name. What can stop and start a server comes from the installation's own
     /// configuration: a tenant's manifest only names an agent.
     pub agents: BTreeMap<String, Arc<dyn HostAgent>>,
+    /// The same for platforms whose servers are plain services.
+    pub services: BTreeMap<String, Arc<dyn ServiceAgent>>,
     pub timeouts: Timeouts,
     pub limits: Limits,
     /// The newest primary position the monitor recorded; what a failover's loss is measured against.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use muster_domain::{
+    inventory::platform::nodes,
     pb::{
         inventory::v1::resource_spec::Platform as PlatformSpec,
         observation::v1::{ErrorClass, NodeObservation, ObservationError, node_observation::Result as NodeResult},
@@ -33,13 +34,11 @@ pub trait Observer: Send + Sync {
 /// The look that could not be made because Muster itself lacks something, a secret that does not
 /// resolve for example: every node is unknown, and none is blamed.
 pub fn not_observable(spec: &PlatformSpec, reason: &str, now: Timestamp) -> Vec<NodeObservation> {
-    let PlatformSpec::Postgresql(target) = spec;
-    target
-        .nodes
+    nodes(spec)
         .iter()
         .map(|node| NodeObservation {
-            node: node.name.clone(),
-            site: node.site.clone(),
+            node: node.name.to_owned(),
+            site: node.site.to_owned(),
             read_at: Some(time::to_pb(now)),
             took: None,
             result: Some(NodeResult::Error(ObservationError {

@@ -96,6 +96,9 @@ pub(crate) fn step_state(state: StepState) -> Cell {
         StepState::Running => Cell::toned(Tone::Warning, "running"),
         StepState::Succeeded => Cell::toned(Tone::Good, "done"),
         StepState::Failed => Cell::toned(Tone::Bad, "FAILED"),
+        StepState::Tolerated => Cell::toned(Tone::Warning, "failed, went on"),
+        StepState::Undone => Cell::toned(Tone::Warning, "taken back"),
+        StepState::Waiting => Cell::toned(Tone::Warning, "waiting for a person"),
     }
 }
 

@@ -28,7 +28,13 @@ pub(crate) struct ReasonArgs {
 pub(super) async fn approve(args: ApproveArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
     let request_id = find::find(&args.request.id, session).await?.request_id;
     let idempotency_key = session.idempotency_key();
-    let ask = ApproveRequestRequest { tenant: session.tenant(), request_id, note: args.note, idempotency_key };
+    let ask = ApproveRequestRequest {
+        tenant: session.tenant(),
+        request_id,
+        note: args.note,
+        idempotency_key,
+        ..ApproveRequestRequest::default()
+    };
     let answer = session.approval().approve_request(session.ask(ask)).await?.into_inner();
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)
 }

@@ -45,6 +45,7 @@ pub(super) async fn run(args: OpenArgs, session: &Session, screen: &Screen) -> R
         reason: args.reason,
         ticket: args.ticket,
         idempotency_key: session.idempotency_key(),
+        ..OpenRequestRequest::default()
     };
     let answer = session.approval().open_request(session.ask(ask)).await?.into_inner();
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)

@@ -302,7 +302,11 @@ mod tests {
                 target_site: "ams".into(),
                 reason: "patch\x1b[2J night".into(),
                 requester: person("Olga"),
-                policy: Some(ApprovalPolicy { source: "built-in ADR-001".into(), require }),
+                policy: Some(ApprovalPolicy {
+                    source: "built-in ADR-001".into(),
+                    require,
+                    ..ApprovalPolicy::default()
+                }),
                 expires_at: at(-1),
                 confirmation_phrase: "switchover orders-db from fra to ams".into(),
                 ..RequestOpened::default()

@@ -149,8 +149,20 @@ fn request(event: &RequestEvent) -> Option<Description> {
         request_event::Event::Withdrawn(withdrawn) => outcome("withdrawn", &withdrawn.reason),
         request_event::Event::Expired(expired) => outcome("expired", &expired.note),
         request_event::Event::Confirmed(confirmed) => {
-            Description { policy: policy(confirmed.policy.as_ref()), ..outcome("confirmed", &confirmed.phrase) }
+            let word = if confirmed.break_glass { "confirmed by break-glass" } else { "confirmed" };
+            Description { policy: policy(confirmed.policy.as_ref()), ..outcome(word, &confirmed.phrase) }
         }
+        request_event::Event::CheckOverridden(overridden) => {
+            outcome("overridden", format!("{} {}: {}", overridden.resource, overridden.check, overridden.reason))
+        }
+        request_event::Event::Escalated(escalated) => {
+            outcome("escalated", format!("stage {}: {}", escalated.stage, escalated.missing.join(", ")))
+        }
+        request_event::Event::BreakGlassReviewed(review) => {
+            outcome(if review.justified { "justified" } else { "not justified" }, &review.findings)
+        }
+        request_event::Event::BreakGlassReviewOverdue(_) => outcome("overdue", "the review is not recorded"),
+        request_event::Event::BreakGlassLapsed(_) => outcome("lapsed", "it was not used in its time"),
     })
 }
 
@@ -200,6 +212,22 @@ fn execution(event: &ExecutionEvent) -> Option<Description> {
         Event::Stopped(end) => {
             outcome("stopped", format!("before {}: {}; {}", end.before_step, end.reason, end.known_state))
         }
+        Event::PauseRequested(pause) => outcome("pause requested", &pause.reason),
+        Event::Resumed(resumed) => outcome("resumed", &resumed.note),
+        Event::StepWaiting(step) => outcome("waiting for a person", format!("{}: {}", step.step, step.instructions)),
+        Event::ManualStepDecided(decided) => {
+            let word = if decided.done { "done by hand" } else { "not possible by hand" };
+            outcome(word, format!("{}: {}", decided.step, decided.note))
+        }
+        Event::UndoBegun(undo) => outcome("taking back", format!("after {}: {}", undo.because_of_step, undo.reason)),
+        Event::IntegrityRecorded(recorded) => {
+            let unanswered = recorded.results.iter().filter(|result| result.answer.is_none()).count();
+            outcome("recorded", format!("{} answers, {unanswered} without", recorded.results.len() - unanswered))
+        }
+        Event::DrillCopyRecorded(recorded) => {
+            outcome("recorded", recorded.copy.as_ref().map(|copy| copy.source.clone()).unwrap_or_default())
+        }
+        Event::Noted(note) => outcome("noted", format!("{} {}", note.step, note.text)),
     })
 }
 
@@ -207,6 +235,11 @@ fn reservation(event: &ReservationEvent) -> Option<Description> {
     let (resource, request_id, word) = match event.event.as_ref()? {
         reservation_event::Event::Reserved(reserved) => (&reserved.resource, &reserved.request_id, "reserved"),
         reservation_event::Event::Released(released) => (&released.resource, &released.request_id, "released"),
+        reservation_event::Event::CoolDownBegun(begun) => (&begun.resource, &begun.request_id, "cool-down begun"),
+        reservation_event::Event::CoolDownAcknowledged(acknowledged) => {
+            let described = outcome("cool-down acknowledged", &acknowledged.note);
+            return Some(Description { resource: acknowledged.resource.clone(), ..described });
+        }
     };
     Some(Description { resource: resource.clone(), request_id: request_id.clone(), ..outcome(word, "") })
 }

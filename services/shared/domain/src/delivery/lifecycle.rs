@@ -55,6 +55,11 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             m.next_step = "Follow the run on the page. Operators and approvers can stop it there.".into();
             m
         }
+        Event::CheckOverridden(_)
+        | Event::Escalated(_)
+        | Event::BreakGlassReviewed(_)
+        | Event::BreakGlassReviewOverdue(_)
+        | Event::BreakGlassLapsed(_) => return None,
     })
 }
 
@@ -73,7 +78,15 @@ pub fn execution_message(source: &Source, event: &ExecutionEvent, opened: &Reque
         | Event::StepSucceeded(_)
         | Event::StepFailed(_)
         | Event::StopRequested(_)
-        | Event::TookOver(_) => None,
+        | Event::TookOver(_)
+        | Event::PauseRequested(_)
+        | Event::Resumed(_)
+        | Event::StepWaiting(_)
+        | Event::ManualStepDecided(_)
+        | Event::UndoBegun(_)
+        | Event::IntegrityRecorded(_)
+        | Event::DrillCopyRecorded(_)
+        | Event::Noted(_) => None,
     }
 }
 
@@ -85,11 +98,7 @@ pub fn is_told(event: &ExecutionEvent) -> bool {
 
 /// What a run knows of its request, should the request itself not be there.
 pub fn opened_from_run(started: &ExecutionStarted) -> RequestOpened {
-    let kind = match started.r#type.as_str() {
-        "switchover" => RequestType::Switchover,
-        "failover" => RequestType::Failover,
-        _ => RequestType::Unspecified,
-    };
+    let kind = crate::request::type_of(&started.r#type).unwrap_or(RequestType::Unspecified);
     RequestOpened {
         request_id: started.request_id.clone(),
         r#type: kind.into(),
@@ -210,9 +219,8 @@ fn stopped(mut m: Message, opened: &RequestOpened, e: &ExecutionStopped) -> Mess
 /// "switchover of orders-db (tier 1, production) to site-b"
 fn movement(opened: &RequestOpened) -> String {
     let verb = match opened.r#type() {
-        RequestType::Switchover => "switchover",
-        RequestType::Failover => "failover",
         RequestType::Unspecified => "move",
+        kind => crate::request::type_name(kind),
     };
     let tier = super::message::tier_name(opened.tier());
     let environment = super::message::environment_name(opened.environment());

@@ -88,6 +88,7 @@ fn opened_request() -> RequestOpened {
         environment: 1,
         requester: person("Olga Operator"),
         policy: Some(ApprovalPolicy {
+            expressions: Vec::new(),
             source: "built-in ADR-001".into(),
             require: vec![
                 ApprovalRequirement { role: Role::ApproverIt.into(), count: 1 },

@@ -109,7 +109,7 @@ pub fn claim_step(
     match next.state() {
         StepState::Failed => return Err(ClaimRefused::NotNext("the step failed; a retry is a new request".into())),
         StepState::Running if !again => return Err(ClaimRefused::OutcomeUnknown { attempt: next.attempts }),
-        StepState::Pending | StepState::Running | StepState::Succeeded | StepState::Unspecified => {}
+        _ => {}
     }
     if execution.view.stop_requested.is_some() {
         return Err(ClaimRefused::StopRequested);

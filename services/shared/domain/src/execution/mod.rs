@@ -57,6 +57,14 @@ impl EventKind for ExecutionEvent {
             Some(Event::Succeeded(_)) => "execution.succeeded",
             Some(Event::Failed(_)) => "execution.failed",
             Some(Event::Stopped(_)) => "execution.stopped",
+            Some(Event::PauseRequested(_)) => "execution.pause_requested",
+            Some(Event::Resumed(_)) => "execution.resumed",
+            Some(Event::StepWaiting(_)) => "execution.step_waiting",
+            Some(Event::ManualStepDecided(_)) => "execution.manual_step_decided",
+            Some(Event::UndoBegun(_)) => "execution.undo_begun",
+            Some(Event::IntegrityRecorded(_)) => "execution.integrity_recorded",
+            Some(Event::DrillCopyRecorded(_)) => "execution.drill_copy_recorded",
+            Some(Event::Noted(_)) => "execution.noted",
             None => "unset",
         }
     }
@@ -121,6 +129,21 @@ impl Aggregate for Execution {
             }
             Some(Event::StopRequested(stop)) => view.stop_requested = Some(stop.clone()),
             Some(Event::TookOver(took)) => self.executor = took.executor.clone(),
+            Some(Event::PauseRequested(pause)) => view.paused = Some(pause.clone()),
+            Some(Event::Resumed(_)) => view.paused = None,
+            Some(Event::StepWaiting(waiting)) => {
+                if let Some(step) = step_mut(view, &waiting.step) {
+                    step.set_state(StepState::Waiting);
+                }
+            }
+            Some(Event::ManualStepDecided(decided)) => view.manual_decisions.push(decided.clone()),
+            Some(Event::UndoBegun(undo)) => {
+                view.undo_steps = undo.steps.iter().map(pending).collect();
+                view.undo = Some(undo.clone());
+            }
+            Some(Event::IntegrityRecorded(recorded)) => view.integrity.extend(recorded.results.iter().cloned()),
+            Some(Event::DrillCopyRecorded(recorded)) => view.copies.extend(recorded.copy.clone()),
+            Some(Event::Noted(note)) => view.notes.push(note.clone()),
             Some(Event::Succeeded(end)) => {
                 view.succeeded = Some(end.clone());
                 view.set_state(ExecutionState::Succeeded);

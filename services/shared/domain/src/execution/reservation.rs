@@ -15,6 +15,8 @@ impl EventKind for ReservationEvent {
         match &self.event {
             Some(Event::Reserved(_)) => "resource.reserved",
             Some(Event::Released(_)) => "resource.released",
+            Some(Event::CoolDownBegun(_)) => "resource.cool_down_begun",
+            Some(Event::CoolDownAcknowledged(_)) => "resource.cool_down_acknowledged",
             None => "unset",
         }
     }
@@ -30,7 +32,7 @@ impl Aggregate for Reservation {
             Some(Event::Released(released)) if self.held_by.as_deref() == Some(&released.request_id) => {
                 self.held_by = None
             }
-            Some(Event::Released(_)) | None => {}
+            Some(Event::Released(_) | Event::CoolDownBegun(_) | Event::CoolDownAcknowledged(_)) | None => {}
         }
     }
 }

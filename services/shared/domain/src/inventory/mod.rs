@@ -1,7 +1,10 @@
 //! What is protected: documents that people declare, validated whole before anything is written.
 
 mod diff;
+pub mod platform;
 mod validate;
+mod validate_plan;
+mod validate_platform;
 mod validate_resource;
 
 pub use validate::{Finding, validate};
@@ -45,6 +48,8 @@ impl EventKind for InventoryEvent {
             (Some(Kind::Policy), false) => "policy.retired",
             (Some(Kind::NotificationRoute), true) => "route.declared",
             (Some(Kind::NotificationRoute), false) => "route.retired",
+            (Some(Kind::Plan), true) => "plan.declared",
+            (Some(Kind::Plan), false) => "plan.retired",
             (Some(Kind::Unspecified) | None, _) => "unset",
         }
     }
@@ -123,6 +128,7 @@ pub fn kind_token(kind: Kind) -> &'static str {
         Kind::Group => "group",
         Kind::Policy => "policy",
         Kind::NotificationRoute => "notification-route",
+        Kind::Plan => "plan",
     }
 }
 

@@ -70,7 +70,7 @@ fn faults(spec: ResourceSpec) -> Vec<String> {
 fn target(spec: &mut ResourceSpec) -> &mut pb::PostgresqlTarget {
     match spec.platform.as_mut() {
         Some(pb::resource_spec::Platform::Postgresql(target)) => target,
-        None => panic!("no platform"),
+        _ => panic!("not a PostgreSQL resource"),
     }
 }
 

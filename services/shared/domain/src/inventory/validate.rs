@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::validate_plan::validate_plan;
 use super::{TenantInventory, validate_resource::validate_resource};
 use crate::ids::check_name;
 use crate::pb::common::v1::Role;
@@ -65,6 +66,7 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         Some(Spec::GroupSpec(spec)) => group(&mut found, spec, others),
         Some(Spec::PolicySpec(spec)) => policy(&mut found, spec),
         Some(Spec::NotificationRouteSpec(spec)) => route(&mut found, spec),
+        Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
         None => found.fault("spec", "a document has a spec", "absent", "a spec", "add the spec of its kind"),
     }
     found

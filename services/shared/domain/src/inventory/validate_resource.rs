@@ -1,17 +1,12 @@
 //! A resource: targets that can be met, two different sides, references instead of secrets.
 
-use std::net::IpAddr;
-
 use jiff::SignedDuration;
 
 use super::TenantInventory;
 use super::validate::{Finding, duration, shorten, text};
-use crate::ids::check_name;
+use super::validate_platform::validate_platform;
 use crate::pb::common::v1::{Environment, Tier};
-use crate::pb::inventory::v1::{
-    Credential, Kind, PostgresqlNode, PostgresqlTarget, ResourceSpec, ThresholdOverrides, TlsMode,
-    resource_spec::Platform,
-};
+use crate::pb::inventory::v1::{Kind, ResourceSpec, ThresholdOverrides};
 use crate::time::{PbDuration, duration_from_pb, humane};
 
 /// Longer targets are not disaster recovery any more.
@@ -61,11 +56,14 @@ pub(super) fn validate_resource(found: &mut Finding, name: &str, spec: &Resource
         text(found, &format!("spec.labels.{}", shorten(key)), value);
     }
     match &spec.platform {
-        Some(Platform::Postgresql(target)) => {
-            postgresql(found, spec, target);
-            same_server_elsewhere(found, name, target, others);
-        }
-        None => found.fault("spec", "a resource has a platform", "absent", "postgresql", "add the platform's block"),
+        Some(platform) => validate_platform(found, name, spec, platform, others),
+        None => found.fault(
+            "spec",
+            "a resource has a platform",
+            "absent",
+            "postgresql, mariadb, redis or patroni",
+            "add the platform's block",
+        ),
     }
 }
 
@@ -156,161 +154,6 @@ pub(super) fn thresholds(
     }
 }
 
-fn postgresql(found: &mut Finding, spec: &ResourceSpec, target: &PostgresqlTarget) {
-    if target.nodes.len() != 2 {
-        found.fault(
-            "spec.postgresql.nodes",
-            "a pair: one node on each site",
-            target.nodes.len().to_string(),
-            "2",
-            "list the primary and the standby",
-        );
-    }
-    for (index, node) in target.nodes.iter().enumerate() {
-        node_fields(found, &format!("spec.postgresql.nodes[{index}]"), spec, target, node);
-    }
-    if let [a, b] = target.nodes.as_slice() {
-        if a.name == b.name {
-            found.fault(
-                "spec.postgresql.nodes[1].name",
-                "nodes have different names",
-                &b.name,
-                "another name",
-                "rename one",
-            );
-        }
-        if a.site == b.site {
-            found.fault(
-                "spec.postgresql.nodes[1].site",
-                "one node on each site",
-                &b.site,
-                "the other site",
-                "correct the site",
-            );
-        }
-        if same_address(a, b) {
-            found.fault(
-                "spec.postgresql.nodes[1].host",
-                "the standby is another server than the primary",
-                address(b),
-                "another host or port",
-                "name the standby's own address, not a virtual one",
-            );
-        }
-    }
-    text(found, "spec.postgresql.database", &target.database);
-    match &target.monitor {
-        None => found.fault(
-            "spec.postgresql.monitor",
-            "a read-only account to watch with",
-            "absent",
-            "user and passwordRef",
-            "add the monitor account",
-        ),
-        Some(credential) => account(found, "spec.postgresql.monitor", credential),
-    }
-    for (field, credential) in
-        [("spec.postgresql.execute", &target.execute), ("spec.postgresql.replication", &target.replication)]
-    {
-        if let Some(credential) = credential {
-            account(found, field, credential);
-        }
-    }
-    let movable = target.execute.is_some();
-    if movable && target.replication.is_none() {
-        found.fault(
-            "spec.postgresql.replication",
-            "the returning node streams with an account of its own",
-            "absent",
-            "user and passwordRef",
-            "add the replication account",
-        );
-    }
-    if let (Some(monitor), Some(execute)) = (&target.monitor, &target.execute)
-        && monitor.user == execute.user
-    {
-        found.fault(
-            "spec.postgresql.execute.user",
-            "watching and moving use different accounts",
-            &execute.user,
-            "another user than monitor",
-            "create a second role",
-        );
-    }
-    if !movable {
-        found.warn("no `execute` account: this resource is watched and cannot be moved");
-    }
-}
-
-fn node_fields(
-    found: &mut Finding,
-    field: &str,
-    spec: &ResourceSpec,
-    target: &PostgresqlTarget,
-    node: &PostgresqlNode,
-) {
-    if let Err(e) = check_name("node name", &node.name) {
-        found.fault(format!("{field}.name"), "names become ids", e.value, e.rule, "choose another name");
-    }
-    if node.site != spec.primary_site && node.site != spec.dr_site {
-        found.fault(
-            format!("{field}.site"),
-            "nodes live on the resource's sites",
-            &node.site,
-            format!("{} or {}", spec.primary_site, spec.dr_site),
-            "correct the site",
-        );
-    }
-    let host_ok = !node.host.is_empty()
-        && node.host.len() <= 253
-        && node.host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
-    if !host_ok {
-        found.fault(
-            format!("{field}.host"),
-            "a host name or address",
-            shorten(&node.host),
-            "a DNS name or IP address",
-            "correct the host",
-        );
-    }
-    if !(1..=65_535).contains(&node.port) {
-        found.fault(format!("{field}.port"), "a TCP port", node.port.to_string(), "1 to 65535", "correct the port");
-    }
-    if target.tls() == TlsMode::Disable && !is_loopback(&node.host) {
-        found.fault(
-            "spec.postgresql.tls",
-            "unencrypted only on the same machine",
-            format!("disable with host {}", shorten(&node.host)),
-            "verify-full",
-            "use tls: verify-full",
-        );
-    }
-    if !node.agent.is_empty()
-        && let Err(e) = check_name("agent", &node.agent)
-    {
-        found.fault(
-            format!("{field}.agent"),
-            "agents are named in the executor's configuration",
-            e.value,
-            e.rule,
-            "use the agent's name",
-        );
-    }
-}
-
-fn account(found: &mut Finding, field: &str, credential: &Credential) {
-    if credential.user.is_empty() || credential.user.len() > 63 {
-        found.fault(
-            format!("{field}.user"),
-            "a database user",
-            shorten(&credential.user),
-            "1 to 63 characters",
-            "name the user",
-        );
-    }
-    secret_ref(found, &format!("{field}.passwordRef"), &credential.password_ref);
-}
-
 /// A reference to a secret, never the secret.
 pub(super) fn secret_ref(found: &mut Finding, field: &str, reference: &str) {
     let ok = match reference.split_once(':') {
@@ -337,28 +180,4 @@ pub(super) fn secret_ref(found: &mut Finding, field: &str, reference: &str) {
             "put the secret into the secrets directory and name it here",
         );
     }
-}
-
-fn same_server_elsewhere(found: &mut Finding, name: &str, target: &PostgresqlTarget, others: &TenantInventory) {
-    for (document, spec) in others.resources().filter(|(document, _)| document.name != name) {
-        let Some(Platform::Postgresql(other)) = &spec.platform else { continue };
-        for node in &target.nodes {
-            if other.nodes.iter().any(|theirs| same_address(node, theirs)) {
-                found.warn(format!("{} is also a node of resource {}", address(node), document.name));
-            }
-        }
-    }
-}
-
-fn same_address(a: &PostgresqlNode, b: &PostgresqlNode) -> bool {
-    let same_host = a.host.eq_ignore_ascii_case(&b.host) || (is_loopback(&a.host) && is_loopback(&b.host));
-    same_host && a.port == b.port
-}
-
-fn address(node: &PostgresqlNode) -> String {
-    format!("{}:{}", shorten(&node.host), node.port)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

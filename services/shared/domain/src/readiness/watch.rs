@@ -81,7 +81,7 @@ impl Watch {
             Some(Platform::Postgresql(target)) => {
                 postgresql::interpret(spec, target, observation, now, &mut self.knowledge)
             }
-            None => None,
+            Some(Platform::Mariadb(_) | Platform::Redis(_) | Platform::Patroni(_)) | None => None,
         };
         let Some(replication) = interpreted else { return false };
         // A late delivery counts from when it was made; a collector ahead of us, from its arrival.

@@ -48,6 +48,7 @@ pub fn approve(
             approved_at: Some(to_pb(now)),
             completes: missing.is_empty(),
             missing,
+            ..RequestApproved::default()
         })),
     }))
 }

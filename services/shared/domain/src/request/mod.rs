@@ -47,6 +47,11 @@ impl EventKind for RequestEvent {
             Some(Event::Withdrawn(_)) => "request.withdrawn",
             Some(Event::Expired(_)) => "request.expired",
             Some(Event::Confirmed(_)) => "request.confirmed",
+            Some(Event::CheckOverridden(_)) => "request.check_overridden",
+            Some(Event::Escalated(_)) => "request.escalated",
+            Some(Event::BreakGlassReviewed(_)) => "request.break_glass_reviewed",
+            Some(Event::BreakGlassReviewOverdue(_)) => "request.break_glass_review_overdue",
+            Some(Event::BreakGlassLapsed(_)) => "request.break_glass_lapsed",
             None => "unset",
         }
     }
@@ -86,6 +91,11 @@ impl Aggregate for Request {
                 view.confirmed = Some(confirmed.clone());
                 view.set_state(RequestState::Confirmed);
             }
+            Some(Event::CheckOverridden(overridden)) => view.overrides.push(overridden.clone()),
+            Some(Event::Escalated(escalated)) => view.escalations.push(escalated.clone()),
+            Some(Event::BreakGlassReviewed(review)) => view.review = Some(review.clone()),
+            Some(Event::BreakGlassReviewOverdue(overdue)) => view.review_overdue = Some(*overdue),
+            Some(Event::BreakGlassLapsed(lapsed)) => view.break_glass_lapsed = Some(*lapsed),
             None => {}
         }
         view.missing = missing_approvals(view);
@@ -124,7 +134,32 @@ pub fn type_name(kind: RequestType) -> &'static str {
         RequestType::Unspecified => "unspecified",
         RequestType::Switchover => "switchover",
         RequestType::Failover => "failover",
+        RequestType::Failback => "failback",
+        RequestType::Rotation => "rotation",
+        RequestType::ReadinessDrill => "readiness-drill",
+        RequestType::IsolatedDrill => "isolated-drill",
+        RequestType::TabletopDrill => "tabletop-drill",
+        RequestType::LiveDrill => "live-drill",
+        RequestType::Rollback => "rollback",
     }
+}
+
+/// Every type that can be asked for, in the order people read them.
+pub const TYPES: [RequestType; 9] = [
+    RequestType::Switchover,
+    RequestType::Failover,
+    RequestType::Failback,
+    RequestType::Rotation,
+    RequestType::ReadinessDrill,
+    RequestType::IsolatedDrill,
+    RequestType::TabletopDrill,
+    RequestType::LiveDrill,
+    RequestType::Rollback,
+];
+
+/// The type of that name.
+pub fn type_of(name: &str) -> Option<RequestType> {
+    TYPES.into_iter().find(|kind| type_name(*kind) == name)
 }
 
 /// "pending approval"

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::{EffectivePolicy, MAX_TEXT, MAX_TICKET, Request, optional_text, required_text, type_name};
+use crate::inventory::platform::{credentials, needs_agents, nodes};
 use crate::pb::common::v1::Actor;
-use crate::pb::inventory::v1::{Document, ResourceSpec, document, resource_spec};
+use crate::pb::inventory::v1::{Document, ResourceSpec, document};
 use crate::pb::request::v1::{RequestEvent, RequestOpened, RequestType, request_event::Event};
 use crate::refusal::{Refusal, field_refusal};
 use crate::time::to_pb;
@@ -67,6 +68,7 @@ pub fn open(
             confirmation_phrase: phrase,
             resource_version: resource.version,
             opened_at: Some(to_pb(now)),
+            ..RequestOpened::default()
         })),
     }))
 }
@@ -115,10 +117,10 @@ fn movable(resource: &Document) -> Result<&ResourceSpec, Refusal> {
         return refuse("not declared or retired", "check `muster get resources`");
     };
     match &spec.platform {
-        Some(resource_spec::Platform::Postgresql(target)) if target.execute.is_none() => {
+        Some(platform) if credentials(platform).execute.is_none() => {
             refuse("monitoring only (no `execute` credential)", "add `execute` to the manifest and apply it")
         }
-        Some(resource_spec::Platform::Postgresql(target)) if target.nodes.iter().any(|node| node.agent.is_empty()) => {
+        Some(platform) if needs_agents(platform) && nodes(platform).iter().any(|node| node.agent.is_empty()) => {
             refuse("a node without a host agent", "name an agent of the executor's configuration on each node")
         }
         Some(_) => Ok(spec),

@@ -59,7 +59,11 @@ pub fn effective_policy(
     }
 
     let require = needed.into_iter().map(|(role, count)| ApprovalRequirement { role: role.into(), count }).collect();
-    EffectivePolicy { policy: ApprovalPolicy { source, require }, expires_after, require_ticket }
+    EffectivePolicy {
+        policy: ApprovalPolicy { source, require, expressions: Vec::new() },
+        expires_after,
+        require_ticket,
+    }
 }
 
 fn matches(rule: &ApprovalRule, tier: Tier, environment: Environment, kind: RequestType) -> bool {

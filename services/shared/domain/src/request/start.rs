@@ -54,6 +54,8 @@ pub fn start(request: &Request, actor: &Actor, phrase: &str, now: Timestamp) -> 
             confirmed_at: Some(to_pb(now)),
             policy: opened.policy.clone(),
             approvals: view.approvals.clone(),
+            break_glass: false,
+            overrides: view.overrides.clone(),
         })),
     }))
 }

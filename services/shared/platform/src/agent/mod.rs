@@ -8,6 +8,7 @@ mod control_data;
 mod files;
 mod local;
 mod process;
+mod service;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 
 pub use control_data::{ClusterState, ControlData};
 pub use local::{LocalAgent, LocalAgentConfig};
+pub use service::ServiceAgent;
 
 use crate::Login;
 

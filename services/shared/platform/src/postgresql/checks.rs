@@ -9,7 +9,7 @@ fn check(name: &str, outcome: CheckOutcome, value: impl Into<String>, limit: &st
         value: value.into(),
         limit: limit.to_owned(),
         text: text.into(),
-        advisory: false,
+        ..Check::default()
     }
 }
 

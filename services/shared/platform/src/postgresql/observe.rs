@@ -138,7 +138,8 @@ impl PostgresqlObserver {
 #[async_trait]
 impl Observer for PostgresqlObserver {
     async fn observe(&self, target: &ObserveTarget) -> Vec<NodeObservation> {
-        let PlatformSpec::Postgresql(spec) = &target.spec;
+        // The registry gives this observer PostgreSQL resources only.
+        let PlatformSpec::Postgresql(spec) = &target.spec else { return Vec::new() };
         join_all(spec.nodes.iter().map(|node| self.look(target, spec, node))).await
     }
 }

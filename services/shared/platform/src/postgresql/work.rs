@@ -37,7 +37,9 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub(super) fn of(job: &'a MoveJob) -> Result<Self, StepError> {
-        let PlatformSpec::Postgresql(spec) = &job.spec;
+        let PlatformSpec::Postgresql(spec) = &job.spec else {
+            return Err(StepError::refused(format!("{} is no PostgreSQL resource; nothing was done", job.resource)));
+        };
         let find = |name: &str| {
             spec.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
                 StepError::refused(format!("resource {} has no node '{name}'; nothing was done", job.resource))

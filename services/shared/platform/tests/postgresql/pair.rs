@@ -95,6 +95,7 @@ impl Pair {
                 ("a".to_owned(), Self::agent_of(&self.a)),
                 ("b".to_owned(), Self::agent_of(&self.b)),
             ]),
+            services: BTreeMap::new(),
             timeouts: Timeouts {
                 replay: Duration::from_secs(15),
                 protected: Duration::from_secs(30),
@@ -149,14 +150,14 @@ pub(crate) fn mon() -> Login {
 pub(crate) fn facts(observation: &NodeObservation) -> &PostgresqlFacts {
     match observation.result.as_ref().unwrap() {
         NodeResult::Postgresql(facts) => facts,
-        NodeResult::Error(error) => panic!("{}: {error:?}", observation.node),
+        other => panic!("{}: {other:?}", observation.node),
     }
 }
 
 pub(crate) fn error(observation: &NodeObservation) -> &ObservationError {
     match observation.result.as_ref().unwrap() {
         NodeResult::Error(error) => error,
-        NodeResult::Postgresql(facts) => panic!("{}: {facts:?}", observation.node),
+        other => panic!("{}: {other:?}", observation.node),
     }
 }
 

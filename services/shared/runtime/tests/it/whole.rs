@@ -23,6 +23,8 @@ use muster_local::{nats::NatsServer, postgres::PostgresServer};
 use muster_runtime::{Clock, Config, Context, Service, config::LOCAL_TENANT, issuer, serve::serve, status::refusal_of};
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
+use muster_proto::execution::v1 as pb;
+
 /// Refuses everything it is asked for, by a rule.
 struct Refusing(Context);
 
@@ -52,6 +54,45 @@ impl ExecutorService for Refusing {
         let call = self.0.authorize(request).await?;
         let no = refusal("EXECUTION_FINISHED", "it is already over", "finished", "running", "look at its result");
         Err(self.0.deny(&call, &no, "orders-db", &call.message.request_id).await)
+    }
+
+    async fn pause_execution(
+        &self,
+        _: Request<pb::PauseExecutionRequest>,
+    ) -> Result<Response<pb::PauseExecutionResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn resume_execution(
+        &self,
+        _: Request<pb::ResumeExecutionRequest>,
+    ) -> Result<Response<pb::ResumeExecutionResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn decide_manual_step(
+        &self,
+        _: Request<pb::DecideManualStepRequest>,
+    ) -> Result<Response<pb::DecideManualStepResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn note_execution(
+        &self,
+        _: Request<pb::NoteExecutionRequest>,
+    ) -> Result<Response<pb::NoteExecutionResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn preflight(&self, _: Request<pb::PreflightRequest>) -> Result<Response<pb::PreflightResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn acknowledge_cool_down(
+        &self,
+        _: Request<pb::AcknowledgeCoolDownRequest>,
+    ) -> Result<Response<pb::AcknowledgeCoolDownResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
     }
 }
 

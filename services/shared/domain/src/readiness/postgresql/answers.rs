@@ -58,6 +58,7 @@ pub(super) fn look<'a>(node: &'a PostgresqlNode, observation: &'a Observation, o
                 format!("{}: the answer carries no time that fits its observation.", node.name),
             ),
         },
+        Some(_) => failed(Code::AnswerInvalid, format!("{}: the answer is another platform's.", node.name)),
     }
 }
 
