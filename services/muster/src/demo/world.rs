@@ -27,6 +27,9 @@ use crate::place::Place;
 /// The log of received webhooks ends here; it is a demo's mail box, not an archive.
 const MAX_INBOX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Between two starts of the mail server.
+const MAIL_AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 const LOCK: &str = "world.lock";
 const WEBHOOKS: &str = "webhooks.jsonl";
 
@@ -64,7 +67,8 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
             .map_err(anyhow::Error::from)
     });
 
-    let mail = start_mail(place).await?;
+    let (mail, until) = (place.clone(), stop.clone());
+    tasks.spawn(async move { keep_mail(&mail, until).await });
 
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
@@ -74,9 +78,6 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     stop.cancel();
     tasks.close();
     tasks.wait().await;
-    if let Some(mut mail) = mail {
-        mail.kill().await?;
-    }
     Ok(())
 }
 
@@ -87,9 +88,25 @@ pub(crate) fn mail_server() -> Option<PathBuf> {
     modules.join("aiosmtpd").is_dir().then_some(modules)
 }
 
+/// The mail server as long as the world turns: one that could not take its port, or died, is started again.
+async fn keep_mail(place: &Place, until: CancellationToken) -> Result<()> {
+    let Some(modules) = mail_server() else { return Ok(()) };
+    while !until.is_cancelled() {
+        let mut mail = start_mail(place, &modules)?;
+        tokio::select! {
+            ended = mail.wait() => eprintln!("the demo's mail server ended ({}); starting it again", ended?),
+            () = until.cancelled() => mail.kill().await?,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(MAIL_AGAIN) => {}
+            () = until.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
 /// Keeps every message in a Maildir.
-async fn start_mail(place: &Place) -> Result<Option<tokio::process::Child>> {
-    let Some(modules) = mail_server() else { return Ok(None) };
+fn start_mail(place: &Place, modules: &Path) -> Result<tokio::process::Child> {
     let port = place.port("smtp", None)?;
     stop_leftover_mail(place);
     let child = tokio::process::Command::new("python3")
@@ -104,7 +121,7 @@ async fn start_mail(place: &Place) -> Result<Option<tokio::process::Child>> {
     if let Some(pid) = child.id() {
         fs::write(place.file("mail.pid"), pid.to_string())?;
     }
-    Ok(Some(child))
+    Ok(child)
 }
 
 /// A mail server whose world was killed still holds the port.

@@ -1,17 +1,50 @@
 //! Free TCP ports.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use crate::{LocalError, Result};
 
 /// A server that lost the race for its port is started again with another, this often.
 pub(crate) const PORT_ATTEMPTS: usize = 5;
 
-/// A port on 127.0.0.1 that nobody listens on now. It is released before the caller's server takes
-/// it, so somebody else can be faster: start again with another port then.
+/// Below it live the well-known servers of a developer's machine.
+const LOWEST: u16 = 20_000;
+/// Where Linux begins to take ports for outgoing connections, if it does not say so itself.
+const EPHEMERAL: u16 = 32_768;
+/// So many ports are tried; more in use means that something else is wrong.
+const TRIES: u16 = 500;
+
+/// A port on 127.0.0.1 that nobody listens on now, and that the kernel gives to no outgoing connection: a server may
+/// take it a second later. Another process can still be faster: start again with another port then.
 pub fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let width = first_ephemeral().saturating_sub(LOWEST);
+    if width < TRIES {
+        return any_port();
+    }
+    // Processes beside each other begin at different places, and one process never repeats itself soon.
+    let begin = (std::process::id().wrapping_mul(97) % u32::from(width)) as u16;
+    for _ in 0..TRIES {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = LOWEST + begin.wrapping_add(step) % width;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    any_port()
+}
+
+fn any_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LocalError::NoFreePort)?;
     Ok(listener.local_addr().map_err(LocalError::NoFreePort)?.port())
+}
+
+fn first_ephemeral() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(EPHEMERAL)
 }
 
 /// Whether a server could listen there now.
@@ -19,5 +52,20 @@ pub(crate) fn check_free(server: &'static str, port: u16) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
         Err(error) => Err(LocalError::PortTaken { server, port, reason: error.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use super::*;
+
+    #[test]
+    fn ports_are_free_different_and_no_outgoing_connection_gets_them() {
+        let ports: std::collections::BTreeSet<u16> = (0..50).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 50);
+        if first_ephemeral() > LOWEST + TRIES {
+            assert!(ports.iter().all(|port| *port < first_ephemeral()), "{ports:?}");
+        }
     }
 }
