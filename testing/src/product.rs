@@ -69,6 +69,8 @@ impl Product {
             .arg(self.data())
             .arg("up")
             .env("MUSTER_TELEMETRY__LOG_FORMAT", "json")
+            // A case waits for it.
+            .env("MUSTER_EXECUTOR__REPLAY_LIMIT", "20s")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -101,6 +103,11 @@ impl Product {
 
     pub fn log(&self) -> PathBuf {
         self.directory.path().join("up.log")
+    }
+
+    /// The end of what it logged, for a failure's report.
+    pub fn tail_of_log(&self) -> String {
+        tail(&std::fs::read_to_string(self.log()).unwrap_or_default())
     }
 
     pub fn url(&self) -> Result<String> {

@@ -19,7 +19,9 @@ use muster_domain::{
     request::type_name,
 };
 use muster_eventlog::LogError;
-use muster_platform::{HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover};
+use muster_platform::{
+    HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover, Timeouts,
+};
 use muster_runtime::{Context, Owner, config::Agent, secrets::SecretError};
 
 use crate::positions::Positions;
@@ -146,7 +148,7 @@ pub(crate) fn build(
             services: BTreeMap::new(),
             execute,
             replication,
-            timeouts: Default::default(),
+            timeouts: Timeouts { replay: *ctx.config.executor.replay_limit, ..Timeouts::default() },
             limits: Default::default(),
             last_known_primary: last.map(|s| LastKnownPrimary { timeline: Some(s.timeline), lsn: s.lsn, at: s.since }),
             now: Arc::new(move || clock.now()),

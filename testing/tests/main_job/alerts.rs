@@ -94,6 +94,11 @@ pub(crate) async fn lost_sight(product: &mut Product) -> Result<()> {
 pub(crate) struct Hung(Vec<i32>);
 
 impl Hung {
+    pub(crate) fn one(pid: i32) -> Result<Self> {
+        kill(Pid::from_raw(pid), Signal::SIGSTOP)?;
+        Ok(Self(vec![pid]))
+    }
+
     /// Stops the servers and everything they started.
     pub(crate) fn all(postmasters: Vec<i32>) -> Result<Self> {
         let mut hung = Self(Vec::new());
@@ -119,6 +124,13 @@ pub(crate) fn postmaster(product: &Product, node: &str) -> Result<i32> {
     let file = product.data().join("estate").join(node).join("postmaster.pid");
     let text = std::fs::read_to_string(&file).with_context(|| format!("{} is not running", file.display()))?;
     Ok(text.lines().next().unwrap_or_default().trim().parse()?)
+}
+
+/// The process that applies received log on a standby. Without it the server still answers and receives.
+pub(crate) fn replay_process(product: &Product, node: &str) -> Result<i32> {
+    let title = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let found = children(postmaster(product, node)?).into_iter().find(|pid| title(pid).contains("startup"));
+    found.with_context(|| format!("{node} has no replay process"))
 }
 
 fn children(parent: i32) -> Vec<i32> {

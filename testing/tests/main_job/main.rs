@@ -74,5 +74,9 @@ fn run(product: &Mutex<Option<Product>>, case: Case) -> Result<(), Failed> {
             };
             case(product).await
         })
-        .map_err(|error| format!("{error:#}").into())
+        .map_err(|error| {
+            // The next case gets a product of its own, so that each one fails for its own reason.
+            let log = held.take().map(|product| product.tail_of_log()).unwrap_or_default();
+            format!("{error:#}\n--- the product's last words ---\n{log}").into()
+        })
 }

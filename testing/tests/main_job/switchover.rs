@@ -16,8 +16,8 @@ use muster_testing::Product;
 use tonic::Code;
 
 use crate::{
-    alerts::{Hung, messages_arrive, postmaster},
-    support::{account, direction, ended, green_on, heal, healthy, reaches, refused, rows, started, writable_nodes},
+    alerts::{Hung, messages_arrive, replay_process},
+    support::{account, direction, ended, green_on, healthy, refused, rows, started, writable_nodes},
 };
 
 const RESOURCE: &str = "orders-db";
@@ -106,43 +106,28 @@ pub(crate) async fn whole_way(product: &mut Product) -> Result<()> {
     refused(olga.start(&id, &phrase).await, Code::FailedPrecondition, "REQUEST_CLOSED")
 }
 
-/// The target hangs while the old primary is being stopped: it cannot be shown to have everything, so it
-/// is not promoted, and the old primary comes back.
+/// The target applies nothing: when the old primary is stopped it cannot be shown to have everything, so it is not
+/// promoted, and the old primary comes back.
 pub(crate) async fn failure_in_the_middle(product: &mut Product) -> Result<()> {
     healthy(product, RESOURCE).await?;
     let (from, target) = direction(product, RESOURCE).await?;
     let vera = product.person("vera").await?;
     let view = vera.readiness(RESOURCE).await?;
-    let standby = view.assessment.unwrap_or_default().standby.unwrap_or_default().node;
+    let seen = view.assessment.unwrap_or_default();
+    let (primary, standby) = (seen.primary.unwrap_or_default().node, seen.standby.unwrap_or_default().node);
+    let hung = Hung::one(replay_process(product, &standby)?)?;
     let request = started(product, RequestType::Switchover, RESOURCE, &target).await?;
-    reaches(&vera, &request.request_id, "stop-primary").await?;
-    let hung = Hung::all(vec![postmaster(product, &standby)?])?;
     let failed = ended(product, &request.request_id).await?;
-    if failed.state() != RequestState::Failed {
-        // The hang came so late that the promotion had begun: a true account, and one primary, is what is left to ask.
-        drop(hung);
-        let stopped = failed.execution.clone().unwrap_or_default().stopped;
-        ensure!(
-            failed.state() == RequestState::Succeeded || stopped.is_some_and(|end| !end.known_state.is_empty()),
-            "{}",
-            account(&failed)
-        );
-        heal(product, RESOURCE).await?;
-        ensure!(writable_nodes(&product.data(), RESOURCE).await?.len() == 1, "one primary");
-        return Ok(());
-    }
+    drop(hung);
+    ensure!(failed.state() == RequestState::Failed, "{}", account(&failed));
     let end = failed.execution.unwrap_or_default().failed.unwrap_or_default();
     ensure!(
-        !end.step.is_empty() && !end.error.is_empty() && !end.known_state.is_empty() && !end.guidance.is_empty(),
+        end.step == "wait-for-replay" && end.known_state.starts_with("Taken back:") && !end.error.is_empty(),
         "{end:?}"
     );
-    drop(hung);
-    // While the target hangs nobody can prove that it will not be promoted, so the old primary may have been left
-    // fenced: then people do what the guidance says, which is what `heal` does.
-    if end.known_state.starts_with("Not taken back") {
-        heal(product, RESOURCE).await?;
-    }
+    ensure!(!end.guidance.is_empty(), "{end:?}");
     green_on(&vera, RESOURCE, &from).await?;
+    ensure!(writable_nodes(&product.data(), RESOURCE).await? == [primary], "the old primary serves, and it alone");
     ensure!(rows(product, RESOURCE)?.lost == 0, "no row is lost");
     messages_arrive(product, "request.failed", RESOURCE).await?;
     let filter = AuditFilter {
