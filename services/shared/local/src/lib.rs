@@ -5,6 +5,7 @@
 //! Architecture Invariant: nothing here knows what Muster stores in these servers.
 
 mod account;
+mod debian;
 mod error;
 pub mod nats;
 mod port;

@@ -8,6 +8,9 @@ use std::{
 
 use nix::unistd::Uid;
 
+pub use crate::debian::{
+    BindPrograms, MariadbPrograms, bind, etcd, mariadb, named, or_skip, patroni, pgbackrest, redis_server, restic,
+};
 use crate::{LocalError, Result, account::Account};
 
 /// Names the nats-server program, before every other place.
@@ -80,7 +83,7 @@ pub fn project_root() -> Option<PathBuf> {
         .find_map(|start| start.ancestors().find(|dir| dir.join("proto/muster").is_dir()).map(Path::to_owned))
 }
 
-fn tool_dirs() -> Vec<PathBuf> {
+pub(crate) fn tool_dirs() -> Vec<PathBuf> {
     project_root().and_then(|root| state_base(&root).ok()).map(|base| base.join("tools")).into_iter().collect()
 }
 
@@ -100,11 +103,11 @@ fn packaged_postgres() -> Vec<PathBuf> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "programs are looked for before there is a configuration")]
-fn setting(name: &str) -> Option<PathBuf> {
+pub(crate) fn setting(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn path_dirs() -> Vec<PathBuf> {
+pub(crate) fn path_dirs() -> Vec<PathBuf> {
     setting("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
 
@@ -113,10 +116,10 @@ fn resolved_parent(program: &Path) -> Option<PathBuf> {
     Some(fs::canonicalize(program).ok()?.parent()?.to_owned())
 }
 
-fn first(places: &[PathBuf], usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+pub(crate) fn first(places: &[PathBuf], usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     places.iter().find(|place| usable(place)).cloned()
 }
 
-fn shown(places: &[PathBuf]) -> Vec<String> {
+pub(crate) fn shown(places: &[PathBuf]) -> Vec<String> {
     places.iter().map(|place| place.display().to_string()).collect()
 }
