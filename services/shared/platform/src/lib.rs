@@ -12,7 +12,10 @@ pub mod postgresql;
 pub mod redact;
 pub mod registry;
 
-pub use agent::{AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig, ServiceAgent};
+pub use agent::{
+    AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Service,
+    ServiceAgent,
+};
 pub use mover::{
     Facts, LastKnownPrimary, Limits, MoveJob, MoveKind, Mover, Probe, StepDone, StepError, StepErrorKind, Timeouts,
 };

@@ -1,12 +1,17 @@
 //! Runs one of the server's own programs: no shell, a fixed environment, a time limit, and as the
 //! owner of the data directory (PostgreSQL refuses to run as root).
 
-use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::AgentError;
+use super::{AgentError, files};
 use crate::redact::redact;
 
 /// Output beyond this is cut: `pg_controldata` prints 3 KiB, an error of `pg_ctl` some lines.
@@ -67,6 +72,58 @@ pub(super) async fn run(call: Invocation<'_>) -> Result<String, AgentError> {
     }
     let said = format!("{stderr} {stdout}");
     Err(AgentError::Failed { program: name, status: status.to_string(), output: redact(&said, &call.secrets) })
+}
+
+/// A server to be started: it outlives this process.
+pub(super) struct Launch<'a> {
+    pub program: &'a Path,
+    pub arguments: Vec<OsString>,
+    pub directory: &'a Path,
+    /// Gets what the server prints, appended.
+    pub output: &'a Path,
+    pub owner: Owner,
+}
+
+/// A started server. Dropping it leaves the server running.
+pub(super) struct Launched {
+    child: tokio::process::Child,
+    program: String,
+    output: PathBuf,
+}
+
+pub(super) fn launch(call: &Launch<'_>) -> Result<Launched, AgentError> {
+    let program = call.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let cannot_run = |why: std::io::Error| AgentError::CannotRun { program: program.clone(), why: why.to_string() };
+    let output = files::open_log(call.output, call.owner)?;
+    let errors = output.try_clone().map_err(cannot_run)?;
+    let mut command = Command::new(call.program);
+    command
+        .args(&call.arguments)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .current_dir(call.directory)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        // The end of this process, by Ctrl-C for example, is not the server's.
+        .process_group(0);
+    if nix::unistd::geteuid().is_root() {
+        command.uid(call.owner.uid).gid(call.owner.gid);
+    }
+    let child = command.spawn().map_err(cannot_run)?;
+    Ok(Launched { child, program, output: call.output.to_owned() })
+}
+
+impl Launched {
+    /// Whether the program ended with an error, and what it printed. A good end is none: it made itself a daemon.
+    pub(super) fn failed(&mut self) -> Result<Option<AgentError>, AgentError> {
+        let ended = self.child.try_wait();
+        let ended = ended.map_err(|e| AgentError::CannotRun { program: self.program.clone(), why: e.to_string() })?;
+        let Some(status) = ended.filter(|status| !status.success()) else { return Ok(None) };
+        let output = redact(&files::tail(&self.output), &[]);
+        Ok(Some(AgentError::Failed { program: self.program.clone(), status: status.to_string(), output }))
+    }
 }
 
 async fn read_all(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> String {

@@ -21,10 +21,32 @@ const NODE_LOCAL: &[&str] = &[PASSFILE, "current_logfiles", "postmaster.opts"];
 
 /// A configuration file larger than this is not one.
 const MAX_FILE: u64 = 1 << 20;
+/// How much of a log an error carries.
+const SHOWN_BYTES: usize = 2_000;
 
-pub(super) fn owner(path: &Path) -> Result<Owner, AgentError> {
+fn owner(path: &Path) -> Result<Owner, AgentError> {
     let metadata = fs::metadata(path).map_err(|e| error(path, &e))?;
     Ok(Owner { uid: metadata.uid(), gid: metadata.gid() })
+}
+
+/// The owner of a data directory, as whom every program of its server runs. An error when this process could not: as
+/// root it changes user, else it must be the owner itself.
+pub(super) fn owner_to_act_as(directory: &Path) -> Result<Owner, AgentError> {
+    let owner = owner(directory)?;
+    let me = nix::unistd::geteuid();
+    if owner.uid == 0 {
+        let text = format!("{} belongs to root, and a database server does not run as root", directory.display());
+        return Err(AgentError::Configuration(text));
+    }
+    if !me.is_root() && me.as_raw() != owner.uid {
+        let text = format!(
+            "{} belongs to user {} and this process runs as user {me}: run it as that user or as root",
+            directory.display(),
+            owner.uid
+        );
+        return Err(AgentError::Configuration(text));
+    }
+    Ok(owner)
 }
 
 /// `None`: there is no such file.
@@ -58,6 +80,29 @@ pub(super) fn write(path: &Path, content: &str, owner: Owner) -> Result<(), Agen
     })();
     written.map_err(|e| error(path, &e))?;
     sync_directory(path)
+}
+
+/// For a server to print into. Never through a link somebody placed there.
+pub(super) fn open_log(path: &Path, owner: Owner) -> Result<fs::File, AgentError> {
+    let opened = (|| {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+            .open(path)?;
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+        }
+        Ok(file)
+    })();
+    opened.map_err(|e: std::io::Error| error(path, &e))
+}
+
+/// The end of a log: enough for the reason of a failed start.
+pub(super) fn tail(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES)..]).trim().to_owned()
 }
 
 /// Gone afterwards, durably; not being there is fine.

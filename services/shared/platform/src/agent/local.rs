@@ -58,22 +58,7 @@ impl LocalAgent {
     }
 
     fn owner(&self) -> Result<Owner, AgentError> {
-        let directory = &self.config.data_directory;
-        let owner = files::owner(directory)?;
-        let me = nix::unistd::geteuid();
-        if owner.uid == 0 {
-            let text = format!("{} belongs to root, and PostgreSQL does not run as root", directory.display());
-            return Err(AgentError::Configuration(text));
-        }
-        if !me.is_root() && me.as_raw() != owner.uid {
-            let text = format!(
-                "{} belongs to user {} and this process runs as user {me}: run it as that user or as root",
-                directory.display(),
-                owner.uid
-            );
-            return Err(AgentError::Configuration(text));
-        }
-        Ok(owner)
+        files::owner_to_act_as(&self.config.data_directory)
     }
 
     async fn run(&self, program: &str, arguments: Vec<OsString>, limit: Duration) -> Result<String, AgentError> {

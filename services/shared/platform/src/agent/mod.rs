@@ -7,8 +7,11 @@ mod command;
 mod control_data;
 mod files;
 mod local;
+mod local_service;
 mod process;
 mod service;
+mod service_kind;
+mod service_settings;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,7 +20,9 @@ use jiff::Timestamp;
 
 pub use control_data::{ClusterState, ControlData};
 pub use local::{LocalAgent, LocalAgentConfig};
+pub use local_service::{LocalService, LocalServiceConfig};
 pub use service::ServiceAgent;
+pub use service_kind::Service;
 
 use crate::Login;
 
@@ -56,7 +61,7 @@ impl ServerProcess {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningServer {
     pub pids: Vec<i32>,
-    /// From `postmaster.pid`; absent when only orphans of a killed postmaster are left.
+    /// Where it listens; absent when it does not yet, or when only orphans of a killed postmaster are left.
     pub port: Option<u16>,
     pub started_at: Option<Timestamp>,
 }

@@ -15,24 +15,32 @@ pub trait ServiceAgent: Send + Sync {
     /// What makes two agents the same server.
     fn identity(&self) -> String;
 
+    /// Whether everything the other calls rely on is so: the directory, its owner, and a configuration in which a
+    /// fence would hold. Changes nothing; for prechecks, which must fail before a fence is needed.
+    async fn check(&self) -> Result<(), AgentError>;
+
     /// Judged by the processes, not by a pid file.
     async fn process(&self) -> Result<ServerProcess, AgentError>;
 
     /// Makes every later start one that accepts no writes from clients, durably. A running server is not disturbed.
-    /// Doing it again changes nothing.
+    /// Doing it again changes nothing. `Ok` says that the fence was read back and holds.
     async fn fence(&self) -> Result<(), AgentError>;
 
+    /// The fence is there, and nothing in the configuration overrides it.
     async fn is_fenced(&self) -> Result<bool, AgentError>;
 
-    /// Takes the fence away. The caller has proof that no other server accepts writes.
+    /// Takes the fence away. The caller has proof that no other server accepts writes. What the server's own
+    /// configuration says about its role is left as it is.
     async fn unfence(&self) -> Result<(), AgentError>;
 
-    /// A clean stop.
+    /// A clean stop. `Ok` is proof that no process is left; a server that does not end in time is left running, and that
+    /// is an error.
     async fn stop(&self, limit: Duration) -> Result<(), AgentError>;
 
     /// Ends every process of the server at once. `Ok` is proof that none is left.
     async fn kill(&self) -> Result<(), AgentError>;
 
-    /// Starts the server and waits until it answers.
+    /// Starts the server, as it was left, and waits until it listens. A running one is left alone. Whether it serves
+    /// already is asked over its own protocol.
     async fn start(&self, limit: Duration) -> Result<(), AgentError>;
 }
