@@ -7,7 +7,7 @@ use muster_domain::{
     Aggregate, TenantId,
     inventory::{
         Declared, document_id,
-        platform::{NodeRef, credentials, nodes},
+        platform::{NodeRef, credentials, nodes, platform_name},
     },
     pb::{
         inventory::v1::{
@@ -20,9 +20,14 @@ use muster_domain::{
 };
 use muster_eventlog::LogError;
 use muster_platform::{
-    HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover, Timeouts,
+    HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind,
+    Mover, Service, ServiceAgent, Timeouts,
 };
-use muster_runtime::{Context, Owner, config::Agent, secrets::SecretError};
+use muster_runtime::{
+    Context, Owner,
+    config::{Agent, AgentKind},
+    secrets::SecretError,
+};
 
 use crate::positions::Positions;
 
@@ -58,6 +63,11 @@ pub(crate) enum JobError {
         "the host agent '{agent}' is to run as '{run_as}', and that is not who owns its data directory: correct run_as or leave it out"
     )]
     AgentUser { agent: String, run_as: String },
+    #[error(
+        "node {node} of a {platform} resource names the host agent '{agent}', which looks after another kind of server: \
+         name the right agent, or correct executor.agents.{agent}.kind"
+    )]
+    AgentKind { node: String, agent: String, platform: &'static str },
 }
 
 /// Every version of one document. A run keeps to the version that people approved, whatever is declared meanwhile.
@@ -136,6 +146,7 @@ pub(crate) fn build(
     let replication = login(ctx, tenant, accounts.replication)?;
     let last = positions.of(tenant.as_str(), &opened.resource, &sides.from).newest();
     let clock = ctx.clock.clone();
+    let agents = agents(ctx, tenant, &platform)?;
     Ok(Job {
         mover,
         job: MoveJob {
@@ -144,8 +155,8 @@ pub(crate) fn build(
             kind,
             from_node: sides.from,
             target_node: sides.target,
-            agents: agents(ctx, tenant, &nodes(&platform))?,
-            services: BTreeMap::new(),
+            agents: agents.hosts,
+            services: agents.services,
             execute,
             replication,
             timeouts: Timeouts { replay: *ctx.config.executor.replay_limit, ..Timeouts::default() },
@@ -163,24 +174,55 @@ fn login(ctx: &Context, tenant: &TenantId, credential: Option<&Credential>) -> R
     Ok(Some(Login { user: credential.user.clone(), password }))
 }
 
-fn agents(
-    ctx: &Context,
-    tenant: &TenantId,
-    nodes: &[NodeRef<'_>],
-) -> Result<BTreeMap<String, Arc<dyn HostAgent>>, JobError> {
-    let mut agents = BTreeMap::new();
-    for node in nodes.iter().filter(|node| !node.agent.is_empty()) {
+/// By node name.
+#[derive(Default)]
+struct Agents {
+    hosts: BTreeMap<String, Arc<dyn HostAgent>>,
+    services: BTreeMap<String, Arc<dyn ServiceAgent>>,
+}
+
+fn agents(ctx: &Context, tenant: &TenantId, platform: &PlatformSpec) -> Result<Agents, JobError> {
+    let mut agents = Agents::default();
+    for node in nodes(platform).iter().filter(|node| !node.agent.is_empty()) {
         // An agent of another tenant is as unknown as one that is not there.
         let configured = ctx.config.executor.agents.get(node.agent).filter(|agent| agent.tenant == tenant.as_str());
         let agent = configured
             .ok_or_else(|| JobError::AgentUnknown { node: node.name.to_owned(), agent: node.agent.to_owned() })?;
-        agents.insert(node.name.to_owned(), local(node.agent, agent)?);
+        let name = node.name.to_owned();
+        match (platform, agent.kind) {
+            (PlatformSpec::Postgresql(_), AgentKind::Postgresql) => {
+                agents.hosts.insert(name, local(node.agent, agent)?);
+            }
+            (PlatformSpec::Mariadb(_), AgentKind::Mariadb) => {
+                agents.services.insert(name, service(node.agent, agent, Service::Mariadb)?);
+            }
+            (PlatformSpec::Redis(_), AgentKind::Redis) => {
+                agents.services.insert(name, service(node.agent, agent, Service::Redis)?);
+            }
+            _ => {
+                let agent = node.agent.to_owned();
+                return Err(JobError::AgentKind { node: name, agent, platform: platform_name(platform) });
+            }
+        }
     }
     Ok(agents)
 }
 
+fn service(name: &str, agent: &Agent, service: Service) -> Result<Arc<dyn ServiceAgent>, JobError> {
+    confirm_user(name, agent)?;
+    Ok(Arc::new(LocalService::new(LocalServiceConfig {
+        service,
+        data_directory: agent.data_directory.clone(),
+        bin_directory: agent.bin_directory.clone(),
+        // Absent, the configuration was refused at the start.
+        config_file: agent.config_file.clone().unwrap_or_default(),
+        fence_file: agent.fence_file.clone(),
+        log_file: None,
+    })))
+}
+
 /// An agent acts as the owner of its data directory. A configured user only confirms who that is.
-fn local(name: &str, agent: &Agent) -> Result<Arc<dyn HostAgent>, JobError> {
+fn confirm_user(name: &str, agent: &Agent) -> Result<(), JobError> {
     if let Some(run_as) = &agent.run_as {
         let user = nix::unistd::User::from_name(run_as).ok().flatten().map(|user| user.uid.as_raw());
         let owner = std::fs::metadata(&agent.data_directory).ok().map(|metadata| metadata.uid());
@@ -188,6 +230,11 @@ fn local(name: &str, agent: &Agent) -> Result<Arc<dyn HostAgent>, JobError> {
             return Err(JobError::AgentUser { agent: name.to_owned(), run_as: run_as.clone() });
         }
     }
+    Ok(())
+}
+
+fn local(name: &str, agent: &Agent) -> Result<Arc<dyn HostAgent>, JobError> {
+    confirm_user(name, agent)?;
     Ok(Arc::new(LocalAgent::new(LocalAgentConfig {
         data_directory: agent.data_directory.clone(),
         bin_directory: agent.bin_directory.clone(),

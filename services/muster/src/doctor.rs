@@ -4,7 +4,10 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use muster_eventlog::{Database, EventLog, LogConfig, db};
-use muster_runtime::{Config, SecretResolver, config::Profile};
+use muster_runtime::{
+    Config, SecretResolver,
+    config::{AgentKind, Profile},
+};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -177,11 +180,15 @@ async fn api(config: &Config, http: &reqwest::Client) -> Finding {
 fn agents(config: &Config) -> Vec<Finding> {
     const CHECK: &str = "host agent";
     let look = |(name, agent): (&String, &muster_runtime::config::Agent)| {
-        let control = agent.bin_directory.join("pg_ctl");
-        if !control.is_file() {
+        let programs: &[&str] = match agent.kind {
+            AgentKind::Postgresql => &["pg_ctl"],
+            AgentKind::Mariadb => &["mariadbd", "mysqld"],
+            AgentKind::Redis => &["redis-server", "valkey-server"],
+        };
+        if !programs.iter().any(|program| agent.bin_directory.join(program).is_file()) {
             return bad(
                 CHECK,
-                format!("{name}: there is no {}", control.display()),
+                format!("{name}: there is no {} in {}", programs.join(" or "), agent.bin_directory.display()),
                 format!("correct executor.agents.{name}.bin_directory"),
             );
         }

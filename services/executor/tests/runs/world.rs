@@ -143,12 +143,12 @@ async fn connect(url: &str) -> EventLog {
 fn agents(pair: &Pair) -> Executor {
     let agent = |server: &PostgresServer| Agent {
         tenant: "acme".into(),
-        kind: AgentKind::Local,
+        kind: AgentKind::Postgresql,
         data_directory: server.dir().to_owned(),
         bin_directory: server.bin_dir().to_owned(),
-        run_as: None,
+        ..Agent::default()
     };
-    Executor { agents: BTreeMap::from([("agent-a".into(), agent(&pair.a)), ("agent-b".into(), agent(&pair.b))]) }
+    Executor { agents: BTreeMap::from([("agent-a".into(), agent(&pair.a)), ("agent-b".into(), agent(&pair.b))]), ..Executor::default() }
 }
 
 /// The service as a process serves it, with the local issuer for logins.

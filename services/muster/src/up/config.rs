@@ -63,10 +63,10 @@ fn agents(estate: &Estate) -> Result<std::collections::BTreeMap<String, Agent>> 
     let nodes = estate.pairs.iter().flat_map(|pair| &pair.nodes);
     let agent = |node: &crate::demo::estate::Node| Agent {
         tenant: crate::demo::estate::TENANT.into(),
-        kind: AgentKind::Local,
+        kind: AgentKind::Postgresql,
         data_directory: estate.node_directory(node),
         bin_directory: bin_directory.clone(),
-        run_as: None,
+        ..Agent::default()
     };
     Ok(nodes.map(|node| (node.name.clone(), agent(node))).collect())
 }

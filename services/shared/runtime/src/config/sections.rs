@@ -217,6 +217,8 @@ section! {
     Executor {
         /// The agents by the name that targets refer to.
         agents: BTreeMap<String, Agent> = BTreeMap::new(),
+        /// How long a target may take to apply what it has received before a move gives up and is taken back.
+        replay_limit: HumanDuration = HumanDuration::seconds(120),
     }
 }
 
@@ -225,21 +227,29 @@ section! {
     Agent {
         /// The tenant whose targets may use it.
         tenant: String = String::new(),
-        /// local: commands run on the executor's own machine.
-        kind: AgentKind = AgentKind::Local,
+        /// The server on the executor's own machine: postgresql, mariadb or redis (Valkey too). `local` means postgresql.
+        kind: AgentKind = AgentKind::Postgresql,
         /// The data directory of the one server this agent looks after. Nothing outside is touched.
         data_directory: PathBuf = PathBuf::new(),
-        /// Where the database's programs are (`pg_ctl`, `pg_rewind`, …).
+        /// Where the server's programs are (`pg_ctl` and `pg_rewind`, `mariadbd`, `redis-server` or `valkey-server`).
         bin_directory: PathBuf = PathBuf::new(),
         /// The user the programs run as. Absent: the executor's own.
         run_as: Option<String> = None,
+        /// mariadb and redis: the file the server is started with. It names the data directory and includes the fence file.
+        config_file: Option<PathBuf> = None,
+        /// mariadb and redis: what is written here makes every later start one without writes by clients. Absent: `muster-fence.cnf` (mariadb) or `muster-fence.conf` (redis) beside the configuration file.
+        fence_file: Option<PathBuf> = None,
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AgentKind {
-    Local,
+    // The word of installations that knew PostgreSQL alone.
+    #[serde(alias = "local")]
+    Postgresql,
+    Mariadb,
+    Redis,
 }
 
 section! {

@@ -134,3 +134,24 @@ fn the_local_profile_is_valid_and_follows_its_url() {
     assert_eq!(config.auth.issuers.len(), 1);
     assert_eq!(config.auth.issuers[0].issuer, "http://127.0.0.1:9999/local-issuer");
 }
+
+#[test]
+fn an_agent_of_a_service_names_the_file_that_fences_it() {
+    let agent = |more: &str| {
+        let common = "tenant = 'acme'\ndata_directory = '/srv/a'\nbin_directory = '/usr/bin'\n";
+        load(&format!("[executor.agents.a]\n{common}{more}"), &[])
+    };
+    let config = agent("kind = 'redis'\nconfig_file = '/etc/redis/redis.conf'\n").unwrap();
+    assert_eq!(config.executor.agents["a"].kind, AgentKind::Redis);
+    assert_eq!(agent("kind = 'local'\n").unwrap().executor.agents["a"].kind, AgentKind::Postgresql);
+    assert_eq!(agent("").unwrap().executor.agents["a"].kind, AgentKind::Postgresql);
+    for (more, key) in [
+        ("kind = 'mariadb'\n", "config_file"),
+        ("kind = 'redis'\nconfig_file = 'redis.conf'\n", "config_file"),
+        ("config_file = '/etc/postgresql.conf'\n", "config_file"),
+        ("kind = 'redis'\nconfig_file = '/etc/redis.conf'\nfence_file = '/etc/redis.conf'\n", "fence_file"),
+    ] {
+        let error = only_error(agent(more)).to_string();
+        assert!(error.contains(&format!("executor.agents.a.{key}")), "{more}: {error}");
+    }
+}

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use muster_domain::TenantId;
 use url::{Host, Url};
 
-use super::{Config, ConfigError, ConfigErrors, Issuer, SmtpTls};
+use super::{Agent, AgentKind, Config, ConfigError, ConfigErrors, Issuer, SmtpTls};
 
 /// Longer than this a token of yesterday is a token of today.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -160,6 +160,7 @@ impl Config {
                     errors.add(&at(key), &format!("'{}'", path.display()), "an absolute path");
                 }
             }
+            check_service_files(errors, &at, agent);
         }
         let observe = &self.observe;
         if *observe.interval < Duration::from_millis(100) {
@@ -172,6 +173,28 @@ impl Config {
                 "1 to 5000, so that a message stays below 1 MiB",
             );
         }
+    }
+}
+
+/// What fences a MariaDB or Redis server. PostgreSQL is fenced in its data directory.
+fn check_service_files(errors: &mut Errors, at: &impl Fn(&str) -> String, agent: &Agent) {
+    for (key, path) in [("config_file", &agent.config_file), ("fence_file", &agent.fence_file)] {
+        match path {
+            Some(path) if agent.kind == AgentKind::Postgresql => {
+                let met = format!("'{}', with kind = postgresql", path.display());
+                errors.add(&at(key), &met, "nothing: it is for mariadb and redis");
+            }
+            Some(path) if !path.is_absolute() => {
+                errors.add(&at(key), &format!("'{}'", path.display()), "an absolute path");
+            }
+            None if key == "config_file" && agent.kind != AgentKind::Postgresql => {
+                errors.add(&at(key), "nothing", "the file the server is started with, as an absolute path");
+            }
+            _ => {}
+        }
+    }
+    if agent.fence_file.is_some() && agent.fence_file == agent.config_file {
+        errors.add(&at("fence_file"), "the same file as config_file", "a file of its own, which config_file includes");
     }
 }
 
