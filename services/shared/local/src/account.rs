@@ -1,4 +1,4 @@
-//! The unprivileged user that runs PostgreSQL when we are root, because PostgreSQL refuses to be root.
+//! The unprivileged user that runs a database server when we are root, because PostgreSQL and MariaDB refuse to be root.
 
 use std::{os::unix::fs::chown, path::Path, process::Command};
 
@@ -7,9 +7,10 @@ use nix::unistd::{Uid, User};
 use crate::{LocalError, Result};
 
 /// Tried in this order: the package's own user first, then the one every system has.
-const CANDIDATES: [&str; 2] = ["postgres", "nobody"];
+const FOR_POSTGRES: [&str; 2] = ["postgres", "nobody"];
+const FOR_MARIADB: [&str; 2] = ["mysql", "nobody"];
 
-/// Who runs PostgreSQL's programs and owns its files.
+/// Who runs a server's programs and owns its files.
 #[derive(Debug, Clone)]
 pub(crate) enum Account {
     /// We are a plain user: everything runs as us.
@@ -20,10 +21,18 @@ pub(crate) enum Account {
 
 impl Account {
     pub(crate) fn for_postgres() -> Result<Self> {
+        Self::first_of(&FOR_POSTGRES)
+    }
+
+    pub(crate) fn for_mariadb() -> Result<Self> {
+        Self::first_of(&FOR_MARIADB)
+    }
+
+    fn first_of(candidates: &[&str]) -> Result<Self> {
         if !Uid::effective().is_root() {
             return Ok(Self::Ourselves);
         }
-        CANDIDATES
+        candidates
             .iter()
             .find_map(|name| User::from_name(name).ok().flatten())
             .map(|user| Self::Other { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() })

@@ -9,13 +9,13 @@ pub enum LocalError {
     ToolMissing { tool: &'static str, searched: Vec<String>, mend: &'static str },
 
     #[error(
-        "PostgreSQL refuses to run as root, and there is no unprivileged user 'postgres' or 'nobody' to run it as. \
-         Next: `useradd --system postgres`, or run as a plain user"
+        "the server refuses to run as root, and there is no unprivileged user ('postgres' or 'mysql', and 'nobody') to run it as. \
+         Next: `useradd --system nobody`, or run as a plain user"
     )]
     NoAccount,
 
     #[error(
-        "{path} cannot be reached by the user '{user}', who has to run PostgreSQL when we are root. \
+        "{path} cannot be reached by the user '{user}', who has to run the server when we are root. \
          Next: choose a directory below /var/tmp, open the parent directories with `chmod o+x`, or run as a plain user"
     )]
     Unreachable { path: PathBuf, user: String },

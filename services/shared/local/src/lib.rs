@@ -1,13 +1,18 @@
-//! Real nats-server and PostgreSQL processes on this machine, for `muster up` and for tests.
+//! Real nats-server, PostgreSQL and Patroni processes on this machine, for `muster up` and for tests.
 //!
 //! Linux only: processes are looked at through `/proc`. Every server listens on 127.0.0.1 alone.
 //!
 //! Architecture Invariant: nothing here knows what Muster stores in these servers.
 
 mod account;
+mod daemon;
 mod debian;
 mod error;
+pub mod etcd;
+mod guardian;
+pub mod mariadb;
 pub mod nats;
+pub mod patroni;
 mod port;
 pub mod postgres;
 mod process;

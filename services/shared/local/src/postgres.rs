@@ -12,6 +12,7 @@ use crate::{
     LocalError, Result,
     account::Account,
     free_port,
+    guardian::Guardian,
     process::{log_tail, run_with_input},
     tools,
 };
@@ -20,13 +21,12 @@ mod files;
 mod lifecycle;
 mod options;
 mod standby;
-mod temporary;
+pub(crate) mod temporary;
 
 pub use lifecycle::StopMode;
 pub use options::PostgresOptions;
-use temporary::Guardian;
 
-const SERVER: &str = "PostgreSQL";
+pub(crate) const SERVER: &str = "PostgreSQL";
 /// One server on this machine. Dropping it leaves the daemon running, unless it is temporary.
 #[derive(Debug)]
 pub struct PostgresServer {
@@ -62,7 +62,7 @@ impl PostgresServer {
         let mut options = PostgresOptions::new(&dir).setting("fsync", "off").setting("max_connections", "200");
         options.settings.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let mut server = Self::at(options)?;
-        server.guardian = Some(Guardian::watch(&dir, &server.bin_dir, &server.account)?);
+        server.guardian = Some(temporary::guard(&dir, &server.bin_dir, &server.account)?);
         server.make_data_dir().await?;
         server.write_settings()?;
         server.start().await?;
@@ -143,7 +143,7 @@ impl PostgresServer {
 
 /// The caller's PGHOST, PGOPTIONS and the like must not reach another server, and messages stay English.
 #[expect(clippy::disallowed_methods, reason = "no setting of ours: it only keeps settings of others away")]
-fn clean_environment(command: &mut Command) {
+pub(crate) fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"PG") {
             command.env_remove(name);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{PostgresOptions, PostgresServer, files, temporary, temporary::Guardian};
+use super::{PostgresOptions, PostgresServer, files, temporary};
 use crate::{LocalError, Result, process::run};
 
 impl PostgresServer {
@@ -20,7 +20,7 @@ impl PostgresServer {
         let mut options = PostgresOptions::new(&dir);
         options.settings.clone_from(&primary.options.settings);
         let mut standby = Self::at(options)?;
-        standby.guardian = Some(Guardian::watch(&dir, &standby.bin_dir, &standby.account)?);
+        standby.guardian = Some(temporary::guard(&dir, &standby.bin_dir, &standby.account)?);
         standby.copy_from(primary, slot).await?;
         standby.start().await?;
         Ok(standby)
