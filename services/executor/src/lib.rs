@@ -11,6 +11,7 @@
 //! | no two nodes accept writes | fence before promotion, proven again under a lock (muster-platform) |
 //! | a loss is never made smaller than it was | conservative statements with their limits ([`statement`]) |
 
+mod actions;
 mod api;
 mod begin;
 mod checks;

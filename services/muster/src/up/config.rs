@@ -40,6 +40,8 @@ pub(crate) fn local(
         issuer.mappings = people::mappings();
     }
     config.executor.agents = agents(estate)?;
+    // Everything of local mode is on this machine; what plans reach, too.
+    config.executor.http_allow = ["127.0.0.0/8", "::1"].map(str::to_owned).to_vec();
     // The demo's webhook receiver is on this machine; tenants' webhooks may otherwise not go to loopback.
     config.webhooks.allow_private_addresses.push("127.0.0.1".into());
     if world::mail_server().is_some() {

@@ -44,6 +44,7 @@
 //! | [`access`] | [`Context::authorize`] gives a [`Call`]; [`Context::deny`] records a refusal of the rules |
 //! | [`issuer`] | the OpenID Connect provider of `muster up` |
 //! | [`status`] | [`refused`], [`unavailable`], [`IntoStatus`] for errors of log and database, `refusal_of` for clients |
+//! | [`outgoing`] | where webhooks and steps of plans may connect to |
 //! | [`page`], [`idempotency`], [`secrets`] | page tokens, event ids of commands, `file:` and `env:` references per tenant |
 //! | [`serve()`], [`Service`], [`tasks`] | one listener, supervised tasks, bounded drain |
 //! | [`health`] | /livez, /readyz, grpc.health.v1; [`Service::watch_projection`] |
@@ -62,6 +63,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod issuer;
 mod lag;
+pub mod outgoing;
 pub mod page;
 pub mod secrets;
 pub mod serve;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::delivery::{Failure, FailureCode};
+use muster_runtime::outgoing::{Guarded, Policy, Refused};
 use reqwest::{Response, StatusCode, header, redirect};
 
-use super::guard::{Guarded, Policy, Refused};
 use crate::channels::SetupError;
 
 /// Of an answer only the status counts; this much is read so that the connection can be used again.

@@ -1,12 +1,11 @@
 //! Signed webhooks (Standard Webhooks): one POST of a thin JSON body, signed as it is sent.
 //!
-//! Tenants type the URL, so the address is checked before a connection is made (`guard`), redirects are
+//! Tenants type the URL, so the address is checked before a connection is made (`muster_runtime::outgoing`), redirects are
 //! never followed and no proxy of the environment is used.
 //! Source: github standard-webhooks/standard-webhooks spec/standard-webhooks.md; contracts/webhook.md.
 
 mod body;
 mod client;
-mod guard;
 mod sign;
 
 use async_trait::async_trait;
@@ -17,7 +16,7 @@ use muster_runtime::secrets::{Owner, SecretResolver};
 use super::{Attempt, Channel, Receipt, SetupError};
 
 pub use client::Limits;
-pub use guard::Policy;
+pub use muster_runtime::outgoing::Policy;
 pub use sign::webhook_id;
 
 /// The request's own limit is 15 s; the rest is resolving secrets and being scheduled.
@@ -38,7 +37,7 @@ impl Webhook {
 
     /// With other time limits, for tests.
     pub fn with_limits(allow: &[String], secrets: SecretResolver, limits: Limits) -> Result<Self, SetupError> {
-        let policy = Policy::new(allow)?;
+        let policy = Policy::webhooks(allow).map_err(|wrong| SetupError::AllowList(wrong.0))?;
         Ok(Self { client: client::Client::new(policy, limits)?, secrets })
     }
 }

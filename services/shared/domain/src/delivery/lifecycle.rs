@@ -10,6 +10,9 @@ use crate::time::{duration_from_pb, from_pb, humane};
 
 use super::message::{MAX_TEXT_BYTES, Message, Severity, Source, clip, kind};
 
+/// The output by which a step of a plan says that people are to be told: its text.
+pub const NOTICE: &str = "notice";
+
 /// The message of a request's event. `opened` is the request's own first event.
 pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOpened) -> Option<Message> {
     use request_event::Event;
@@ -72,10 +75,10 @@ pub fn execution_message(source: &Source, event: &ExecutionEvent, opened: &Reque
         Event::Succeeded(e) => Some(succeeded(about(kind::REQUEST_SUCCEEDED), opened, e)),
         Event::Failed(e) => Some(failed(about(kind::REQUEST_FAILED), opened, e)),
         Event::Stopped(e) => Some(stopped(about(kind::REQUEST_STOPPED), opened, e)),
+        Event::StepSucceeded(e) => e.outputs.get(NOTICE).map(|text| notice(about(kind::PLAN_NOTICE), opened, text)),
         Event::ChecksRecorded(_)
         | Event::MarkersCaptured(_)
         | Event::StepClaimed(_)
-        | Event::StepSucceeded(_)
         | Event::StepFailed(_)
         | Event::StopRequested(_)
         | Event::TookOver(_)
@@ -93,7 +96,11 @@ pub fn execution_message(source: &Source, event: &ExecutionEvent, opened: &Reque
 /// Whether [`execution_message`] makes a message of it; most steps of a run do not.
 pub fn is_told(event: &ExecutionEvent) -> bool {
     use execution_event::Event;
-    matches!(event.event, Some(Event::Started(_) | Event::Succeeded(_) | Event::Failed(_) | Event::Stopped(_)))
+    match &event.event {
+        Some(Event::Started(_) | Event::Succeeded(_) | Event::Failed(_) | Event::Stopped(_)) => true,
+        Some(Event::StepSucceeded(step)) => step.outputs.contains_key(NOTICE),
+        _ => false,
+    }
 }
 
 /// What a run knows of its request, should the request itself not be there.
@@ -213,6 +220,15 @@ fn stopped(mut m: Message, opened: &RequestOpened, e: &ExecutionStopped) -> Mess
     m.fact("Known state", known(&e.known_state));
     m.set_loss(e.loss.as_ref());
     m.next_step = guidance(&e.guidance);
+    m
+}
+
+/// What the plan's author wrote for this moment of the run.
+fn notice(mut m: Message, opened: &RequestOpened, text: &str) -> Message {
+    let what = movement(opened);
+    m.set_subject(&format!("Notice: {what}"));
+    m.set_summary(text);
+    m.next_step = "It comes from a step of the plan. Follow the run on the page.".into();
     m
 }
 

@@ -33,6 +33,7 @@ pub mod kind {
     pub const REQUEST_SUCCEEDED: &str = "request.succeeded";
     pub const REQUEST_FAILED: &str = "request.failed";
     pub const REQUEST_STOPPED: &str = "request.stopped";
+    pub const PLAN_NOTICE: &str = "plan.notice";
     /// Another message could not be delivered; told on the other routes.
     pub const DELIVERY_FAILED: &str = "delivery.failed";
 
@@ -54,6 +55,7 @@ pub mod kind {
         REQUEST_SUCCEEDED,
         REQUEST_FAILED,
         REQUEST_STOPPED,
+        PLAN_NOTICE,
         DELIVERY_FAILED,
     ];
 }

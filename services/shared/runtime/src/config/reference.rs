@@ -40,6 +40,8 @@ fn parts() -> Vec<Part> {
         part!("webhooks", Webhooks),
         part!("executor", Executor),
         part!("executor.agents.NAME", Agent),
+        part!("executor.agents.NAME.backups.NAME", BackupRepository),
+        part!("executor.commands.NAME", PlanCommand),
         part!("observe", Observe),
         part!("secrets", Secrets),
     ]

@@ -217,8 +217,30 @@ section! {
     Executor {
         /// The agents by the name that targets refer to.
         agents: BTreeMap<String, Agent> = BTreeMap::new(),
+        /// The commands that plans may run, by the name that plans refer to.
+        commands: BTreeMap<String, PlanCommand> = BTreeMap::new(),
+        /// Private or loopback destinations that steps and conditions of plans may reach over HTTP, TCP or DNS: networks (`10.1.0.0/16`), addresses or host names. Plain http goes nowhere else.
+        http_allow: Vec<String> = Vec::new(),
         /// How long a target may take to apply what it has received before a move gives up and is taken back.
         replay_limit: HumanDuration = HumanDuration::seconds(120),
+    }
+}
+
+section! {
+    /// One program that plans of one tenant may run. No shell; what a plan adds is passed as arguments, as it is.
+    PlanCommand {
+        /// The tenant whose plans may use it.
+        tenant: String = String::new(),
+        /// The program, an absolute path.
+        program: PathBuf = PathBuf::new(),
+        /// Put before the arguments of the plan.
+        arguments: Vec<String> = Vec::new(),
+        /// Variables of the executor's own environment that it is given. All others are hidden from it.
+        environment: Vec<String> = Vec::new(),
+        /// The longest it may run; a shorter limit of the step wins. Then its whole process group is killed.
+        timeout: HumanDuration = HumanDuration::seconds(60),
+        /// The user it runs as. Absent: the executor's own.
+        run_as: Option<String> = None,
     }
 }
 
@@ -239,7 +261,40 @@ section! {
         config_file: Option<PathBuf> = None,
         /// mariadb and redis: what is written here makes every later start one without writes by clients. Absent: `muster-fence.cnf` (mariadb) or `muster-fence.conf` (redis) beside the configuration file.
         fence_file: Option<PathBuf> = None,
+        /// Where copies for isolated drills are made, outside every data directory; at most 40 bytes, so that a socket fits. Absent: none are made here.
+        drill_directory: Option<PathBuf> = None,
+        /// The backup repositories reachable from here, by the name that targets refer to.
+        backups: BTreeMap<String, BackupRepository> = BTreeMap::new(),
     }
+}
+
+section! {
+    /// One backup repository, as its own tool is told about it.
+    BackupRepository {
+        /// pgbackrest or restic.
+        tool: BackupTool = BackupTool::Pgbackrest,
+        /// The tool's program, an absolute path.
+        program: PathBuf = PathBuf::new(),
+        /// pgbackrest: its configuration file.
+        config_file: Option<PathBuf> = None,
+        /// pgbackrest: the stanza.
+        stanza: String = String::new(),
+        /// restic: the repository, such as `/srv/restic/orders` or `rest:https://…`.
+        repository: String = String::new(),
+        /// restic: reference to the repository's password, a secret of the tenant.
+        password_ref: Option<String> = None,
+        /// restic: only snapshots of this host. Empty: of every host.
+        host: String = String::new(),
+        /// restic: only snapshots of this path. Empty: of every path.
+        path: String = String::new(),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupTool {
+    Pgbackrest,
+    Restic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

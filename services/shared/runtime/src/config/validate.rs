@@ -5,12 +5,15 @@ use std::{net::IpAddr, time::Duration};
 use muster_domain::TenantId;
 use url::{Host, Url};
 
-use super::{Agent, AgentKind, Config, ConfigError, ConfigErrors, Issuer, SmtpTls};
+use super::{Agent, AgentKind, BackupTool, Config, ConfigError, ConfigErrors, Issuer, SmtpTls};
+use crate::outgoing::Policy;
 
 /// Longer than this a token of yesterday is a token of today.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Below, every login asks the provider; above, a withdrawn key lives too long.
 const JWKS_AGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(24 * 3600);
+/// The path of a Unix socket has at most 107 bytes, and a drill's own part of it takes 66.
+const MAX_DRILL_DIRECTORY: usize = 40;
 
 impl Config {
     /// Checks what belongs together. `load` calls it; call it again on a configuration made in code.
@@ -149,6 +152,28 @@ impl Config {
         }
     }
 
+    /// What plans may do on or from this machine.
+    fn check_steps(&self, errors: &mut Errors) {
+        for (name, command) in &self.executor.commands {
+            let at = |key: &str| format!("executor.commands.{name}.{key}");
+            if let Err(e) = command.tenant.parse::<TenantId>() {
+                errors.add(&at("tenant"), &format!("'{}'", command.tenant), e.rule);
+            }
+            if !command.program.is_absolute() {
+                errors.add(&at("program"), &format!("'{}'", command.program.display()), "an absolute path");
+            }
+            if command.timeout.is_zero() {
+                errors.add(&at("timeout"), &command.timeout.to_string(), "more than zero");
+            }
+            for variable in command.environment.iter().filter(|name| name.starts_with("MUSTER_")) {
+                errors.add(&at("environment"), variable, "variables of others: Muster's own hold its secrets");
+            }
+        }
+        if let Err(wrong) = Policy::steps(&self.executor.http_allow) {
+            errors.add("executor.http_allow", &wrong.0, "networks, addresses or host names");
+        }
+    }
+
     fn check_work(&self, errors: &mut Errors) {
         for (name, agent) in &self.executor.agents {
             let at = |key: &str| format!("executor.agents.{name}.{key}");
@@ -161,7 +186,9 @@ impl Config {
                 }
             }
             check_service_files(errors, &at, agent);
+            check_drills(errors, name, agent);
         }
+        self.check_steps(errors);
         let observe = &self.observe;
         if *observe.interval < Duration::from_millis(100) {
             errors.add("observe.interval", &observe.interval.to_string(), "at least 100ms: targets must not feel it");
@@ -172,6 +199,32 @@ impl Config {
                 &observe.batch_size.to_string(),
                 "1 to 5000, so that a message stays below 1 MiB",
             );
+        }
+    }
+}
+
+fn check_drills(errors: &mut Errors, name: &str, agent: &Agent) {
+    if let Some(directory) = &agent.drill_directory {
+        let key = format!("executor.agents.{name}.drill_directory");
+        let shown = format!("'{}'", directory.display());
+        if !directory.is_absolute() || directory.as_os_str().len() > MAX_DRILL_DIRECTORY {
+            errors.add(&key, &shown, "an absolute path of at most 40 bytes");
+        }
+        if directory.starts_with(&agent.data_directory) || agent.data_directory.starts_with(directory) {
+            errors.add(&key, &shown, "a directory outside the data directory: a drill is never where production is");
+        }
+    }
+    for (repository, backup) in &agent.backups {
+        let at = |key: &str| format!("executor.agents.{name}.backups.{repository}.{key}");
+        if !backup.program.is_absolute() {
+            errors.add(&at("program"), &format!("'{}'", backup.program.display()), "an absolute path");
+        }
+        let (key, needed) = match backup.tool {
+            BackupTool::Pgbackrest => ("stanza", &backup.stanza),
+            BackupTool::Restic => ("repository", &backup.repository),
+        };
+        if needed.is_empty() {
+            errors.add(&at(key), "nothing", "where the backups are");
         }
     }
 }

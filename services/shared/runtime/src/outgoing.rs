@@ -1,7 +1,11 @@
-//! Where webhooks may go. Tenants type URLs; without this they could make us call our own network.
+//! Where Muster may connect to because somebody typed it: webhooks, and the steps and conditions of plans. Without this,
+//! tenants could make us call our own network.
 //!
 //! The address that was checked is the address that is connected to: names are resolved by [`Guarded`],
 //! which hands only checked addresses to the connector, so a name cannot change its mind in between.
+//!
+//! Addresses of a cloud's metadata and link-local ones are refused whatever the operator allows: what answers there gives
+//! out the machine's own credentials.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,8 +13,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
-
-use crate::channels::SetupError;
 
 /// A destination that is refused. Shown to the tenant: it names the rule, not our network.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -23,25 +25,51 @@ pub enum Refused {
     Port(u16),
     #[error("credentials in the URL are not allowed")]
     Credentials,
-    #[error(
-        "{host} is a private, local or reserved address; ask the operator to allow it in webhooks.allow_private_addresses"
-    )]
-    PrivateAddress { host: String },
+    #[error("{host} is a private, local or reserved address; ask the operator to allow it in {setting}")]
+    PrivateAddress { host: String, setting: &'static str },
+    #[error("{host} is a link-local or metadata address, and those are never used")]
+    NeverUsed { host: String },
+    #[error("'{0}' is not host:port")]
+    NotAnEndpoint(String),
     #[error("{host} has no address")]
     NoAddress { host: String },
 }
 
+/// An entry of an allow list that is none.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("'{0}' is no network, address or host name. Next: correct it, such as 10.1.0.0/16")]
+pub struct AllowListError(pub String);
+
+/// Who typed the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Any tenant, at any time: https on 443 alone.
+    Webhooks,
+    /// Part of a plan that people approved: any port; http only towards what the operator allows.
+    Steps,
+}
+
 /// The operator's rules.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policy {
+    of: Use,
     networks: Vec<IpNet>,
     hosts: Vec<String>,
 }
 
 impl Policy {
-    /// Networks, addresses or host names that are allowed although they are private.
-    pub fn new(allow: &[String]) -> Result<Self, SetupError> {
-        let mut policy = Self::default();
+    /// For webhooks. The list: networks, addresses or host names that are allowed although they are private.
+    pub fn webhooks(allow: &[String]) -> Result<Self, AllowListError> {
+        Self::new(Use::Webhooks, allow)
+    }
+
+    /// For what the steps and conditions of plans connect to.
+    pub fn steps(allow: &[String]) -> Result<Self, AllowListError> {
+        Self::new(Use::Steps, allow)
+    }
+
+    fn new(of: Use, allow: &[String]) -> Result<Self, AllowListError> {
+        let mut policy = Self { of, networks: Vec::new(), hosts: Vec::new() };
         for entry in allow {
             let text = entry.trim().trim_end_matches('.').to_ascii_lowercase();
             let is_name =
@@ -53,7 +81,7 @@ impl Policy {
             } else if is_name {
                 policy.hosts.push(text);
             } else {
-                return Err(SetupError::AllowList(entry.clone()));
+                return Err(AllowListError(entry.clone()));
             }
         }
         Ok(policy)
@@ -75,10 +103,12 @@ impl Policy {
             "https" => {}
             "http"
                 if allowed && (address.is_some_and(|ip| ip.is_loopback()) || url.host_str() == Some("localhost")) => {}
+            // What a name leads to is checked when it is resolved: see `Guarded`.
+            "http" if self.of == Use::Steps && (allowed || address.is_none()) => {}
             _ => return Err(Refused::NotHttps),
         }
         let port = url.port_or_known_default().unwrap_or(0);
-        if port != 443 && !allowed {
+        if port != 443 && !allowed && self.of == Use::Webhooks {
             return Err(Refused::Port(port));
         }
         if let Some(ip) = address {
@@ -89,10 +119,36 @@ impl Policy {
 
     /// Whether one address may be connected to.
     pub fn check_address(&self, host: &str, ip: IpAddr) -> Result<(), Refused> {
-        if is_public(ip) || self.allows(ip) || self.allows_name(host) {
+        if is_never_used(ip) {
+            return Err(Refused::NeverUsed { host: host.to_owned() });
+        }
+        if is_public(ip) || self.is_listed(host, ip) {
             return Ok(());
         }
-        Err(Refused::PrivateAddress { host: host.to_owned() })
+        Err(self.private(host))
+    }
+
+    /// Resolves "host:port" to addresses that may be connected to.
+    pub async fn resolve(&self, endpoint: &str) -> Result<Vec<SocketAddr>, Refused> {
+        let not_one = || Refused::NotAnEndpoint(endpoint.to_owned());
+        let (host, port) = endpoint.rsplit_once(':').ok_or_else(not_one)?;
+        let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(not_one)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let found = tokio::net::lookup_host((host, port)).await;
+        let found = found.map_err(|_| Refused::NoAddress { host: host.to_owned() })?.collect();
+        checked(self, host, found, false)
+    }
+
+    fn private(&self, host: &str) -> Refused {
+        let setting = match self.of {
+            Use::Webhooks => "webhooks.allow_private_addresses",
+            Use::Steps => "executor.http_allow",
+        };
+        Refused::PrivateAddress { host: host.to_owned(), setting }
+    }
+
+    fn is_listed(&self, host: &str, ip: IpAddr) -> bool {
+        self.allows(ip) || self.allows_name(host)
     }
 
     fn allows(&self, ip: IpAddr) -> bool {
@@ -143,40 +199,59 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         && !(a == 0x3fff && b < 0x1000)
 }
 
+/// Reachable from this machine alone, and worth a credential: link-local addresses and the clouds' metadata services.
+fn is_never_used(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_link_local() || ip == Ipv4Addr::new(100, 100, 100, 200) || ip == Ipv4Addr::new(168, 63, 129, 16)
+        }
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    }
+}
+
 /// Resolves a name and lets only checked addresses through.
-pub(super) struct Guarded {
+pub struct Guarded {
     policy: Arc<Policy>,
+    only_listed: bool,
 }
 
 impl Guarded {
-    pub(super) fn new(policy: Arc<Policy>) -> Self {
-        Self { policy }
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self { policy, only_listed: false }
+    }
+
+    /// For http without TLS: public addresses are refused as well.
+    pub fn only_listed(policy: Arc<Policy>) -> Self {
+        Self { policy, only_listed: true }
     }
 }
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.policy.clone();
+        let (policy, only_listed) = (self.policy.clone(), self.only_listed);
         Box::pin(async move {
             let host = name.as_str().to_owned();
             // Port 0: the connector puts the URL's port in.
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            Ok(Box::new(checked(&policy, &host, found)?.into_iter()) as Addrs)
+            Ok(Box::new(checked(&policy, &host, found, only_listed)?.into_iter()) as Addrs)
         })
     }
 }
 
 /// One forbidden address refuses the name: a name that mixes them is an attempt to get inside.
-fn checked(policy: &Policy, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+fn checked(policy: &Policy, host: &str, found: Vec<SocketAddr>, only_listed: bool) -> Result<Vec<SocketAddr>, Refused> {
     if found.is_empty() {
         return Err(Refused::NoAddress { host: host.to_owned() });
     }
     for address in &found {
         policy.check_address(host, address.ip())?;
+        if only_listed && !policy.is_listed(host, address.ip()) {
+            return Err(Refused::NotHttps);
+        }
     }
     Ok(found)
 }
 
 #[cfg(test)]
-#[path = "guard_tests.rs"]
+#[path = "outgoing_tests.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use super::*;
 
 fn policy(allow: &[&str]) -> Policy {
-    Policy::new(&allow.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()).unwrap()
+    Policy::webhooks(&allow.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_operator_can_allow_networks_addresses_and_names() {
 #[test]
 fn a_mistake_in_the_allow_list_is_told() {
     for entry in ["", "10.1.0.0/33", "a b", "http://x"] {
-        assert!(Policy::new(&[entry.to_owned()]).is_err(), "{entry}");
+        assert!(Policy::webhooks(&[entry.to_owned()]).is_err(), "{entry}");
     }
 }
 
@@ -94,9 +94,9 @@ fn a_name_with_one_forbidden_address_is_refused_whole() {
     let p = policy(&[]);
     let public: SocketAddr = "8.8.8.8:0".parse().unwrap();
     let private: SocketAddr = "10.0.0.1:0".parse().unwrap();
-    assert_eq!(checked(&p, "a.example", vec![public]).unwrap(), vec![public]);
-    assert!(matches!(checked(&p, "a.example", vec![public, private]), Err(Refused::PrivateAddress { .. })));
-    assert!(matches!(checked(&p, "a.example", vec![]), Err(Refused::NoAddress { .. })));
+    assert_eq!(checked(&p, "a.example", vec![public], false).unwrap(), vec![public]);
+    assert!(matches!(checked(&p, "a.example", vec![public, private], false), Err(Refused::PrivateAddress { .. })));
+    assert!(matches!(checked(&p, "a.example", vec![], false), Err(Refused::NoAddress { .. })));
 }
 
 /// A real look-up: the machine's own name for itself.
@@ -106,4 +106,50 @@ async fn localhost_is_refused_when_it_is_resolved() {
     let error = outcome.map(|_| ()).unwrap_err();
     assert!(error.downcast_ref::<Refused>().is_some(), "{error}");
     assert!(Guarded::new(Arc::new(policy(&["localhost"]))).resolve("localhost".parse().unwrap()).await.is_ok());
+}
+
+fn steps(allow: &[&str]) -> Policy {
+    Policy::steps(&allow.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn a_step_may_use_any_port_and_http_only_where_the_operator_allows_it() {
+    let p = steps(&["10.1.0.0/16", "app.internal"]);
+    for url in [
+        "https://example.com:8443/",
+        "http://10.1.2.3:8080/",
+        "http://app.internal:8080/",
+        "https://10.1.2.3/",
+        "http://to-be-resolved.example/",
+    ] {
+        assert!(p.check_url(url).is_ok(), "{url}");
+    }
+    for url in ["http://8.8.8.8/", "http://10.2.0.1/", "https://10.2.0.1/", "http://127.0.0.1/", "ftp://10.1.2.3/"] {
+        assert!(p.check_url(url).is_err(), "{url}");
+    }
+    let public: SocketAddr = "8.8.8.8:0".parse().unwrap();
+    let listed: SocketAddr = "10.1.0.1:0".parse().unwrap();
+    assert_eq!(checked(&p, "a.example", vec![public], true), Err(Refused::NotHttps));
+    assert!(checked(&p, "a.example", vec![listed], true).is_ok());
+}
+
+#[test]
+fn metadata_and_link_local_addresses_are_refused_whatever_is_allowed() {
+    let p = steps(&["0.0.0.0/0", "::/0", "metadata.internal"]);
+    for ip in ["169.254.169.254", "169.254.1.1", "100.100.100.200", "168.63.129.16", "fe80::1", "fd00:ec2::254"] {
+        let ip: IpAddr = ip.parse().unwrap();
+        assert!(matches!(p.check_address("metadata.internal", ip), Err(Refused::NeverUsed { .. })), "{ip}");
+    }
+    assert!(p.check_address("a", "::ffff:169.254.169.254".parse().unwrap()).is_err());
+    assert!(p.check_url("http://169.254.169.254/latest").is_err());
+    assert!(p.check_address("a", "10.0.0.1".parse().unwrap()).is_ok());
+}
+
+#[tokio::test]
+async fn an_endpoint_is_resolved_and_checked() {
+    let p = steps(&["127.0.0.0/8"]);
+    assert_eq!(p.resolve("127.0.0.1:53").await.unwrap(), vec!["127.0.0.1:53".parse().unwrap()]);
+    for bad in ["127.0.0.1", "127.0.0.1:0", "127.0.0.1:x", "169.254.169.254:80", "10.0.0.1:80", "[fe80::1]:80"] {
+        assert!(p.resolve(bad).await.is_err(), "{bad}");
+    }
 }
