@@ -6,11 +6,14 @@
 //! One folder per platform, one line in [`registry`].
 
 pub mod agent;
+mod checks;
+pub mod fact;
 pub mod mover;
 pub mod observer;
 pub mod postgresql;
 pub mod redact;
 pub mod registry;
+mod step;
 
 pub use agent::{
     AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Service,

@@ -1,13 +1,12 @@
 //! Names of the facts that steps hand to later steps, to a successor process and to the loss statement.
 //! They are stored in the log: a name never changes its meaning.
 
-use jiff::Timestamp;
+pub use crate::fact::{PROMOTED_AT, PROTECTED_AT, STOPPED_AT, SYSTEM_IDENTIFIER, WRITABLE_AT};
+pub(super) use crate::fact::{required, time};
 
 use super::lsn::Lsn;
 use crate::{Facts, StepError};
 
-/// The cluster all of this is about.
-pub const SYSTEM_IDENTIFIER: &str = "system_identifier";
 /// The timeline before the promotion.
 pub const OLD_TIMELINE: &str = "old_timeline";
 /// The timeline the promotion opened.
@@ -25,27 +24,10 @@ pub const LAST_PRIMARY_LSN: &str = "last_primary_lsn";
 pub const LAST_PRIMARY_AT: &str = "last_primary_at";
 /// Where the new timeline left the old one.
 pub const FORK_LSN: &str = "fork_lsn";
-/// When the stop or fence of the old primary began: the write outage counts from here…
-pub const STOPPED_AT: &str = "stopped_at";
-/// …when the promotion was complete…
-pub const PROMOTED_AT: &str = "promoted_at";
-/// …and when the new primary accepted a write: the write outage ends here.
-pub const WRITABLE_AT: &str = "writable_at";
 /// The slot on the new primary for the returning node.
 pub const SLOT: &str = "slot";
 /// The slot on the old primary that the target streamed through; it would hold log for ever.
 pub const STALE_SLOT: &str = "stale_slot";
-/// When the returned node had caught up.
-pub const PROTECTED_AT: &str = "protected_at";
-
-/// A step cannot work without what an earlier one found out.
-pub(super) fn required<'a>(facts: &'a Facts, name: &str) -> Result<&'a str, StepError> {
-    facts.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
-        StepError::refused(format!(
-            "the fact '{name}' of an earlier step is missing, so this step is not run on a guess"
-        ))
-    })
-}
 
 pub(super) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
     required(facts, name)?.parse().map_err(|error| StepError::refused(format!("fact '{name}': {error}")))
@@ -54,13 +36,4 @@ pub(super) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
 pub(super) fn timeline(facts: &Facts, name: &str) -> Result<u32, StepError> {
     let text = required(facts, name)?;
     text.parse().map_err(|_| StepError::refused(format!("fact '{name}': '{text}' is not a timeline")))
-}
-
-pub(super) fn outputs<const N: usize>(pairs: [(&str, String); N]) -> Facts {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// RFC 3339.
-pub(super) fn time(at: Timestamp) -> String {
-    at.to_string()
 }

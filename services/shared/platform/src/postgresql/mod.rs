@@ -8,7 +8,6 @@
 //! before the target is promoted, the fence is proven again under a lock right before the promotion,
 //! and it is taken away only with proof that the target is not promoted and will not be.
 
-mod checks;
 mod errors;
 pub mod fact;
 mod facts;
@@ -37,7 +36,7 @@ pub use lsn::{InvalidLsn, Lsn};
 use plan::StepId;
 use work::Work;
 
-use crate::{Facts, MoveJob, Mover, Probe, StepDone, StepError, registry::Platform};
+use crate::{Facts, MoveJob, Mover, Probe, StepDone, StepError, checks, registry::Platform};
 
 pub const PLATFORM: Platform = Platform {
     name: "postgresql",

@@ -21,8 +21,7 @@ use crate::{
 /// PostgreSQL's own limit for names of slots.
 const MAX_SLOT_NAME: usize = 63;
 
-/// How long to wait before looking again. Each look is one short statement.
-pub(super) const POLL: Duration = Duration::from_millis(100);
+pub(super) use crate::step::POLL;
 
 /// How long a server that is starting or stopping may take to say what it is.
 const SETTLE: Duration = Duration::from_secs(10);

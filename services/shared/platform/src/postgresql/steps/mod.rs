@@ -7,20 +7,15 @@ mod replay;
 mod stop;
 mod verify;
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
-
 pub(super) use promote::lock_moves;
 pub(super) use rejoin::drop_unused_slot;
 pub(super) use verify::{fork_lsn, test_write};
 
-use super::{
-    plan::StepId,
-    work::{POLL, Work},
+use super::{plan::StepId, work::Work};
+use crate::{
+    Facts, Probe, StepDone, StepError,
+    step::{Seen, done, probed, until},
 };
-use crate::{Facts, Probe, StepDone, StepError};
 
 pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe {
     match step {
@@ -56,35 +51,5 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::RejoinOldPrimary => rejoin::rejoin(work, facts).await,
         StepId::WaitUntilProtected => rejoin::wait_until_protected(work, facts).await,
         StepId::DropStaleSlot => rejoin::drop_stale_slot(work, facts).await,
-    }
-}
-
-fn done<const N: usize>(note: impl Into<String>, outputs: [(&str, String); N]) -> StepDone {
-    StepDone { note: note.into(), outputs: super::fact::outputs(outputs) }
-}
-
-fn probed(done: StepDone) -> Probe {
-    Probe::Done { note: done.note, outputs: done.outputs }
-}
-
-/// What one look of a wait found.
-enum Seen<T> {
-    There(T),
-    /// Not yet, and what it looks like now.
-    Waiting(String),
-}
-
-/// Looks again and again until it is there or the time is over; then the last look is the answer.
-async fn until<T, F>(limit: Duration, mut look: impl FnMut() -> F) -> Result<Result<T, String>, StepError>
-where
-    F: Future<Output = Result<Seen<T>, StepError>>,
-{
-    let deadline = Instant::now() + limit;
-    loop {
-        match look().await? {
-            Seen::There(found) => return Ok(Ok(found)),
-            Seen::Waiting(state) if Instant::now() >= deadline => return Ok(Err(state)),
-            Seen::Waiting(_) => tokio::time::sleep(POLL).await,
-        }
     }
 }

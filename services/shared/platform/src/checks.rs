@@ -13,30 +13,30 @@ fn check(name: &str, outcome: CheckOutcome, value: impl Into<String>, limit: &st
     }
 }
 
-pub(super) fn passed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+pub(crate) fn passed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
     check(name, CheckOutcome::Passed, value, limit, text)
 }
 
-pub(super) fn failed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+pub(crate) fn failed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
     check(name, CheckOutcome::Failed, value, limit, text)
 }
 
-pub(super) fn unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
+pub(crate) fn unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
     check(name, CheckOutcome::Unknown, "unknown", limit, text)
 }
 
 /// Not good, and not in the way.
-pub(super) fn warning(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+pub(crate) fn warning(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
     Check { advisory: true, ..check(name, CheckOutcome::Warning, value, limit, text) }
 }
 
 /// Could not be found out, and does not hold up the run.
-pub(super) fn advisory_unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
+pub(crate) fn advisory_unknown(name: &str, limit: &str, text: impl Into<String>) -> Check {
     Check { advisory: true, ..unknown(name, limit, text) }
 }
 
 /// Passed or failed; `None` is unknown, which counts as failed.
-pub(super) fn must(
+pub(crate) fn must(
     name: &str,
     holds: Option<bool>,
     value: impl Into<String>,
