@@ -9,6 +9,7 @@ use crate::{LocalError, Result};
 /// Tried in this order: the package's own user first, then the one every system has.
 const FOR_POSTGRES: [&str; 2] = ["postgres", "nobody"];
 const FOR_MARIADB: [&str; 2] = ["mysql", "nobody"];
+const FOR_REDIS: [&str; 2] = ["redis", "nobody"];
 
 /// Who runs a server's programs and owns its files.
 #[derive(Debug, Clone)]
@@ -26,6 +27,11 @@ impl Account {
 
     pub(crate) fn for_mariadb() -> Result<Self> {
         Self::first_of(&FOR_MARIADB)
+    }
+
+    /// Redis would run as root; nothing says that it should.
+    pub(crate) fn for_redis() -> Result<Self> {
+        Self::first_of(&FOR_REDIS)
     }
 
     fn first_of(candidates: &[&str]) -> Result<Self> {

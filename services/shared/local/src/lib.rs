@@ -1,4 +1,4 @@
-//! Real nats-server, PostgreSQL and Patroni processes on this machine, for `muster up` and for tests.
+//! Real nats-server, PostgreSQL, MariaDB, Redis and Patroni processes on this machine, for `muster up` and for tests.
 //!
 //! Linux only: processes are looked at through `/proc`. Every server listens on 127.0.0.1 alone.
 //!
@@ -16,6 +16,8 @@ pub mod patroni;
 mod port;
 pub mod postgres;
 mod process;
+pub mod redis;
+mod temporary;
 pub mod tools;
 
 pub use error::LocalError;
