@@ -83,7 +83,7 @@ impl Product {
                 bail!("it ended: {}", tail(&text));
             }
             let url = self.url().unwrap_or_default();
-            let ready = reqwest::get(format!("{url}/readyz")).await.is_ok_and(|answer| answer.status().is_success());
+            let ready = self.ready().await;
             let seeded = Person::login(&url, "ada").await.is_ok() && self.seeded(&url).await;
             Ok(if ready && seeded { Look::Found(()) } else { Look::NotYet(tail(&text)) })
         })
@@ -134,6 +134,16 @@ impl Product {
         kill_what_works_in(&self.data().join("nats"));
         kill_what_works_in(&self.data().join("postgres"));
         Ok(())
+    }
+
+    /// SIGKILL to one of the product's own servers, "nats" or "postgres". How many processes that were.
+    pub fn kill_own(&self, server: &str) -> usize {
+        kill_what_works_in(&self.data().join(server))
+    }
+
+    pub async fn ready(&self) -> bool {
+        let Ok(url) = self.url() else { return false };
+        reqwest::get(format!("{url}/readyz")).await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Ctrl-C, as a person would.
@@ -200,16 +210,18 @@ impl Drop for Product {
 }
 
 /// Processes whose command line names the directory: servers and the demo's world after a kill -9.
-fn kill_what_works_in(directory: &Path) {
+fn kill_what_works_in(directory: &Path) -> usize {
     let name = directory.display().to_string();
-    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
+    let mut killed = 0;
     for entry in processes.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse::<i32>().ok()) else { continue };
         let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&command).contains(&name) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        if String::from_utf8_lossy(&command).contains(&name) && kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok() {
+            killed += 1;
         }
     }
+    killed
 }
 
 fn said(output: &Output) -> Said {

@@ -1,9 +1,16 @@
 //! Rubbish, nonsense and too much: each gets a clear error, and nothing is half done.
 
 use anyhow::{Result, ensure};
-use muster_domain::pb::inventory::v1::ListDocumentsRequest;
+use muster_domain::pb::{
+    audit::v1::AuditFilter,
+    inventory::v1::ListDocumentsRequest,
+    readiness::v1::GetReadinessRequest,
+    request::v1::{OpenRequestRequest, RequestType, WithdrawRequestRequest},
+};
 use muster_testing::Product;
 use tonic::Code;
+
+use crate::support::{direction, refused};
 
 /// A manifest and what its refusal must name.
 const BAD: &[(&str, &[&str])] = &[
@@ -71,6 +78,43 @@ pub(crate) async fn manifests(product: &mut Product) -> Result<()> {
         "something was applied: {now:?}"
     );
     ensure!(ada.fleet("acme").await?.len() == 2, "the fleet is as before");
+    Ok(())
+}
+
+/// A key that was used stands for what was asked then; a NUL, which PostgreSQL cannot hold, finds nothing and breaks
+/// nothing.
+pub(crate) async fn keys_and_filters(product: &mut Product) -> Result<()> {
+    let otto = product.person("otto").await?;
+    let ask = |target: &str| OpenRequestRequest {
+        tenant: "acme".into(),
+        r#type: RequestType::Switchover.into(),
+        resource: "billing-db".into(),
+        target_site: target.into(),
+        reason: "the same key twice".into(),
+        idempotency_key: "one-key".into(),
+        ..OpenRequestRequest::default()
+    };
+    let (_, target) = direction(product, "billing-db").await?;
+    let open = |ask| async { otto.approval().open_request(otto.request(ask)).await };
+    let first = open(ask(&target)).await?.into_inner().request.unwrap_or_default();
+    let again = open(ask(&target)).await?.into_inner().request.unwrap_or_default();
+    ensure!(first.request_id == again.request_id, "the same question is the same request");
+    let other = OpenRequestRequest { reason: "something else".into(), ..ask(&target) };
+    refused(open(other).await, Code::InvalidArgument, "IDEMPOTENCY_KEY_REUSED")?;
+    let withdraw = WithdrawRequestRequest {
+        tenant: "acme".into(),
+        request_id: first.request_id,
+        reason: "only a test".into(),
+        ..Default::default()
+    };
+    otto.approval().withdraw_request(otto.request(withdraw)).await?;
+
+    let vera = product.person("vera").await?;
+    let filter = AuditFilter { actor: "ol\0ga".into(), ..Default::default() };
+    ensure!(vera.events(filter).await?.is_empty(), "nobody has a NUL in the name");
+    let ask = GetReadinessRequest { tenant: "acme".into(), resource: "orders\0db".into(), ..Default::default() };
+    let answer = vera.monitor().get_readiness(vera.request(ask)).await.expect_err("no such resource");
+    ensure!(matches!(answer.code(), Code::NotFound | Code::InvalidArgument), "{answer:?}");
     Ok(())
 }
 

@@ -9,8 +9,14 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use muster_domain::pb::request::v1::{RequestState, RequestType};
-use muster_testing::Product;
+use muster_domain::pb::{
+    audit::v1::AuditFilter,
+    request::v1::{RequestState, RequestType},
+};
+use muster_testing::{
+    Product,
+    poll::{self, Look},
+};
 
 use crate::{
     alerts::postmaster,
@@ -58,6 +64,36 @@ async fn kill_at(product: &mut Product, step: &str) -> Result<()> {
     }
     ensure!(rows(product, RESOURCE)?.lost == 0, "no acknowledged row is lost");
     Ok(())
+}
+
+/// NATS and PostgreSQL of the product itself die: they are started again, and nothing that was recorded is missing.
+pub(crate) async fn own_servers_come_back(product: &mut Product) -> Result<()> {
+    let vera = product.person("vera").await?;
+    let before = vera.events(AuditFilter::default()).await?.len();
+    for server in ["nats", "postgres"] {
+        ensure!(product.kill_own(server) > 0, "{server} runs");
+        decides_again(product, server).await.map_err(|e| e.context(format!("after {server} was killed")))?;
+    }
+    let after = product.person("vera").await?.events(AuditFilter::default()).await?.len();
+    ensure!(after >= before, "{before} events before, {after} after");
+    for resource in ["orders-db", "billing-db"] {
+        healthy(product, resource).await?;
+    }
+    Ok(())
+}
+
+/// A decision needs the log and its answer needs the projection.
+async fn decides_again(product: &Product, server: &str) -> Result<()> {
+    let manifest = format!("kind: Site\nmetadata: {{name: after-{server}}}\nspec: {{displayName: killed}}\n");
+    poll::until("a decision to be taken", Duration::from_secs(90), || async {
+        let Ok(ada) = product.person("ada").await else { return Ok(Look::NotYet("no login".to_owned())) };
+        Ok(match ada.apply("acme", &manifest, false).await {
+            Ok(_) if product.ready().await => Look::Found(()),
+            Ok(_) => Look::NotYet("not ready".to_owned()),
+            Err(status) => Look::NotYet(status.message().to_owned()),
+        })
+    })
+    .await
 }
 
 pub(crate) async fn stop_and_start_again(product: &mut Product) -> Result<()> {

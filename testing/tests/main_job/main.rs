@@ -45,6 +45,7 @@ fn main() {
         "TC-012 configured thresholds are stored and used" => readiness::thresholds,
         "TC-022 a trend of 24 h is there to see" => readiness::trend,
         "bad input gets clear errors and changes nothing" => bad_input::manifests,
+        "a used key means the same request, and a NUL breaks nothing" => bad_input::keys_and_filters,
         "2 TC-030 a cut link alerts within 5 s, messages arrive, healing resolves" => alerts::cut,
         "TC-021 TC-031 lost sight shows, degrades and alerts" => alerts::lost_sight,
         "3 TC-003 TC-004 TC-005 TC-032 TC-040 TC-041 TC-042 TC-043 a switchover with all its gates loses no row" => switchover::whole_way,
@@ -53,6 +54,7 @@ fn main() {
         "4 TC-023 failover after the primary is killed: the window covers what was lost" => failover::kill_and_fail_over,
         "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
+        "muster up starts its own killed servers again" => crash::own_servers_come_back,
         "a clean stop and a second start find everything again" => crash::stop_and_start_again,
     ];
     let trials = trials.into_iter().map(|(name, case)| {
