@@ -1,6 +1,8 @@
 //! What every platform's block has in common, so that nobody else needs to know them apart.
 
-use crate::pb::inventory::v1::{Credential, ResourceSpec, resource_spec::Platform};
+use crate::pb::inventory::v1::{
+    Credential, PatroniNode, PatroniTarget, PostgresqlNode, PostgresqlTarget, ResourceSpec, resource_spec::Platform,
+};
 
 /// One declared server, whatever the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,4 +86,23 @@ pub fn needs_agents(platform: &Platform) -> bool {
 /// The names of the nodes at one site.
 pub fn nodes_at<'a>(spec: &'a ResourceSpec, site: &str) -> Vec<NodeRef<'a>> {
     spec.platform.iter().flat_map(nodes).filter(|node| node.site == site).collect()
+}
+
+/// The databases of a Patroni cluster as what they are: a PostgreSQL pair that nobody but Patroni stops or starts.
+pub fn patroni_databases(target: &PatroniTarget) -> PostgresqlTarget {
+    let node = |n: &PatroniNode| PostgresqlNode {
+        name: n.name.clone(),
+        site: n.site.clone(),
+        host: n.host.clone(),
+        port: n.port,
+        agent: String::new(),
+    };
+    PostgresqlTarget {
+        nodes: target.nodes.iter().map(node).collect(),
+        database: target.database.clone(),
+        monitor: target.monitor.clone(),
+        execute: target.database_execute.clone(),
+        tls: target.tls,
+        ..Default::default()
+    }
 }

@@ -14,6 +14,7 @@
 pub mod code;
 pub mod knowledge;
 mod loss;
+pub mod patroni;
 pub mod postgresql;
 pub mod replication;
 pub mod rules;

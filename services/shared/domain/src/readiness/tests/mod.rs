@@ -5,4 +5,5 @@ mod clocks;
 mod documentation;
 mod given;
 mod judgements;
+mod patroni;
 mod properties;
