@@ -13,6 +13,7 @@
 
 pub mod code;
 pub mod knowledge;
+mod look;
 mod loss;
 pub mod patroni;
 pub mod postgresql;

@@ -2,37 +2,10 @@
 
 use super::answers::Seen;
 use super::positions::line;
-use crate::pb::inventory::v1::{PostgresqlNode, PostgresqlTarget, ResourceSpec};
 use crate::pb::observation::v1::PostgresqlFacts;
 use crate::readiness::code::{Code, Finding};
 use crate::readiness::knowledge::Knowledge;
 use crate::readiness::replication::lsn_text;
-
-/// Whether the declaration names two servers at all.
-pub(super) fn declared_pair(target: &PostgresqlTarget) -> Option<Finding> {
-    if let [a, b] = target.nodes.as_slice() {
-        return same_address(a, b);
-    }
-    let text = "The target does not name exactly two nodes, so there is nothing to compare.";
-    Some(Finding::new(Code::NodesNotTwo, text).measured("nodes", Some(target.nodes.len() as f64), Some(2.0), "count"))
-}
-
-pub(super) fn on_dr_site(spec: &ResourceSpec, primary: Seen<'_>) -> Option<Finding> {
-    let site = &primary.node.site;
-    let away = *site == spec.dr_site && *site != spec.primary_site;
-    away.then(|| Finding::new(Code::RunningOnDrSite, format!("The system runs on its DR site {site}.")))
-}
-
-fn same_address(a: &PostgresqlNode, b: &PostgresqlNode) -> Option<Finding> {
-    let same = a.host == b.host && a.port == b.port;
-    same.then(|| {
-        let address = format!("{}:{}", a.host, a.port);
-        Finding::new(
-            Code::SameServer,
-            format!("{} and {} are both declared at {address}: one server is no standby of itself.", a.name, b.name),
-        )
-    })
-}
 
 /// Two primaries, or none. Says why positions cannot be compared, if so.
 pub(super) fn role_conflict(

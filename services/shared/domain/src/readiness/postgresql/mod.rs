@@ -11,17 +11,19 @@ mod identity;
 mod link;
 mod positions;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use self::answers::{Look, Seen, clock_findings, hidden, look, with_role};
-use self::identity::{compare, declared_pair, on_dr_site, role_conflict};
+use self::answers::{Look, Seen, facts, hidden, role};
+use self::identity::{compare, role_conflict};
 use self::link::{link, replay, slots};
 use self::positions::{position, remember_positions};
 use super::code::Code;
 use super::knowledge::{Accepted, Knowledge};
-use super::replication::{Link, Replication, Role, Side, lsn_text};
+use super::look::{both, clock_findings, declared_pair, look, on_dr_site, one, sides, with_role};
+use super::replication::{Link, Replication, Role, lsn_text};
+use crate::inventory::platform::NodeRef;
 use crate::pb::common::v1::Marker;
-use crate::pb::inventory::v1::{PostgresqlTarget, ResourceSpec};
+use crate::pb::inventory::v1::{PostgresqlNode, PostgresqlTarget, ResourceSpec};
 use crate::pb::observation::v1::Observation;
 use crate::time::{from_pb, to_pb};
 
@@ -35,16 +37,17 @@ pub fn interpret(
 ) -> Option<Replication> {
     let Accepted::Yes { observed_at, clock_went_back } = knowledge.accept(observation, now) else { return None };
     knowledge.keep_nodes(&target.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>());
-    let looks: Vec<Look<'_>> = target.nodes.iter().map(|node| look(node, observation, observed_at)).collect();
+    let nodes: Vec<NodeRef<'_>> = target.nodes.iter().map(node_ref).collect();
+    let looks: Vec<Look<'_>> = nodes.iter().map(|node| look(*node, observation, observed_at, facts)).collect();
     let mut findings = clock_findings(observed_at, now, clock_went_back);
     findings.extend(looks.iter().filter_map(|l| l.failure.clone()));
     findings.extend(hidden(&looks));
-    findings.extend(declared_pair(target));
+    findings.extend(declared_pair(&nodes));
 
-    let (primaries, standbys) = (with_role(&looks, Role::Primary), with_role(&looks, Role::Standby));
+    let (primaries, standbys) = (with_role(&looks, Role::Primary, role), with_role(&looks, Role::Standby, role));
     for (node, role) in primaries.iter().map(|p| (p, Role::Primary)).chain(standbys.iter().map(|s| (s, Role::Standby)))
     {
-        knowledge.node_seen(&node.node.name, role, node.read_at);
+        knowledge.node_seen(node.node.name, role, node.read_at);
     }
     let primary = one(&primaries);
     let standby = if primaries.len() <= 1 { one(&standbys) } else { None };
@@ -65,18 +68,18 @@ pub fn interpret(
     findings.extend(standby.iter().flat_map(|s| replay(s.facts)));
     if let Some(p) = primary {
         findings.extend(slots(p.facts, standby.and_then(|s| s.facts.wal_receiver.as_ref())));
-        findings.extend(on_dr_site(spec, p));
+        findings.extend(on_dr_site(spec, p.node));
     }
     let comparable = incomparable.is_none();
     Some(Replication {
         observed_at,
-        sides: sides(spec, &looks, primary.is_some(), standby.is_some(), observed_at, knowledge),
+        sides: sides(spec, &looks, role, observed_at, knowledge),
         link,
         full_sight,
         findings,
         primary: primary.map(|p| marker(p, Role::Primary)),
         standby: standby.map(|s| marker(s, Role::Standby)),
-        active_site: primary.map(|p| p.node.site.clone()),
+        active_site: primary.map(|p| p.node.site.to_owned()),
         not_received_bytes: both(primary, standby)
             .filter(|_| comparable)
             .and_then(|(p, s)| Some(p.facts.current_lsn?.saturating_sub(position(s.facts)?))),
@@ -87,48 +90,8 @@ pub fn interpret(
     })
 }
 
-fn both<'a>(primary: Option<Seen<'a>>, standby: Option<Seen<'a>>) -> Option<(Seen<'a>, Seen<'a>)> {
-    Some((primary?, standby?))
-}
-
-fn one<'a>(nodes: &[Seen<'a>]) -> Option<Seen<'a>> {
-    if let [only] = nodes { Some(*only) } else { None }
-}
-
-fn sides(
-    spec: &ResourceSpec,
-    looks: &[Look<'_>],
-    primary_seen: bool,
-    standby_seen: bool,
-    observed_at: Timestamp,
-    knowledge: &Knowledge,
-) -> Vec<Side> {
-    looks
-        .iter()
-        .map(|l| {
-            let expected = match (primary_seen, standby_seen) {
-                (true, false) => Role::Standby,
-                (false, true) => Role::Primary,
-                _ => knowledge.role_of(&l.node.name).unwrap_or(if l.node.site == spec.primary_site {
-                    Role::Primary
-                } else {
-                    Role::Standby
-                }),
-            };
-            let own = l.answer.and_then(|a| a.facts.in_recovery).map(|r| if r { Role::Standby } else { Role::Primary });
-            Side {
-                node: l.node.name.clone(),
-                site: l.node.site.clone(),
-                role: own.unwrap_or(expected),
-                seen: own.is_some(),
-                unseen_for: if own.is_some() {
-                    Some(SignedDuration::ZERO)
-                } else {
-                    knowledge.unseen_for(&l.node.name, observed_at)
-                },
-            }
-        })
-        .collect()
+fn node_ref(node: &PostgresqlNode) -> NodeRef<'_> {
+    NodeRef { name: &node.name, site: &node.site, host: &node.host, port: node.port, agent: &node.agent }
 }
 
 fn marker(seen: Seen<'_>, role: Role) -> Marker {
@@ -138,8 +101,8 @@ fn marker(seen: Seen<'_>, role: Role) -> Marker {
     };
     let by_node = from_pb(seen.facts.server_time.as_ref());
     Marker {
-        node: seen.node.name.clone(),
-        site: seen.node.site.clone(),
+        node: seen.node.name.to_owned(),
+        site: seen.node.site.to_owned(),
         system_identifier: seen.facts.system_identifier.clone(),
         timeline: seen
             .facts

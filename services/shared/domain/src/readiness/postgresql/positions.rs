@@ -11,7 +11,7 @@ pub(super) fn line(p: Seen<'_>) -> Option<Line> {
         return None;
     }
     Some(Line {
-        node: p.node.name.clone(),
+        node: p.node.name.to_owned(),
         system_identifier: p.facts.system_identifier.clone(),
         timeline: p.facts.timeline?,
     })
