@@ -1,6 +1,7 @@
 //! Which documents a document names.
 
-use muster_domain::pb::inventory::v1::{Document, Kind, document::Spec};
+use muster_domain::pb::inventory::v1::{Document, Kind, PolicySpec, document::Spec};
+use muster_domain::pb::plan::v1::{Action, Condition, PlanSpec, PlanStep, action, condition, plan_spec::Scope};
 
 /// Each once, sorted.
 pub(crate) fn references(document: &Document) -> Vec<(Kind, String)> {
@@ -11,16 +12,59 @@ pub(crate) fn references(document: &Document) -> Vec<(Kind, String)> {
         Some(Spec::GroupSpec(spec)) => {
             spec.members.iter().map(|member| (Kind::Resource, member.resource.clone())).collect()
         }
-        Some(
-            Spec::TenantSpec(_)
-            | Spec::SiteSpec(_)
-            | Spec::PolicySpec(_)
-            | Spec::NotificationRouteSpec(_)
-            | Spec::PlanSpec(_),
-        )
-        | None => Vec::new(),
+        Some(Spec::PlanSpec(spec)) => of_plan(spec),
+        Some(Spec::PolicySpec(spec)) => of_policy(spec),
+        Some(Spec::TenantSpec(_) | Spec::SiteSpec(_) | Spec::NotificationRouteSpec(_)) | None => Vec::new(),
     };
+    // Absent names are a fault of the document, not a reference.
+    named.retain(|(_, name)| !name.is_empty());
     named.sort();
     named.dedup();
     named
+}
+
+fn of_plan(spec: &PlanSpec) -> Vec<(Kind, String)> {
+    let scope = match &spec.scope {
+        Some(Scope::Group(group)) => Some((Kind::Group, group.clone())),
+        Some(Scope::Resource(resource)) => Some((Kind::Resource, resource.clone())),
+        None => None,
+    };
+    let sites = [&spec.from_site, &spec.to_site].map(|site| (Kind::Site, site.clone()));
+    let steps = spec.phases.iter().flat_map(|phase| &phase.steps);
+    let resources = steps.flat_map(resources_of).map(|resource| (Kind::Resource, resource.to_owned()));
+    scope.into_iter().chain(sites).chain(resources).collect()
+}
+
+/// What a step moves or asks.
+fn resources_of(step: &PlanStep) -> impl Iterator<Item = &str> {
+    let actions = step.action.iter().chain(&step.undo);
+    let waited_for = actions.clone().filter_map(|action| match &action.kind {
+        Some(action::Kind::Wait(wait)) => wait.until.as_ref(),
+        _ => None,
+    });
+    let conditions = step.prechecks.iter().chain(&step.postchecks).chain(waited_for);
+    actions.filter_map(moved).chain(conditions.filter_map(asked))
+}
+
+fn moved(action: &Action) -> Option<&str> {
+    match &action.kind {
+        Some(action::Kind::Move(to_move)) => Some(&to_move.resource),
+        _ => None,
+    }
+}
+
+fn asked(condition: &Condition) -> Option<&str> {
+    match &condition.kind {
+        Some(condition::Kind::Resource(asked)) => Some(&asked.resource),
+        Some(condition::Kind::Sql(asked)) => Some(&asked.resource),
+        _ => None,
+    }
+}
+
+fn of_policy(spec: &PolicySpec) -> Vec<(Kind, String)> {
+    let escalations = spec.approvals.iter().flat_map(|rule| &rule.escalations);
+    escalations
+        .flat_map(|escalation| &escalation.routes)
+        .map(|route| (Kind::NotificationRoute, route.clone()))
+        .collect()
 }

@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, Faults, Place},
     fields::Fields,
     node::Node,
-    policy, resource, route, small,
+    plan, policy, resource, route, small,
 };
 
 /// The kinds by the names people write.
@@ -22,6 +22,7 @@ pub const KINDS: &[(&str, Kind)] = &[
     ("Group", Kind::Group),
     ("Policy", Kind::Policy),
     ("NotificationRoute", Kind::NotificationRoute),
+    ("Plan", Kind::Plan),
 ];
 
 /// "NotificationRoute"
@@ -120,7 +121,8 @@ fn read_spec(kind: Kind, fields: &mut Fields<'_, '_>) -> Option<Spec> {
         Kind::Group => Spec::GroupSpec(small::group(spec)),
         Kind::Policy => Spec::PolicySpec(policy::read(spec)),
         Kind::NotificationRoute => Spec::NotificationRouteSpec(route::read(spec)),
-        Kind::Plan | Kind::Unspecified => return None,
+        Kind::Plan => Spec::PlanSpec(plan::read(spec)),
+        Kind::Unspecified => return None,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use muster_domain::time::{PbDuration, duration_to_pb};
+use jiff::Timestamp;
+use muster_domain::time::{PbDuration, PbTimestamp, duration_to_pb, to_pb};
 
 use super::{
     fault::{Faults, Place},
@@ -70,7 +71,7 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     /// The value of a key, which is known from now on. A key with nothing behind it is a fault: it looks set and is not.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known.push(key);
+        self.know(key);
         let (_, node) = self.entries.iter().find(|(k, _)| k.name == key)?;
         if let Value::Null = node.value {
             self.faults.add(
@@ -84,6 +85,12 @@ impl<'n, 'f> Fields<'n, 'f> {
             return None;
         }
         Some(node)
+    }
+
+    fn know(&mut self, key: &'static str) {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> String {
@@ -129,6 +136,57 @@ impl<'n, 'f> Fields<'n, 'f> {
             );
         }
         number
+    }
+
+    /// Whole numbers that fit into 32 bits.
+    pub(super) fn wholes(&mut self, key: &'static str) -> Vec<u32> {
+        self.list(key, |node, field, faults| {
+            let number = match node.value {
+                Value::Whole(number) => u32::try_from(number).ok(),
+                _ => None,
+            };
+            if number.is_none() {
+                let allowed = "numbers without quotes, 0 or more";
+                faults.add(node.at, field, "this is a whole number", &shown(node), allowed, "write it in digits");
+            }
+            number
+        })
+    }
+
+    /// A moment with its offset from UTC. A local time without one means another moment to everybody.
+    pub(super) fn moment(&mut self, key: &'static str) -> Option<PbTimestamp> {
+        let field = self.field(key);
+        let node = self.take(key)?;
+        let read = node.text().and_then(|text| text.trim().parse::<Timestamp>().ok());
+        if read.is_none() {
+            self.faults.add(
+                node.at,
+                &field,
+                "this is a date and time with its offset from UTC",
+                &shown(node),
+                "RFC 3339: 2026-12-20T18:00:00+01:00, 2026-12-20T17:00:00Z",
+                "write date, time and offset",
+            );
+        }
+        read.map(to_pb)
+    }
+
+    /// Which one of these keys the block has. None, or more than one, is a fault.
+    pub(super) fn one_of(&mut self, keys: &[&'static str], rule: &str) -> Option<&'static str> {
+        keys.iter().for_each(|key| self.know(key));
+        let mut given = keys.iter().copied().filter(|key| self.has(key));
+        let first = given.next();
+        let Some(second) = given.next() else {
+            if first.is_none() {
+                let path = if self.path.is_empty() { "document" } else { &self.path };
+                self.faults.add(self.at, path, rule, "none of them", &keys.join(", "), "add one of these keys");
+            }
+            return first;
+        };
+        let found = format!("{} and {second}", first.unwrap_or_default());
+        let at = self.entries.iter().find(|(key, _)| key.name == second).map_or(self.at, |(key, _)| key.at);
+        self.faults.add(at, &self.field(second), rule, &found, "one of them", "remove the others");
+        first
     }
 
     pub(super) fn duration(&mut self, key: &'static str) -> Option<PbDuration> {

@@ -4,10 +4,16 @@
 //! the kinds turn the tree into the domain's documents. Both name every fault they meet, with its place. Whether the
 //! documents make sense among each other is the domain's question (`muster_domain::inventory::validate`).
 
+mod action;
+mod approval;
+mod condition;
+mod data;
 mod document;
 mod fault;
 mod fields;
 mod node;
+mod plan;
+mod platform;
 mod policy;
 mod resource;
 mod route;

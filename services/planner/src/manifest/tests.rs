@@ -17,10 +17,18 @@ fn faults(text: &str) -> Vec<String> {
 
 /// A resource with one line replaced.
 fn resource_with(line: &str, replacement: &str) -> String {
-    let text = EVERYTHING.split("---\n").nth(2).unwrap();
+    document_with(2, line, replacement)
+}
+
+/// A document by its place in the file, with one text replaced.
+fn document_with(index: usize, line: &str, replacement: &str) -> String {
+    let text = EVERYTHING.split("---\n").nth(index).unwrap();
     assert!(text.contains(line), "{line}");
     text.replace(line, replacement)
 }
+
+const POLICY: usize = 7;
+const PLAN: usize = 10;
 
 #[test]
 fn every_kind_and_key_is_read() {
@@ -35,6 +43,21 @@ fn what_is_written_reads_the_same() {
         let text = to_yaml(&declaration.document).unwrap();
         let again = parse(&text, &acme()).unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
         assert_eq!(again[0].document, declaration.document, "{text}");
+    }
+}
+
+#[test]
+fn everything_together_is_valid() {
+    let read = parse(EVERYTHING, &acme()).unwrap();
+    let mut all = muster_domain::inventory::TenantInventory::default();
+    for declaration in &read {
+        let declared = muster_domain::inventory::Declared::default();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        all.apply(&muster_domain::inventory::declare(&declared, &declaration.document, "ada", now).unwrap());
+    }
+    for declaration in &read {
+        let found = muster_domain::inventory::validate(&declaration.document, &all);
+        assert!(found.faults.is_empty(), "{}: {:?}", declaration.document.name, found.faults);
     }
 }
 
@@ -133,6 +156,29 @@ fn each_mistake_is_named_with_its_place() {
         ("unknown role", "kind: Policy\nmetadata: {name: p}\nspec: {approvals: [{require: [{role: Approver-I}]}]}\n".into()),
         ("a requirement without role", "kind: Policy\nmetadata: {name: p}\nspec: {approvals: [{require: [{count: 1}]}]}\n".into()),
         ("a label that is a number", resource_with("costCentre: \"4711\"", "costCentre: 4711")),
+        ("two platforms", resource_with("  postgresql:\n", "  redis: {tls: disable}\n  postgresql:\n")),
+        ("two questions in one check", resource_with("rowCountOf: public.orders", "rowCountOf: orders, sql: SELECT 1")),
+        ("a check without a question", resource_with("rowCountOf: public.orders, ", "")),
+        ("an unknown source of copies", resource_with("    source:\n      backup: {tool: pgbackrest, repository: orders, maxAge: 26h}\n", "    source: primary\n")),
+        ("a source that is no backup", resource_with("backup: {tool: pgbackrest", "bakup: {tool: pgbackrest")),
+        ("an expression without anybody", document_with(POLICY, "- role: Approver-IT\n          - any", "- {}\n          - any")),
+        ("an expression of two", document_with(POLICY, "- role: Approver-IT\n          - any", "- {role: Approver-IT, person: bea}\n          - any")),
+        ("a misspelt part of an expression", document_with(POLICY, "          - atLeast:\n", "          - atleast:\n")),
+        ("a freeze without an offset", document_with(POLICY, "\"2026-12-20T18:00:00+01:00\"", "\"2026-12-20 18:00\"")),
+        ("a day in another language", document_with(POLICY, "[mon, tue", "[mo, tue")),
+        ("a misspelt key of a freeze", document_with(POLICY, "timeZone: Europe", "timezone: Europe")),
+        ("a step that does two things", document_with(PLAN, "          notify: The shop is open again\n", "          notify: The shop is open again\n          move: orders-db\n")),
+        ("a step that does nothing", document_with(PLAN, "          notify: The shop is open again\n", "")),
+        ("a misspelt action", document_with(PLAN, "          notify: The", "          notfy: The")),
+        ("a shell", document_with(PLAN, "{name: workers, arguments: [stop, shop]}", "workers stop shop")),
+        ("a number as argument", document_with(PLAN, "[stop, shop]", "[stop, 5]")),
+        ("a condition about two things", document_with(PLAN, "        - resource: {resource: orders-db, atTarget: true, protected: true}", "        - {resource: {resource: orders-db}, tcp: {address: \"a:1\"}}")),
+        ("an undo of two", document_with(PLAN, "            command: {name: workers, arguments: [start, shop]}", "            command: {name: workers}\n            notify: workers run")),
+        ("an unknown failure policy", document_with(PLAN, "onFailure: undo", "onFailure: rollback")),
+        ("a status code as text", document_with(PLAN, "[200, 204]", "[\"2xx\"]")),
+        ("a scope of two", document_with(PLAN, "  group: shop\n", "  group: shop\n  resource: orders-db\n")),
+        ("no scope", document_with(PLAN, "  group: shop\n", "")),
+        ("a token in a plan", document_with(PLAN, "tokenRef: file:edge-token", "token: abc123")),
         ("several mistakes at once", resource_with("tier: 1", "tier: 9").replace("rpo: 30s", "rpo: soon").replace("owner:", "ownr:")),
     ];
     assert!(cases.len() >= 30);

@@ -1,5 +1,7 @@
 //! Conversions between the wire's times and ours.
 
+use jiff::civil::Time;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 
 pub type PbTimestamp = pbjson_types::Timestamp;
@@ -23,6 +25,18 @@ pub fn duration_from_pb(d: Option<&PbDuration>) -> Option<SignedDuration> {
     d.and_then(|d| SignedDuration::from_secs(d.seconds).checked_add(SignedDuration::from_nanos(i64::from(d.nanos))))
 }
 
+/// A time zone by its IANA name, from the database inside the program: the same on every machine, and no file is read.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// "22:00", a time of day in hours and minutes.
+pub fn time_of_day(text: &str) -> Option<Time> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |digits: &str| digits.parse().ok().filter(|_| digits.len() == 2 && !digits.starts_with('+'));
+    Time::new(number(hour)?, number(minute)?, 0, 0).ok()
+}
+
 /// "4 min 10 s", for people.
 pub fn humane(d: SignedDuration) -> String {
     let total = d.as_secs().unsigned_abs();
@@ -37,4 +51,21 @@ pub fn humane(d: SignedDuration) -> String {
         (h, m, _) => format!("{h} h {m} min"),
     };
     format!("{sign}{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_have_names_and_times_of_day_two_digits_each() {
+        assert!(zone("Europe/Berlin").is_some() && zone("UTC").is_some());
+        for name in ["", "Berlin", "Europe/Atlantis", "../etc/passwd"] {
+            assert!(zone(name).is_none(), "{name}");
+        }
+        assert_eq!(time_of_day("22:05"), Some(jiff::civil::time(22, 5, 0, 0)));
+        for text in ["", "22", "24:00", "7:00", "07:60", "+7:00", "07:00:00", "0７:00"] {
+            assert!(time_of_day(text).is_none(), "{text}");
+        }
+    }
 }

@@ -3,11 +3,16 @@
 mod diff;
 pub mod platform;
 mod validate;
+mod validate_approval;
+mod validate_data;
 mod validate_plan;
 mod validate_platform;
+mod validate_policy;
 mod validate_resource;
+mod versions;
 
 pub use validate::{Finding, validate};
+pub use versions::DocumentVersions;
 
 use std::collections::BTreeMap;
 
@@ -229,3 +234,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod validate_data_tests;
+#[cfg(test)]
+mod validate_policy_tests;

@@ -3,12 +3,11 @@
 use jiff::SignedDuration;
 
 use super::validate_plan::validate_plan;
+use super::validate_policy::validate_policy;
 use super::{TenantInventory, validate_resource::validate_resource};
 use crate::ids::check_name;
-use crate::pb::common::v1::Role;
 use crate::pb::inventory::v1::{
-    ApprovalRule, Document, GroupSpec, Kind, NotificationRouteSpec, PolicySpec, document::Spec,
-    notification_route_spec::Channel,
+    Document, GroupSpec, Kind, NotificationRouteSpec, document::Spec, notification_route_spec::Channel,
 };
 use crate::refusal::{Refusal, field_refusal};
 use crate::time::{PbDuration, duration_from_pb, humane};
@@ -17,10 +16,7 @@ use crate::time::{PbDuration, duration_from_pb, humane};
 const MAX_TEXT: usize = 500;
 /// More members than this is not a group but a fleet.
 const MAX_MEMBERS: usize = 200;
-const MAX_RULES: usize = 50;
 const MAX_RECIPIENTS: usize = 50;
-/// More approvers than this for one request is a committee.
-const MAX_APPROVERS: u32 = 10;
 
 /// What validation found: faults stop the document, warnings do not.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +60,7 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         }
         Some(Spec::ResourceSpec(spec)) => validate_resource(&mut found, &document.name, spec, others),
         Some(Spec::GroupSpec(spec)) => group(&mut found, spec, others),
-        Some(Spec::PolicySpec(spec)) => policy(&mut found, spec),
+        Some(Spec::PolicySpec(spec)) => validate_policy(&mut found, spec, others),
         Some(Spec::NotificationRouteSpec(spec)) => route(&mut found, spec),
         Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
         None => found.fault("spec", "a document has a spec", "absent", "a spec", "add the spec of its kind"),
@@ -161,72 +157,6 @@ fn first_cycle(spec: &GroupSpec) -> Option<String> {
         }
         if left.len() == before {
             return Some(names.join(", "));
-        }
-    }
-}
-
-fn policy(found: &mut Finding, spec: &PolicySpec) {
-    text(found, "spec.description", &spec.description);
-    let rules = spec.approvals.len() + spec.readiness.len();
-    if rules == 0 || rules > MAX_RULES {
-        found.fault(
-            "spec",
-            "a policy has rules",
-            rules.to_string(),
-            format!("1 to {MAX_RULES}"),
-            "add approvals or readiness rules",
-        );
-    }
-    for (index, rule) in spec.approvals.iter().enumerate() {
-        approval_rule(found, &format!("spec.approvals[{index}]"), rule);
-    }
-    for (index, rule) in spec.readiness.iter().enumerate() {
-        let field = format!("spec.readiness[{index}]");
-        if rule.tier() == crate::pb::common::v1::Tier::Unspecified {
-            found.fault(
-                format!("{field}.tier"),
-                "readiness limits belong to a tier",
-                "absent",
-                "1, 2 or 3",
-                "name the tier",
-            );
-        }
-        super::validate_resource::thresholds(found, &format!("{field}.thresholds"), rule.thresholds.as_ref(), None);
-    }
-}
-
-fn approval_rule(found: &mut Finding, field: &str, rule: &ApprovalRule) {
-    duration(found, &format!("{field}.expiresAfter"), rule.expires_after.as_ref(), SignedDuration::from_hours(24 * 30));
-    for kind in &rule.request_types {
-        if !["switchover", "failover"].contains(&kind.as_str()) {
-            found.fault(
-                format!("{field}.requestTypes"),
-                "request types",
-                kind,
-                "switchover, failover",
-                "use one of these",
-            );
-        }
-    }
-    for (index, requirement) in rule.require.iter().enumerate() {
-        let field = format!("{field}.require[{index}]");
-        if !matches!(requirement.role(), Role::ApproverIt | Role::ApproverBusiness) {
-            found.fault(
-                format!("{field}.role"),
-                "only approver roles approve",
-                crate::access::role_name(requirement.role()),
-                "Approver-IT, Approver-Business",
-                "use an approver role",
-            );
-        }
-        if requirement.count == 0 || requirement.count > MAX_APPROVERS {
-            found.fault(
-                format!("{field}.count"),
-                "how many different people",
-                requirement.count.to_string(),
-                format!("1 to {MAX_APPROVERS}"),
-                "the built-in rule cannot be lowered, only raised",
-            );
         }
     }
 }

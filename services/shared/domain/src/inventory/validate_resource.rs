@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::TenantInventory;
 use super::validate::{Finding, duration, shorten, text};
+use super::validate_data::validate_data;
 use super::validate_platform::validate_platform;
 use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1::{Kind, ResourceSpec, ThresholdOverrides};
@@ -55,6 +56,7 @@ pub(super) fn validate_resource(found: &mut Finding, name: &str, spec: &Resource
         text(found, &format!("spec.labels.{}", shorten(key)), key);
         text(found, &format!("spec.labels.{}", shorten(key)), value);
     }
+    validate_data(found, spec);
     match &spec.platform {
         Some(platform) => validate_platform(found, name, spec, platform, others),
         None => found.fault(
