@@ -6,8 +6,11 @@
 //! One folder per platform, one line in [`registry`].
 
 pub mod agent;
+pub mod backup;
 mod checks;
+pub mod drill;
 pub mod fact;
+pub mod integrity;
 pub mod mover;
 pub mod observer;
 pub mod postgresql;

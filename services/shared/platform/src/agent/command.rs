@@ -14,17 +14,17 @@ use tokio::{io::AsyncReadExt, process::Command};
 use super::{AgentError, files};
 use crate::redact::redact;
 
-/// Output beyond this is cut: `pg_controldata` prints 3 KiB, an error of `pg_ctl` some lines.
-const MAX_OUTPUT: u64 = 64 << 10;
+/// Output beyond this is cut: `pg_controldata` prints 3 KiB, a list of a thousand backups about one MiB.
+const MAX_OUTPUT: u64 = 4 << 20;
 
 /// Who a program runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     pub uid: u32,
     pub gid: u32,
 }
 
-pub(super) struct Invocation<'a> {
+pub(crate) struct Invocation<'a> {
     pub program: &'a Path,
     pub arguments: Vec<OsString>,
     /// Beside the fixed ones.
@@ -37,7 +37,7 @@ pub(super) struct Invocation<'a> {
 }
 
 /// The standard output of a program that ended well.
-pub(super) async fn run(call: Invocation<'_>) -> Result<String, AgentError> {
+pub(crate) async fn run(call: Invocation<'_>) -> Result<String, AgentError> {
     let name = call.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut command = Command::new(call.program);
     command

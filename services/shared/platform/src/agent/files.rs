@@ -10,11 +10,11 @@ use std::{
 use super::{AgentError, StandbySource, command::Owner};
 
 /// Makes the next start a standby's.
-pub(super) const STANDBY_SIGNAL: &str = "standby.signal";
+pub(crate) const STANDBY_SIGNAL: &str = "standby.signal";
 /// Read last by the server, so what stands here holds.
-pub(super) const AUTO_CONF: &str = "postgresql.auto.conf";
+pub(crate) const AUTO_CONF: &str = "postgresql.auto.conf";
 /// The replication password, out of sight of `SHOW primary_conninfo` and of `pg_settings`.
-pub(super) const PASSFILE: &str = "muster_replication.pgpass";
+pub(crate) const PASSFILE: &str = "muster_replication.pgpass";
 
 /// Files beside the `*.conf` ones that belong to the node and not to the cluster.
 const NODE_LOCAL: &[&str] = &[PASSFILE, "current_logfiles", "postmaster.opts"];
@@ -31,7 +31,7 @@ fn owner(path: &Path) -> Result<Owner, AgentError> {
 
 /// The owner of a data directory, as whom every program of its server runs. An error when this process could not: as
 /// root it changes user, else it must be the owner itself.
-pub(super) fn owner_to_act_as(directory: &Path) -> Result<Owner, AgentError> {
+pub(crate) fn owner_to_act_as(directory: &Path) -> Result<Owner, AgentError> {
     let owner = owner(directory)?;
     let me = nix::unistd::geteuid();
     if owner.uid == 0 {
@@ -50,7 +50,7 @@ pub(super) fn owner_to_act_as(directory: &Path) -> Result<Owner, AgentError> {
 }
 
 /// `None`: there is no such file.
-pub(super) fn read(path: &Path) -> Result<Option<String>, AgentError> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, AgentError> {
     match fs::symlink_metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(error(path, &e)),
@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, AgentError> {
 }
 
 /// Writes, flushes to disk and moves into place. Readable by the owner alone.
-pub(super) fn write(path: &Path, content: &str, owner: Owner) -> Result<(), AgentError> {
+pub(crate) fn write(path: &Path, content: &str, owner: Owner) -> Result<(), AgentError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".muster-new");
     let fresh = path.with_file_name(name);
@@ -100,13 +100,13 @@ pub(super) fn open_log(path: &Path, owner: Owner) -> Result<fs::File, AgentError
 }
 
 /// The end of a log: enough for the reason of a failed start.
-pub(super) fn tail(path: &Path) -> String {
+pub(crate) fn tail(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES)..]).trim().to_owned()
 }
 
 /// Gone afterwards, durably; not being there is fine.
-pub(super) fn remove(path: &Path) -> Result<(), AgentError> {
+pub(crate) fn remove(path: &Path) -> Result<(), AgentError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(error(path, &e)),
         _ => sync_directory(path),
@@ -141,7 +141,7 @@ pub(super) fn standby_settings(connection: &str, slot: &str) -> Vec<(&'static st
 }
 
 /// libpq's "key=value" form, without the password: that is in the passfile or in the environment.
-pub(super) fn connection_string(
+pub(crate) fn connection_string(
     source: &StandbySource,
     passfile: Option<&Path>,
     root_certificate: Option<&PathBuf>,

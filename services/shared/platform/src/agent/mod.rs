@@ -3,9 +3,9 @@
 //! Agents are configured by the operator of the installation. A tenant's manifest can name one, and
 //! can neither define one nor change what it does.
 
-mod command;
+pub(crate) mod command;
 mod control_data;
-mod files;
+pub(crate) mod files;
 mod local;
 mod local_service;
 mod process;

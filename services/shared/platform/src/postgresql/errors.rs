@@ -6,7 +6,7 @@ use muster_domain::pb::observation::v1::{ErrorClass, ObservationError};
 /// A failed connection or statement, classified and without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct SqlError {
+pub(crate) struct SqlError {
     pub class: ErrorClass,
     /// The server's own code; absent when it did not answer.
     pub code: Option<String>,

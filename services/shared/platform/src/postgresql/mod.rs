@@ -8,7 +8,7 @@
 //! before the target is promoted, the fence is proven again under a lock right before the promotion,
 //! and it is taken away only with proof that the target is not promoted and will not be.
 
-mod errors;
+pub(crate) mod errors;
 pub mod fact;
 mod facts;
 mod lsn;
@@ -18,7 +18,7 @@ mod plan;
 mod postchecks;
 mod prechecks;
 mod rollback;
-mod session;
+pub(crate) mod session;
 mod state;
 mod steps;
 mod work;

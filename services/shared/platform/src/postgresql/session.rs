@@ -1,6 +1,6 @@
 //! One connection to one node, never through a pooler or a virtual address: what answers is the node.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use muster_domain::pb::{
     inventory::v1::{PostgresqlNode, TlsMode},
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How one node is reached.
 #[derive(Debug, Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     pub host: String,
     pub port: u16,
     pub database: String,
@@ -32,7 +32,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn of(node: &PostgresqlNode, database: &str, tls: TlsMode) -> Result<Self, SqlError> {
+    pub(crate) fn of(node: &PostgresqlNode, database: &str, tls: TlsMode) -> Result<Self, SqlError> {
         let configuration = |text: String| SqlError::new(ErrorClass::Configuration, text);
         if node.host.is_empty() || node.host.starts_with('/') || node.host.starts_with('@') {
             return Err(configuration(format!("node {}: host '{}' is not a name or an address", node.name, node.host)));
@@ -50,7 +50,13 @@ impl Address {
         Ok(Self { host: node.host.clone(), port, database: database.to_owned(), tls })
     }
 
-    pub(super) fn uses_tls(&self) -> bool {
+    /// A server that listens on a Unix socket alone, such as a drill's copy.
+    pub(crate) fn socket(directory: &Path, port: u16, database: &str) -> Self {
+        let database = if database.is_empty() { "postgres" } else { database }.to_owned();
+        Self { host: directory.to_string_lossy().into_owned(), port, database, tls: TlsMode::Disable }
+    }
+
+    pub(crate) fn uses_tls(&self) -> bool {
         self.tls == TlsMode::VerifyFull
     }
 }
@@ -60,7 +66,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// An open connection. Every statement is bounded by the server and, should that be gone, by us.
-pub(super) struct Session {
+pub(crate) struct Session {
     connection: PgConnection,
     limit: Duration,
     login: Login,
@@ -68,7 +74,7 @@ pub(super) struct Session {
 
 impl Session {
     /// `limit` is the time each statement may take.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         address: &Address,
         login: &Login,
         connect: Duration,
@@ -95,7 +101,7 @@ impl Session {
     }
 
     /// Changes the time that each following statement may take.
-    pub(super) async fn set_limit(&mut self, limit: Duration) -> Result<(), SqlError> {
+    pub(crate) async fn set_limit(&mut self, limit: Duration) -> Result<(), SqlError> {
         let query =
             sqlx::query("SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false)");
         self.one(query.bind(limit.as_millis().to_string())).await?;
@@ -103,23 +109,28 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn one(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<PgRow, SqlError> {
+    pub(crate) async fn one(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<PgRow, SqlError> {
         self.bounded(async |connection: &mut PgConnection| query.fetch_one(connection).await).await
     }
 
-    pub(super) async fn optional(
+    pub(crate) async fn optional(
         &mut self,
         query: Query<'_, Postgres, PgArguments>,
     ) -> Result<Option<PgRow>, SqlError> {
         self.bounded(async |connection: &mut PgConnection| query.fetch_optional(connection).await).await
     }
 
-    pub(super) async fn all(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, SqlError> {
+    pub(crate) async fn all(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, SqlError> {
         self.bounded(async |connection: &mut PgConnection| query.fetch_all(connection).await).await
     }
 
+    /// For answers that are too long to be held: the caller bounds the time itself.
+    pub(crate) fn raw(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
     /// A statement without parameters and without an answer that matters, such as CHECKPOINT.
-    pub(super) async fn execute(&mut self, statement: &'static str) -> Result<(), SqlError> {
+    pub(crate) async fn execute(&mut self, statement: &'static str) -> Result<(), SqlError> {
         self.bounded(async |connection: &mut PgConnection| {
             sqlx::Executor::execute(connection, sqlx::raw_sql(statement)).await.map(drop)
         })
