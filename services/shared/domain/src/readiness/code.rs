@@ -21,6 +21,8 @@ pub enum Code {
     PatroniPendingRestart,
     PatroniRoleDiffers,
     PatroniStoreSilent,
+    LogUpdatesOff,
+    GtidNotStrict,
     PrimaryUnreachable,
     StandbyUnreachable,
     CredentialRefused,
@@ -36,6 +38,8 @@ pub enum Code {
     PermissionLimited,
     RoleUnknown,
     NodesNotTwo,
+    ReceiverConnecting,
+    GaleraActive,
     NeverObserved,
     SightLost,
     RpoBreach,
@@ -45,12 +49,17 @@ pub enum Code {
     SlotLost,
     NoPrimary,
     PatroniNoLeader,
+    ApplierStopped,
+    GtidNotUsed,
+    ReplicationFiltered,
     TwoPrimaries,
     SameServer,
     SystemMismatch,
     TimelineDiverged,
     FollowsOther,
     StandbyAhead,
+    StandbyWritable,
+    ErrantTransactions,
 }
 
 impl Code {
@@ -71,6 +80,8 @@ impl Code {
         Self::PatroniPendingRestart,
         Self::PatroniRoleDiffers,
         Self::PatroniStoreSilent,
+        Self::LogUpdatesOff,
+        Self::GtidNotStrict,
         Self::PrimaryUnreachable,
         Self::StandbyUnreachable,
         Self::CredentialRefused,
@@ -86,6 +97,8 @@ impl Code {
         Self::PermissionLimited,
         Self::RoleUnknown,
         Self::NodesNotTwo,
+        Self::ReceiverConnecting,
+        Self::GaleraActive,
         Self::NeverObserved,
         Self::SightLost,
         Self::RpoBreach,
@@ -95,12 +108,17 @@ impl Code {
         Self::SlotLost,
         Self::NoPrimary,
         Self::PatroniNoLeader,
+        Self::ApplierStopped,
+        Self::GtidNotUsed,
+        Self::ReplicationFiltered,
         Self::TwoPrimaries,
         Self::SameServer,
         Self::SystemMismatch,
         Self::TimelineDiverged,
         Self::FollowsOther,
         Self::StandbyAhead,
+        Self::StandbyWritable,
+        Self::ErrantTransactions,
     ];
 
     pub fn name(self) -> &'static str {
@@ -136,6 +154,8 @@ impl Code {
             Self::PatroniPendingRestart => ("PATRONI_PENDING_RESTART", Yellow, None),
             Self::PatroniRoleDiffers => ("PATRONI_ROLE_DIFFERS", Yellow, None),
             Self::PatroniStoreSilent => ("PATRONI_STORE_SILENT", Yellow, None),
+            Self::LogUpdatesOff => ("LOG_UPDATES_OFF", Yellow, None),
+            Self::GtidNotStrict => ("GTID_NOT_STRICT", Yellow, None),
             Self::PrimaryUnreachable => ("PRIMARY_UNREACHABLE", Yellow, Some(LostSight)),
             Self::StandbyUnreachable => ("STANDBY_UNREACHABLE", Yellow, Some(LostSight)),
             Self::CredentialRefused => ("CREDENTIAL_REFUSED", Yellow, Some(LostSight)),
@@ -151,6 +171,8 @@ impl Code {
             Self::PermissionLimited => ("PERMISSION_LIMITED", Unknown, Some(LostSight)),
             Self::RoleUnknown => ("ROLE_UNKNOWN", Unknown, Some(LostSight)),
             Self::NodesNotTwo => ("NODES_NOT_TWO", Unknown, Some(LostSight)),
+            Self::ReceiverConnecting => ("RECEIVER_CONNECTING", Unknown, Some(LostSight)),
+            Self::GaleraActive => ("GALERA_ACTIVE", Unknown, Some(LostSight)),
             Self::NeverObserved => ("NEVER_OBSERVED", Unknown, Some(LostSight)),
             Self::SightLost => ("SIGHT_LOST", Unknown, Some(LostSight)),
             Self::RpoBreach => ("RPO_BREACH", Red, Some(AlertKind::RpoBreach)),
@@ -160,12 +182,17 @@ impl Code {
             Self::SlotLost => ("SLOT_LOST", Red, Some(ReplicationBroken)),
             Self::NoPrimary => ("NO_PRIMARY", Red, Some(ReplicationBroken)),
             Self::PatroniNoLeader => ("PATRONI_NO_LEADER", Red, Some(ReplicationBroken)),
+            Self::ApplierStopped => ("APPLIER_STOPPED", Red, Some(ReplicationBroken)),
+            Self::GtidNotUsed => ("GTID_NOT_USED", Red, Some(ReplicationBroken)),
+            Self::ReplicationFiltered => ("REPLICATION_FILTERED", Red, Some(ReplicationBroken)),
             Self::TwoPrimaries => ("TWO_PRIMARIES", Red, Some(Integrity)),
             Self::SameServer => ("SAME_SERVER", Red, Some(Integrity)),
             Self::SystemMismatch => ("SYSTEM_MISMATCH", Red, Some(Integrity)),
             Self::TimelineDiverged => ("TIMELINE_DIVERGED", Red, Some(Integrity)),
             Self::FollowsOther => ("FOLLOWS_OTHER", Red, Some(Integrity)),
             Self::StandbyAhead => ("STANDBY_AHEAD", Red, Some(Integrity)),
+            Self::StandbyWritable => ("STANDBY_WRITABLE", Red, Some(Integrity)),
+            Self::ErrantTransactions => ("ERRANT_TRANSACTIONS", Red, Some(Integrity)),
         }
     }
 
@@ -208,7 +235,7 @@ mod tests {
             assert_eq!(*code as usize, index, "{} is out of place", code.name());
             assert_eq!(Code::by_name(code.name()), Some(*code));
         }
-        assert_eq!(Code::ALL.len(), Code::StandbyAhead as usize + 1);
+        assert_eq!(Code::ALL.len(), Code::ErrantTransactions as usize + 1);
     }
 
     /// An unknown that nobody is told about would stay for ever.

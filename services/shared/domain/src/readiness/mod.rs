@@ -15,6 +15,7 @@ pub mod code;
 pub mod knowledge;
 mod look;
 mod loss;
+pub mod mariadb;
 pub mod patroni;
 pub mod postgresql;
 pub mod replication;

@@ -10,7 +10,7 @@ use super::knowledge::Knowledge;
 use super::replication::Replication;
 use super::state::{ALERT_KINDS, Condition, Inputs, Verdict};
 use super::thresholds::Limits;
-use super::{patroni, postgresql, rules, severity};
+use super::{mariadb, patroni, postgresql, rules, severity};
 use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1::{ResourceSpec, resource_spec::Platform};
 use crate::pb::observation::v1::Observation;
@@ -82,7 +82,8 @@ impl Watch {
                 postgresql::interpret(spec, target, observation, now, &mut self.knowledge)
             }
             Some(Platform::Patroni(target)) => patroni::interpret(spec, target, observation, now, &mut self.knowledge),
-            Some(Platform::Mariadb(_) | Platform::Redis(_)) | None => None,
+            Some(Platform::Mariadb(target)) => mariadb::interpret(spec, target, observation, now, &mut self.knowledge),
+            Some(Platform::Redis(_)) | None => None,
         };
         let Some(replication) = interpreted else { return false };
         // A late delivery counts from when it was made; a collector ahead of us, from its arrival.
