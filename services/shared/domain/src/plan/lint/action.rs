@@ -15,6 +15,7 @@ use crate::time::{duration_from_pb, humane};
 
 /// A resolver that asked just before the switch answers the old address for so long.
 const LONGEST_TTL: SignedDuration = SignedDuration::from_secs(60);
+const SHORTEST_TTL: SignedDuration = SignedDuration::from_secs(1);
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 pub(super) fn judge(
@@ -113,14 +114,14 @@ fn manual(found: &mut Findings, at: Place<'_>, manual: &ManualAction) {
 }
 
 fn http(found: &mut Findings, at: Place<'_>, http: &HttpAction, secrets: &mut Secrets<'_>) {
-    if !METHODS.contains(&http.method.as_str()) {
+    if !http.method.is_empty() && !METHODS.iter().any(|method| method.eq_ignore_ascii_case(&http.method)) {
         found.add(
             Code::HttpIncomplete,
             at.step,
             "a call has a method",
-            &at.of(&format!("method {}", if http.method.is_empty() { "absent" } else { &http.method })),
-            &METHODS.join(", "),
-            "write one of these, in capitals",
+            &at.of(&format!("method {}", http.method)),
+            &format!("{}; POST when none is given", METHODS.join(", ")),
+            "use one of these",
         );
     }
     if let Some(status) = http.expect_status.iter().find(|status| !(100..=599).contains(*status)) {
@@ -173,12 +174,13 @@ fn dns(found: &mut Findings, at: Place<'_>, dns: &DnsAction, secrets: &mut Secre
         );
     }
     let ttl = duration_from_pb(dns.ttl.as_ref());
-    if ttl.is_none_or(|ttl| ttl > LONGEST_TTL || ttl < SignedDuration::ZERO) {
+    // Without one it is a minute, which is what is allowed.
+    if let Some(ttl) = ttl.filter(|ttl| *ttl > LONGEST_TTL) {
         found.add(
             Code::DnsTtlTooLong,
             at.step,
             "resolvers keep the old address for the record's TTL",
-            &at.of(&ttl.map_or_else(|| "no ttl".to_owned(), |ttl| format!("ttl {}", humane(ttl)))),
+            &at.of(&format!("ttl {}", humane(ttl))),
             &format!("at most {}", humane(LONGEST_TTL)),
             "lower the TTL, in the zone too and at least one old TTL before a run",
         );
@@ -216,8 +218,14 @@ fn incomplete(dns: &DnsAction) -> Option<(String, &'static str)> {
     if dns.zone.trim_matches('.').is_empty() || dns.name.trim_matches('.').is_empty() {
         return Some((format!("zone {}, name {}", dns.zone, dns.name), "both"));
     }
+    if !is_within(&dns.name, &dns.zone) {
+        return Some((format!("name {} in zone {}", dns.name, dns.zone), "the full name, ending with its zone"));
+    }
     if !matches!(dns.r#type.as_str(), "A" | "AAAA" | "CNAME") {
         return Some((format!("type {}", dns.r#type), "A, AAAA or CNAME"));
+    }
+    if let Some(ttl) = duration_from_pb(dns.ttl.as_ref()).filter(|ttl| *ttl < SHORTEST_TTL) {
+        return Some((format!("ttl {}", humane(ttl)), "at least 1 s"));
     }
     for (side, values) in [("fromValues", &dns.from_values), ("toValues", &dns.to_values)] {
         if values.is_empty() {
@@ -231,6 +239,12 @@ fn incomplete(dns: &DnsAction) -> Option<(String, &'static str)> {
         }
     }
     None
+}
+
+fn is_within(name: &str, zone: &str) -> bool {
+    let plain = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
+    let (name, zone) = (plain(name), plain(zone));
+    name == zone || name.strip_suffix(&zone).is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn fits(kind: &str, value: &str) -> bool {

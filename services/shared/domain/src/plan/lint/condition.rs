@@ -57,7 +57,7 @@ pub(super) fn judge_one(found: &mut Findings, judged: &Judged<'_>, step: &str, c
 fn sql(found: &mut Findings, judged: &Judged<'_>, step: &str, question: &SqlCondition) {
     let query = question.query.trim().trim_end_matches(';');
     let first: String = query.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
-    if !matches!(first.as_str(), "select" | "with" | "values" | "show" | "table") || query.contains(';') {
+    if !matches!(first.as_str(), "select" | "with" | "values" | "table") || query.contains(';') {
         incomplete(found, step, &format!("query {query}"), "one statement that only reads, beginning with SELECT");
     } else if question.expect.is_empty() {
         incomplete(found, step, "no expected answer", "the answer as text");

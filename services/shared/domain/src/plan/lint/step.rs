@@ -27,7 +27,7 @@ pub(super) fn judge(found: &mut Findings, judged: &Judged<'_>) {
 /// record by its other value; waiting, telling people and reading a page leave nothing.
 fn leaves_something(kind: &Kind) -> bool {
     match kind {
-        Kind::Http(http) => !matches!(http.method.as_str(), "GET" | "HEAD"),
+        Kind::Http(http) => !["GET", "HEAD"].iter().any(|method| method.eq_ignore_ascii_case(&http.method)),
         Kind::Command(_) | Kind::Manual(_) => true,
         Kind::Move(_) | Kind::Wait(_) | Kind::Dns(_) | Kind::Notify(_) => false,
     }
