@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use muster_proto::request::v1::{
-    ApproveRequestRequest, ApproveRequestResponse, DenyRequestRequest, DenyRequestResponse, GetRequestRequest,
-    GetRequestResponse, ListRequestsRequest, ListRequestsResponse, OpenRequestRequest, OpenRequestResponse,
-    StartRequestRequest, StartRequestResponse, WithdrawRequestRequest, WithdrawRequestResponse,
-    approval_service_server::ApprovalService,
+    ApproveRequestRequest, ApproveRequestResponse, DelegateRequest, DelegateResponse, DenyRequestRequest,
+    DenyRequestResponse, EndDelegationRequest, EndDelegationResponse, ExplainPolicyRequest, ExplainPolicyResponse,
+    GetRequestRequest, GetRequestResponse, ListDelegationsRequest, ListDelegationsResponse, ListRequestsRequest,
+    ListRequestsResponse, OpenRequestRequest, OpenRequestResponse, OverrideCheckRequest, OverrideCheckResponse,
+    ReviewBreakGlassRequest, ReviewBreakGlassResponse, StartRequestRequest, StartRequestResponse,
+    WithdrawRequestRequest, WithdrawRequestResponse, approval_service_server::ApprovalService,
 };
 use tonic::{Request, Response, Status};
 
@@ -59,39 +61,31 @@ impl ApprovalService for Api {
         Ok(Response::new(StartRequestResponse { request: Some(request), version }))
     }
 
-    async fn override_check(
-        &self,
-        _: Request<muster_proto::request::v1::OverrideCheckRequest>,
-    ) -> Result<Response<muster_proto::request::v1::OverrideCheckResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn override_check(&self, request: Request<OverrideCheckRequest>) -> Answer<OverrideCheckResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        let (request, version) = self.0.override_check(call).await?;
+        Ok(Response::new(OverrideCheckResponse { request: Some(request), version }))
     }
 
-    async fn review_break_glass(
-        &self,
-        _: Request<muster_proto::request::v1::ReviewBreakGlassRequest>,
-    ) -> Result<Response<muster_proto::request::v1::ReviewBreakGlassResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn review_break_glass(&self, request: Request<ReviewBreakGlassRequest>) -> Answer<ReviewBreakGlassResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        let (request, version) = self.0.review(call).await?;
+        Ok(Response::new(ReviewBreakGlassResponse { request: Some(request), version }))
     }
 
-    async fn delegate(
-        &self,
-        _: Request<muster_proto::request::v1::DelegateRequest>,
-    ) -> Result<Response<muster_proto::request::v1::DelegateResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn delegate(&self, request: Request<DelegateRequest>) -> Answer<DelegateResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.delegate(call).await?))
     }
 
-    async fn end_delegation(
-        &self,
-        _: Request<muster_proto::request::v1::EndDelegationRequest>,
-    ) -> Result<Response<muster_proto::request::v1::EndDelegationResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn end_delegation(&self, request: Request<EndDelegationRequest>) -> Answer<EndDelegationResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.end_delegation(call).await?))
     }
 
-    async fn list_delegations(
-        &self,
-        _: Request<muster_proto::request::v1::ListDelegationsRequest>,
-    ) -> Result<Response<muster_proto::request::v1::ListDelegationsResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn list_delegations(&self, request: Request<ListDelegationsRequest>) -> Answer<ListDelegationsResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.list_delegations(call).await?))
     }
 
     async fn list_gates(
@@ -115,10 +109,8 @@ impl ApprovalService for Api {
         Err(Status::unimplemented("PENDING"))
     }
 
-    async fn explain_policy(
-        &self,
-        _: Request<muster_proto::request::v1::ExplainPolicyRequest>,
-    ) -> Result<Response<muster_proto::request::v1::ExplainPolicyResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn explain_policy(&self, request: Request<ExplainPolicyRequest>) -> Answer<ExplainPolicyResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.explain(call).await?))
     }
 }

@@ -2,13 +2,14 @@
 
 use muster_domain::{
     AggregateId, Refusal, TenantId,
+    execution::Execution,
     ids::derived_id,
     pb::request::v1::{
-        ApproveRequestRequest, DenyRequestRequest, RequestEvent, RequestView, StartRequestRequest,
-        WithdrawRequestRequest,
+        ApproveRequestRequest, DenyRequestRequest, OverrideCheckRequest, RequestEvent, RequestView,
+        ReviewBreakGlassRequest, StartRequestRequest, WithdrawRequestRequest,
     },
     refusal::{field_refusal, refusal},
-    request::{self, Request},
+    request::{self, Request, Yes, scope_name},
 };
 use muster_eventlog::{DecideError, Meta};
 use muster_runtime::{Call, IntoStatus};
@@ -22,8 +23,14 @@ pub(crate) type Changed = (RequestView, u64);
 impl Approval {
     pub(crate) async fn approve(&self, call: Call<ApproveRequestRequest>) -> Result<Changed, Status> {
         let (ask, call) = call.split();
+        let id = request_id(&ask.request_id)?;
+        let delegation = self.delegation(&call, &ask.on_behalf_of).await?;
+        let surroundings = self.what_is_approved(&call.tenant, &id).await?;
         self.change(&call, &ask.request_id, &ask.idempotency_key, |request| {
-            request::approve(request, &call.actor, &ask.note, call.now)
+            let yes = Yes { note: &ask.note, plan_hash: &ask.plan_hash, delegation: delegation.as_ref() };
+            let event = request::approve(request, &call.actor, &yes, call.now)?;
+            surroundings.unchanged(request)?;
+            Ok(event)
         })
         .await
     }
@@ -49,11 +56,31 @@ impl Approval {
     pub(crate) async fn start(&self, call: Call<StartRequestRequest>) -> Result<Changed, Status> {
         let (ask, call) = call.split();
         let id = request_id(&ask.request_id)?;
-        let surroundings = self.surroundings(&call.tenant, &id).await?;
+        let surroundings = self.what_a_start_meets(&call.tenant, &id, call.now).await?;
         self.change(&call, &ask.request_id, &ask.idempotency_key, |request| {
-            let event = request::start(request, &call.actor, &ask.confirmation, call.now)?;
-            surroundings.permit(request)?;
+            let event = request::start(request, &call.actor, &ask.confirmation, &surroundings.terms, call.now)?;
+            surroundings.unchanged(request)?;
+            surroundings.free(request, call.now)?;
             Ok(event)
+        })
+        .await
+    }
+
+    pub(crate) async fn override_check(&self, call: Call<OverrideCheckRequest>) -> Result<Changed, Status> {
+        let (ask, call) = call.split();
+        self.change(&call, &ask.request_id, &ask.idempotency_key, |request| {
+            request::override_check(request, &call.actor, &ask.check, &ask.resource, &ask.reason, call.now)
+        })
+        .await
+    }
+
+    pub(crate) async fn review(&self, call: Call<ReviewBreakGlassRequest>) -> Result<Changed, Status> {
+        let (ask, call) = call.split();
+        let id = request_id(&ask.request_id)?;
+        let execution = self.ctx.log.load::<Execution>(&call.tenant, &id).await.map_err(IntoStatus::into_status)?;
+        let runs = execution.state.is_running();
+        self.change(&call, &ask.request_id, &ask.idempotency_key, |request| {
+            request::review(request, runs, &call.actor, ask.justified, &ask.findings, call.now)
         })
         .await
     }
@@ -76,7 +103,7 @@ impl Approval {
             .ctx
             .log
             .decide::<Request, Refusal>(&call.tenant, &id, &meta, |request| {
-                resource = request.view.opened.as_ref().map(|opened| opened.resource.clone()).unwrap_or_default();
+                resource = request.view.opened.as_ref().map(|opened| scope_name(opened).to_owned()).unwrap_or_default();
                 decide(request)
             })
             .await;
@@ -122,7 +149,8 @@ pub(crate) fn about(id: &AggregateId, meta: Meta) -> Meta {
 
 /// Against a rule about who, when and whether; not a field that is empty or a name that is unknown.
 fn is_attempt(refusal: &Refusal) -> bool {
-    refusal.code == "PHRASE_WRONG" || (refusal.field.is_empty() && refusal.code != NOT_FOUND)
+    let against_a_rule = ["PHRASE_WRONG", "PLAN_HASH_MISMATCH", "CHECK_NOT_OVERRIDABLE", "BREAK_GLASS_LIMIT"];
+    against_a_rule.contains(&refusal.code.as_str()) || (refusal.field.is_empty() && refusal.code != NOT_FOUND)
 }
 
 pub(crate) fn request_id(text: &str) -> Result<AggregateId, Status> {

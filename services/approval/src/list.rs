@@ -27,7 +27,7 @@ pub(crate) async fn list(
     ask: &ListRequestsRequest,
 ) -> Result<ListRequestsResponse, Status> {
     let states = states(ask)?;
-    let list = format!("requests:{tenant}:{}:{states:?}", ask.resource);
+    let list = format!("requests:{tenant}:{}:{}:{}:{states:?}", ask.resource, ask.group, ask.break_glass);
     let page = page::parse::<i64>(ask.page.as_ref(), &list).map_err(IntoStatus::into_status)?;
     if ask.min_version > 0 {
         wait_for(db, projection::NAME, tenant, ask.min_version, WAIT_FOR_VERSION)
@@ -55,8 +55,9 @@ async fn read(
     let mut tx = db.tenant_tx(tenant).await?;
     let rows = sqlx::query(
         "SELECT opened_sequence, version, request, execution FROM approval.request
-          WHERE tenant = $1 AND (cardinality($2::int[]) = 0 OR state = ANY($2)) AND ($3 = '' OR resource = $3)
-            AND opened_sequence > 0 AND ($4::bigint IS NULL OR opened_sequence < $4)
+          WHERE tenant = $1 AND (cardinality($2::int[]) = 0 OR state = ANY($2))
+            AND ($3 = '' OR resource = $3 OR resources @> ARRAY[$3]) AND ($6 = '' OR group_name = $6)
+            AND (NOT $7 OR break_glass) AND opened_sequence > 0 AND ($4::bigint IS NULL OR opened_sequence < $4)
           ORDER BY opened_sequence DESC LIMIT $5",
     )
     .bind(tenant.as_str())
@@ -64,6 +65,8 @@ async fn read(
     .bind(&ask.resource)
     .bind(page.after)
     .bind(i64::from(page.size) + 1)
+    .bind(&ask.group)
+    .bind(ask.break_glass)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;

@@ -1,18 +1,21 @@
-//! Opening a request, by what the log says about the resource and the tenant's policies at this moment.
+//! Opening a request, by what the log says about its scope, plan, policies and gate at this moment.
 
-use futures::{StreamExt, TryStreamExt, stream};
 use muster_domain::{
     AggregateId, Refusal, TenantId,
+    execution::Execution,
+    gate,
     ids::derived_id,
+    inventory::TenantInventory,
     pb::{
-        inventory::v1::{Document, Kind, document},
-        request::v1::{OpenRequestRequest, RequestType},
+        inventory::v1::Document,
+        request::v1::{Evidence, OpenRequestRequest, RequestType},
     },
-    refusal::field_refusal,
-    request::{self, OpenRequest, Request},
+    plan::{self, Scope},
+    request::{self, BreakGlassAsk, Case, Earlier, EffectivePolicy, OpenRequest, Request},
+    time::duration_from_pb,
 };
-use muster_eventlog::{DecideError, LogError};
-use muster_runtime::{Call, IntoStatus};
+use muster_eventlog::{DecideError, PublishedPlan};
+use muster_runtime::{Call, IntoStatus, refused};
 use tonic::Status;
 
 use crate::{
@@ -20,73 +23,167 @@ use crate::{
     decide::{Changed, about},
 };
 
-/// Loads under way at once; each takes half a millisecond.
-const POLICY_LOADS: usize = 8;
+/// Tests of the plan that approvers are shown.
+const PAST_TESTS: usize = 5;
 
 impl Approval {
     pub(crate) async fn open(&self, call: Call<OpenRequestRequest>) -> Result<Changed, Status> {
         let (ask, call) = call.split();
         let meta = call.meta(&ask.idempotency_key)?;
-        let id = match ask.idempotency_key.as_str() {
+        let id = AggregateId::from(match ask.idempotency_key.as_str() {
             "" => self.ctx.clock.new_id(),
             key => derived_id(&["request", call.tenant.as_str(), &call.actor.id, key]),
+        });
+        let command = command(&id, ask);
+        if let Some(answer) = self.asked_before(&call, &id, &command).await? {
+            return Ok(answer);
+        }
+        let earlier = self.earlier(&call, &id, &command).await?;
+        let (group, resource) = match &earlier {
+            Some(earlier) => (earlier.opened.group.clone(), earlier.opened.resource.clone()),
+            None => (command.group.clone(), command.resource.clone()),
         };
-        let id = AggregateId::from(id);
-        let kind = RequestType::try_from(ask.r#type).unwrap_or(RequestType::Unspecified);
-        let (resource, sequence) = self.resource(&call.tenant, &ask.resource).await?;
-        let policies = self.current_policies(&call.tenant, sequence).await.map_err(IntoStatus::into_status)?;
-        let policies: Vec<&Document> = policies.iter().collect();
-        let (tier, environment) = match &resource.spec {
-            Some(document::Spec::ResourceSpec(spec)) => (spec.tier(), spec.environment()),
-            _ => Default::default(),
-        };
-        let policy = request::effective_policy(&policies, tier, environment, kind);
-        let command = OpenRequest {
-            request_id: id.to_string(),
-            kind,
-            target_site: ask.target_site,
-            reason: ask.reason,
-            ticket: ask.ticket,
+        let name = if group.is_empty() { &resource } else { &group };
+        let inventory = self.scope_documents(&call.tenant, &group, &resource).await?;
+        let facts = self.facts(&call, &command, earlier.as_ref(), &inventory, (&group, &resource)).await?;
+        let seen_at = self.sight.seen_at(&call.tenant, &names(&facts.scope), call.now);
+        let case = Case {
+            scope: &facts.scope,
+            plan: facts.plan.as_ref().map(|plan| &plan.document),
+            policy: &facts.policy,
+            gate: &facts.gate,
+            evidence: Some(facts.evidence),
+            seen_at: &seen_at,
+            earlier: earlier.as_ref(),
         };
         let decided = self
             .ctx
             .log
             .decide::<Request, Refusal>(&call.tenant, &id, &about(&id, meta), |request| {
-                request::open(request, &command, &resource, &policy, &call.actor, call.now)
+                request::open(request, &command, &case, &call.actor, call.now)
             })
             .await;
         match decided {
             Ok(decided) => {
-                request::same_question(&decided.state, &command, &resource.name).map_err(IntoStatus::into_status)?;
+                request::same_question(&decided.state, &command).map_err(IntoStatus::into_status)?;
                 Ok((self.get(&call.tenant, id.as_str()).await?, decided.sequence))
             }
-            Err(DecideError::Refused(refusal)) => Err(self.refuse(&call, refusal, &resource.name, &id).await),
+            Err(DecideError::Refused(refusal)) => Err(self.refuse(&call, refusal, name, &id).await),
             Err(error) => Err(error.into_status()),
         }
     }
 
-    /// The document and the position of its newest version.
-    async fn resource(&self, tenant: &TenantId, name: &str) -> Result<(Document, u64), Status> {
-        let (found, sequence) = self.document(tenant, Kind::Resource, name).await.map_err(IntoStatus::into_status)?;
-        let document = found.ok_or_else(|| {
-            muster_runtime::refused(&field_refusal(
-                "resource",
-                "RESOURCE_NOT_FOUND",
-                "a request is about a declared resource",
-                name.chars().take(80).collect::<String>(),
-                "a resource of this tenant",
-                "check `muster get resources`",
-            ))
-        })?;
-        Ok((document, sequence))
+    /// The same command again: answered by what is there, whatever has changed around it since.
+    async fn asked_before(
+        &self,
+        call: &Call<()>,
+        id: &AggregateId,
+        command: &OpenRequest,
+    ) -> Result<Option<Changed>, Status> {
+        let request = self.ctx.log.load::<Request>(&call.tenant, id).await.map_err(IntoStatus::into_status)?;
+        if !request.state.exists() {
+            return Ok(None);
+        }
+        request::same_question(&request.state, command).map_err(IntoStatus::into_status)?;
+        Ok(Some((self.get(&call.tenant, id.as_str()).await?, request.sequence)))
     }
 
-    /// Every policy of the tenant as the log has it now. The fold, which has taken in at least `sequence`, only says
-    /// which names there are; what they say is read again, so that a policy that was just made stricter counts for the next request.
-    async fn current_policies(&self, tenant: &TenantId, sequence: u64) -> Result<Vec<Document>, LogError> {
-        let names = self.policies.names(tenant, sequence).await;
-        let loads = names.into_iter().map(|name| async move { self.document(tenant, Kind::Policy, &name).await });
-        let found: Vec<(Option<Document>, u64)> = stream::iter(loads).buffered(POLICY_LOADS).try_collect().await?;
-        Ok(found.into_iter().filter_map(|(document, _)| document).collect())
+    /// The run that a rollback takes back.
+    async fn earlier(
+        &self,
+        call: &Call<()>,
+        id: &AggregateId,
+        command: &OpenRequest,
+    ) -> Result<Option<Earlier>, Status> {
+        if command.kind != RequestType::Rollback || command.rollback_of.is_empty() {
+            return Ok(None);
+        }
+        let of = crate::decide::request_id(&command.rollback_of)?;
+        let log = &self.ctx.log;
+        let (request, execution) =
+            tokio::try_join!(log.load::<Request>(&call.tenant, &of), log.load::<Execution>(&call.tenant, &of))
+                .map_err(IntoStatus::into_status)?;
+        match Earlier::of(&request.state, &execution.state) {
+            Ok(earlier) => Ok(Some(earlier)),
+            Err(refusal) => Err(self.refuse(call, refusal, "", id).await),
+        }
+    }
+
+    async fn facts<'a>(
+        &self,
+        call: &Call<()>,
+        command: &OpenRequest,
+        earlier: Option<&Earlier>,
+        inventory: &'a TenantInventory,
+        (group, resource): (&str, &str),
+    ) -> Result<Facts<'a>, Status> {
+        let tenant = &call.tenant;
+        let scope = plan::scope(inventory, group, resource).map_err(|refusal| refused(&refusal))?;
+        let plan = match earlier.map(|earlier| earlier.opened.plan.clone().unwrap_or_default().name) {
+            // The steps that are taken back are those of the plan that was run.
+            Some(name) if name.is_empty() => None,
+            Some(name) => self.ctx.log.published_plan(tenant, &name).await.map_err(IntoStatus::into_status)?,
+            None => self.plan_for(tenant, &command.plan, command.kind, &scope).await?,
+        };
+        let policies = self.current_policies(tenant, group, resource).await.map_err(IntoStatus::into_status)?;
+        let (tier, environment) = request::worst(&scope);
+        let policies: Vec<&Document> = policies.iter().collect();
+        let policy = request::effective_policy(&policies, tier, environment, command.kind);
+        let plan_name = plan.as_ref().map(|plan| plan.document.name.clone()).unwrap_or_default();
+        let gate = self.ctx.log.gate(tenant, command.kind, &plan_name, tier, environment).await;
+        let gate = gate.map_err(IntoStatus::into_status)?;
+        let evidence = self.evidence(tenant, command, &scope, plan.as_ref(), call.now).await?;
+        Ok(Facts { scope, plan, policy, gate, evidence })
+    }
+
+    /// What approvers shall have in front of them.
+    async fn evidence(
+        &self,
+        tenant: &TenantId,
+        command: &OpenRequest,
+        scope: &Scope<'_>,
+        plan: Option<&PublishedPlan>,
+        now: jiff::Timestamp,
+    ) -> Result<Evidence, Status> {
+        let mut evidence = self.sight.evidence(tenant, &names(scope), now);
+        let tests = plan.map(|plan| plan.life.tests.iter().take(PAST_TESTS).cloned().collect());
+        evidence.past_tests = tests.unwrap_or_default();
+        if !command.preflight_id.is_empty() {
+            evidence.verdict = self.verdict(tenant, &command.preflight_id).await?.into();
+            evidence.preflight_id = command.preflight_id.clone();
+        }
+        Ok(evidence)
+    }
+}
+
+struct Facts<'a> {
+    scope: Scope<'a>,
+    plan: Option<PublishedPlan>,
+    policy: EffectivePolicy,
+    gate: gate::Effective,
+    evidence: Evidence,
+}
+
+fn names<'a>(scope: &Scope<'a>) -> Vec<&'a str> {
+    scope.members.iter().map(|member| member.document.name.as_str()).collect()
+}
+
+fn command(id: &AggregateId, ask: OpenRequestRequest) -> OpenRequest {
+    OpenRequest {
+        request_id: id.to_string(),
+        kind: RequestType::try_from(ask.r#type).unwrap_or(RequestType::Unspecified),
+        resource: ask.resource,
+        group: ask.group,
+        target_site: ask.target_site,
+        plan: ask.plan,
+        reason: ask.reason,
+        ticket: ask.ticket,
+        break_glass: ask.break_glass.map(|glass| BreakGlassAsk {
+            incident: glass.incident,
+            reason: glass.reason,
+            limit: duration_from_pb(glass.limit.as_ref()),
+        }),
+        rollback_of: ask.rollback_of,
+        preflight_id: ask.preflight_id,
     }
 }

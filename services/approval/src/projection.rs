@@ -11,7 +11,7 @@ use muster_domain::{
         execution::v1::{ExecutionEvent, ExecutionView},
         request::v1::{RequestEvent, RequestView},
     },
-    request::{Request, state_with_execution},
+    request::{Request, resources, state_with_execution},
 };
 use muster_eventlog::{Projection, ProjectionError, Record};
 use prost::Message;
@@ -101,11 +101,17 @@ async fn write(tx: &mut PgConnection, tenant: &str, rows: &BTreeMap<String, Fold
         columns.push(id, folded);
     }
     sqlx::query(
-        "INSERT INTO approval.request (tenant, request_id, resource, state, opened_sequence, version, request, execution)
-         SELECT $1, * FROM UNNEST($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[])
+        "INSERT INTO approval.request (tenant, request_id, resource, state, opened_sequence, version, request, execution,
+                                       group_name, resources, break_glass)
+         SELECT $1, id, resource, state, opened, version, request, execution, group_name,
+                string_to_array(resources, ','), break_glass
+           FROM UNNEST($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[],
+                       $9::text[], $10::text[], $11::boolean[])
+                AS row (id, resource, state, opened, version, request, execution, group_name, resources, break_glass)
          ON CONFLICT (tenant, request_id) DO UPDATE SET
              resource = excluded.resource, state = excluded.state, opened_sequence = excluded.opened_sequence,
-             version = excluded.version, request = excluded.request, execution = excluded.execution",
+             version = excluded.version, request = excluded.request, execution = excluded.execution,
+             group_name = excluded.group_name, resources = excluded.resources, break_glass = excluded.break_glass",
     )
     .bind(tenant)
     .bind(columns.id)
@@ -115,6 +121,9 @@ async fn write(tx: &mut PgConnection, tenant: &str, rows: &BTreeMap<String, Fold
     .bind(columns.version)
     .bind(columns.request)
     .bind(columns.execution)
+    .bind(columns.group)
+    .bind(columns.resources)
+    .bind(columns.break_glass)
     .execute(tx)
     .await?;
     Ok(())
@@ -129,6 +138,10 @@ struct Columns {
     version: Vec<i64>,
     request: Vec<Vec<u8>>,
     execution: Vec<Vec<u8>>,
+    group: Vec<String>,
+    /// Joined by commas, which no name holds: PostgreSQL has no list of lists.
+    resources: Vec<String>,
+    break_glass: Vec<bool>,
 }
 
 impl Columns {
@@ -136,7 +149,11 @@ impl Columns {
         let (request, execution) = (&folded.request.view, &folded.execution.view);
         let started = folded.execution.exists().then(|| execution.state());
         self.id.push(id.to_owned());
-        self.resource.push(request.opened.as_ref().map(|opened| opened.resource.clone()).unwrap_or_default());
+        let opened = request.opened.clone().unwrap_or_default();
+        self.resources.push(resources(&opened).join(","));
+        self.break_glass.push(opened.break_glass.is_some());
+        self.resource.push(opened.resource);
+        self.group.push(opened.group);
         self.state.push(state_with_execution(request.state(), started).into());
         self.opened_sequence.push(folded.opened_sequence);
         self.version.push(folded.version);

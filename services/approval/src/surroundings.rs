@@ -1,56 +1,80 @@
-//! What a start depends on beside the request itself, read from the log right before the decision.
+//! What a decision on a request depends on beside the request itself, read from the log right before it.
 
+use jiff::Timestamp;
 use muster_domain::{
     AggregateId, Refusal, TenantId,
     execution::{Reservation, reserve},
-    inventory::{Declared, document_id},
-    pb::inventory::v1::{Document, Kind},
-    request::{self, Request},
+    pb::{inventory::v1::Document, request::v1::RequestOpened},
+    request::{self, BreakGlassTerms, Request, StartTerms},
 };
-use muster_eventlog::LogError;
+use muster_eventlog::{Approved, LogError};
 use muster_runtime::IntoStatus;
 use tonic::Status;
 
-use crate::Approval;
+use crate::{Approval, rules::reservation_ids};
 
 #[derive(Default)]
 pub(crate) struct Surroundings {
-    resource: Option<Document>,
-    reservation: Reservation,
+    approved: Approved,
+    reservations: Vec<(String, Reservation)>,
+    pub(crate) terms: StartTerms,
 }
 
 impl Surroundings {
-    /// The resource is what people approved, and no other run holds it.
-    pub(crate) fn permit(&self, request: &Request) -> Result<(), Refusal> {
+    /// Plan, group and resources are what the request was opened on.
+    pub(crate) fn unchanged(&self, request: &Request) -> Result<(), Refusal> {
         let Some(opened) = &request.view.opened else { return Ok(()) };
-        request::unchanged(opened, self.resource.as_ref())?;
-        reserve(&self.reservation, &opened.resource, &opened.request_id).map(drop)
+        request::as_approved(opened, &self.approved.inventory, self.approved.plan.as_ref())
+    }
+
+    /// No other run holds anything of it.
+    pub(crate) fn free(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+        let request_id = &request.view.request_id;
+        self.reservations.iter().try_for_each(|(name, held)| reserve(held, name, request_id, now).map(drop))
     }
 }
 
 impl Approval {
-    pub(crate) async fn surroundings(&self, tenant: &TenantId, id: &AggregateId) -> Result<Surroundings, Status> {
-        let request = self.ctx.log.load::<Request>(tenant, id).await.map_err(IntoStatus::into_status)?;
-        // An unknown request is refused by the decision itself.
-        let Some(opened) = &request.state.view.opened else { return Ok(Surroundings::default()) };
-        let (resource, _) =
-            self.document(tenant, Kind::Resource, &opened.resource).await.map_err(IntoStatus::into_status)?;
-        let reservation = match opened.resource.parse::<AggregateId>() {
-            Ok(id) => self.ctx.log.load::<Reservation>(tenant, &id).await.map_err(IntoStatus::into_status)?.state,
-            Err(_) => Reservation::default(),
-        };
-        Ok(Surroundings { resource, reservation })
+    /// For an approval: what is approved.
+    pub(crate) async fn what_is_approved(&self, tenant: &TenantId, id: &AggregateId) -> Result<Surroundings, Status> {
+        let Some(opened) = self.opened(tenant, id).await? else { return Ok(Surroundings::default()) };
+        let approved = self.ctx.log.approved(tenant, &opened).await.map_err(IntoStatus::into_status)?;
+        Ok(Surroundings { approved, ..Surroundings::default() })
     }
 
-    /// A declared document as the log has it now, retired or not, and its newest event's position.
-    pub(crate) async fn document(
+    /// For a start: also what may stand in its way.
+    pub(crate) async fn what_a_start_meets(
         &self,
         tenant: &TenantId,
-        kind: Kind,
-        name: &str,
-    ) -> Result<(Option<Document>, u64), LogError> {
-        let Ok(id) = document_id(kind, name) else { return Ok((None, 0)) };
-        let loaded = self.ctx.log.load::<Declared>(tenant, &id).await?;
-        Ok((loaded.state.document, loaded.sequence))
+        id: &AggregateId,
+        now: Timestamp,
+    ) -> Result<Surroundings, Status> {
+        let Some(opened) = self.opened(tenant, id).await? else { return Ok(Surroundings::default()) };
+        self.read(tenant, &opened, now).await.map_err(IntoStatus::into_status)
+    }
+
+    /// An unknown request is refused by the decision itself.
+    async fn opened(&self, tenant: &TenantId, id: &AggregateId) -> Result<Option<RequestOpened>, Status> {
+        let request = self.ctx.log.load::<Request>(tenant, id).await.map_err(IntoStatus::into_status)?;
+        Ok(request.state.view.opened)
+    }
+
+    async fn read(&self, tenant: &TenantId, opened: &RequestOpened, now: Timestamp) -> Result<Surroundings, LogError> {
+        let log = &self.ctx.log;
+        let approved = log.approved(tenant, opened).await?;
+        let policies = self.current_policies(tenant, &opened.group, &opened.resource).await?;
+        let policies: Vec<&Document> = policies.iter().collect();
+        let plan = opened.plan.as_ref().map(|plan| plan.name.as_str()).unwrap_or_default();
+        let gate = log.gate(tenant, opened.r#type(), plan, opened.tier(), opened.environment()).await?;
+        let mut reservations = Vec::new();
+        for (name, id) in reservation_ids(&opened.group, &request::resources(opened)) {
+            reservations.push((name, log.load::<Reservation>(tenant, &id).await?.state));
+        }
+        let terms = StartTerms {
+            break_glass: BreakGlassTerms::of(&policies),
+            freeze: request::freeze_for(&policies, opened, now),
+            gate: Some(gate),
+        };
+        Ok(Surroundings { approved, reservations, terms })
     }
 }

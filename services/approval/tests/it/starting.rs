@@ -1,5 +1,6 @@
 //! What stands in the way of a start beside the approvals.
 
+use jiff::Timestamp;
 use muster_domain::{
     Refusal,
     execution::{Reservation, release, reserve},
@@ -13,7 +14,7 @@ async fn a_resource_that_another_run_holds_is_not_started() {
     let world = World::start().await;
     let approved = world.approved().await;
     let (resource, olga) = (RESOURCE.parse().unwrap(), world.olga());
-    let held = |r: &Reservation| reserve(r, RESOURCE, "another-run");
+    let held = |r: &Reservation| reserve(r, RESOURCE, "another-run", Timestamp::now());
     world.log.decide::<Reservation, Refusal>(&acme(), &resource, &meta(), held).await.unwrap();
     assert_eq!(
         code(olga.start(&approved.request_id, "wrong").await),

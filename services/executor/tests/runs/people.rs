@@ -1,16 +1,20 @@
 //! What people do before a run, by the domain's own rules: open, approve twice, type the phrase.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use muster_domain::{
     AggregateId, Refusal,
     execution::{self, Execution},
-    inventory::{Declared, document_id},
+    gate::{self, Gate},
+    inventory::{Declared, TenantInventory, document_id},
     pb::{
         common::v1::{Actor, ActorKind, Environment, Role, Tier},
         inventory::v1::Kind,
         request::v1::{RequestEvent, RequestType},
     },
-    request::{self, OpenRequest, Request},
+    plan,
+    request::{self, Case, OpenRequest, Request, StartTerms, Yes},
 };
 use muster_eventlog::Meta;
 use uuid::Uuid;
@@ -54,20 +58,36 @@ impl World {
         let document =
             self.log.load::<Declared>(&acme(), &document_id(Kind::Resource, RESOURCE).unwrap()).await.unwrap();
         let resource = document.state.document.unwrap();
+        let mut inventory = TenantInventory::default();
+        inventory.insert(resource);
+        let scope = plan::scope(&inventory, "", RESOURCE).unwrap();
         let policy = request::effective_policy(&[], Tier::Tier1, Environment::Production, kind);
+        let nothing_decided = Gate::default();
+        let (tier, environment) = request::worst(&scope);
+        let case = Case {
+            scope: &scope,
+            plan: None,
+            policy: &policy,
+            gate: &gate::effective(kind, "", tier, environment, &nothing_decided, &nothing_decided),
+            evidence: None,
+            seen_at: &BTreeMap::new(),
+            earlier: None,
+        };
         let id = AggregateId::from(Uuid::now_v7());
         let command = OpenRequest {
             request_id: id.to_string(),
             kind,
+            resource: RESOURCE.into(),
             target_site: site.into(),
             reason: "test".into(),
-            ticket: String::new(),
+            ..OpenRequest::default()
         };
         let olga = person("Olga");
-        self.ask(&id, &olga, |r| request::open(r, &command, &resource, &policy, &olga, Timestamp::now())).await;
+        self.ask(&id, &olga, |r| request::open(r, &command, &case, &olga, Timestamp::now())).await;
         for name in ["Ingo", "Bea"] {
             let approver = person(name);
-            self.ask(&id, &approver, |r| request::approve(r, &approver, "", Timestamp::now())).await;
+            let yes = Yes::default();
+            self.ask(&id, &approver, |r| request::approve(r, &approver, &yes, Timestamp::now())).await;
         }
         id
     }
@@ -76,7 +96,7 @@ impl World {
         let olga = person("Olga");
         self.ask(id, &olga, |r| {
             let phrase = r.view.opened.as_ref().unwrap().confirmation_phrase.clone();
-            request::start(r, &olga, &phrase, Timestamp::now())
+            request::start(r, &olga, &phrase, &StartTerms::default(), Timestamp::now())
         })
         .await;
     }

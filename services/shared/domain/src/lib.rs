@@ -14,6 +14,7 @@ pub mod gate;
 pub mod ids;
 pub mod inventory;
 pub mod plan;
+pub mod preflight;
 pub mod readiness;
 pub mod refusal;
 pub mod request;

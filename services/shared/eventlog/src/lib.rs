@@ -24,6 +24,7 @@
 //! permission to, so code that needs it cannot work.
 
 pub mod append;
+mod approved;
 pub mod batch;
 mod config;
 pub mod db;
@@ -53,6 +54,7 @@ mod verify;
 mod wire;
 
 pub use append::{Appended, MAX_EVENT_BYTES};
+pub use approved::{Approved, PublishedPlan};
 pub use batch::{MAX_BATCH, Pending};
 pub use config::LogConfig;
 pub use db::{Database, DatabaseError, Migration, Schema};

@@ -100,7 +100,7 @@ async fn fetch(
             states,
             resource: resource.clone(),
             page: next_page(after),
-            min_version: 0,
+            ..ListRequestsRequest::default()
         };
         let answer = session.approval().list_requests(session.ask(ask)).await?.into_inner();
         all.requests.extend(answer.requests);

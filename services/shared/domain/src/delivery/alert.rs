@@ -128,7 +128,8 @@ fn reason_text(reason: &Reason) -> String {
     clip(&format!("{}: {}{numbers}", reason.code, reason.text), MAX_TEXT_BYTES)
 }
 
-fn status_name(status: Status) -> &'static str {
+/// "green"
+pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Green => "green",
         Status::Yellow => "yellow",

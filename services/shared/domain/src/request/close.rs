@@ -37,8 +37,12 @@ pub fn withdraw(
     }))
 }
 
-/// The timer's answer: lapses a request whose time is over, and leaves every other alone.
+/// The timer's answer: lapses a request whose time is over, and leaves every other alone. One with a broken glass has
+/// an end of its own, which says so.
 pub fn expire(request: &Request, now: Timestamp) -> Option<RequestEvent> {
+    if request.view.opened.as_ref().is_some_and(|opened| opened.break_glass.is_some()) {
+        return super::lapse(request, now);
+    }
     let end = request.expires_at().filter(|end| request.is_open() && now >= *end)?;
     Some(RequestEvent {
         event: Some(Event::Expired(RequestExpired {

@@ -5,25 +5,49 @@
 //! so the log alone explains it.
 
 mod approve;
+mod break_glass;
 mod close;
 mod confirmed;
+mod delegation;
+mod demand;
+mod escalate;
+mod expression;
+mod freeze;
 mod open;
+mod overrides;
 mod policy;
+mod rollback;
+mod seats;
+mod sites;
 mod start;
 
-pub use approve::{approve, deny};
+pub use approve::{Yes, approve, deny};
+pub use break_glass::{
+    BreakGlassAsk, BreakGlassTerms, MAX_LIMIT as MAX_BREAK_GLASS, ROLES as BREAK_GLASS_ROLES, lapse, review,
+    review_due, review_overdue, was_broken,
+};
 pub use close::{expire, withdraw};
-pub use confirmed::{proven, unchanged};
-pub use open::{OpenRequest, confirmation_phrase, open, same_question};
-pub use policy::{EffectivePolicy, effective_policy, missing_approvals};
-pub use start::start;
+pub use confirmed::{Witness, as_approved, delegations_named, proven, proven_by, unchanged};
+pub use delegation::{Delegate, Delegation, delegate, end as end_delegation};
+pub use demand::{missing_approvals, policy_words};
+pub use escalate::{escalate, escalations_due};
+pub use expression::{Unusable, expression_words};
+pub use freeze::{Frozen, freeze_at, freeze_for};
+pub use open::{Case, OpenRequest, open, same_question};
+pub use overrides::{OVERRIDABLE, OVERRIDING_ROLE, apply_overrides, may_be_overridden, override_check};
+pub use policy::{EffectivePolicy, MAX_ESCALATIONS, effective_policy, touches_production};
+pub use rollback::Earlier;
+pub use sites::{Sites, confirmation_phrase, members, sites, worst};
+pub use start::{StartTerms, start};
 
 use jiff::Timestamp;
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::pb::common::v1::{Actor, ActorKind, Role};
 use crate::pb::execution::v1::ExecutionState;
-use crate::pb::request::v1::{RequestEvent, RequestState, RequestType, RequestView, request_event::Event};
+use crate::pb::request::v1::{
+    RequestEvent, RequestOpened, RequestState, RequestType, RequestView, request_event::Event,
+};
 use crate::refusal::{Refusal, refusal};
 use crate::time::from_pb;
 
@@ -67,7 +91,11 @@ impl Aggregate for Request {
             Some(Event::Opened(opened)) => {
                 view.request_id = opened.request_id.clone();
                 view.opened = Some(opened.clone());
-                view.set_state(RequestState::PendingApproval);
+                view.set_state(if needs_nobody(opened) {
+                    RequestState::Approved
+                } else {
+                    RequestState::PendingApproval
+                });
             }
             Some(Event::Approved(approved)) => {
                 view.approvals.push(approved.clone());
@@ -95,7 +123,10 @@ impl Aggregate for Request {
             Some(Event::Escalated(escalated)) => view.escalations.push(escalated.clone()),
             Some(Event::BreakGlassReviewed(review)) => view.review = Some(review.clone()),
             Some(Event::BreakGlassReviewOverdue(overdue)) => view.review_overdue = Some(*overdue),
-            Some(Event::BreakGlassLapsed(lapsed)) => view.break_glass_lapsed = Some(*lapsed),
+            Some(Event::BreakGlassLapsed(lapsed)) => {
+                view.break_glass_lapsed = Some(*lapsed);
+                view.set_state(RequestState::Expired);
+            }
             None => {}
         }
         view.missing = missing_approvals(view);
@@ -115,6 +146,26 @@ impl Request {
     pub fn expires_at(&self) -> Option<Timestamp> {
         from_pb(self.view.opened.as_ref()?.expires_at.as_ref())
     }
+}
+
+/// Its gate lets it run by itself, so it waits for nobody.
+fn needs_nobody(opened: &RequestOpened) -> bool {
+    let policy = opened.policy.as_ref();
+    crate::gate::runs_by_itself(opened.gate())
+        && policy.is_some_and(|policy| policy.require.is_empty() && policy.expressions.is_empty())
+}
+
+/// The group or the resource that a request is about.
+pub fn scope_name(opened: &RequestOpened) -> &str {
+    if opened.group.is_empty() { &opened.resource } else { &opened.group }
+}
+
+/// Every resource that a request is about.
+pub fn resources(opened: &RequestOpened) -> Vec<&str> {
+    if opened.members.is_empty() {
+        return vec![&opened.resource];
+    }
+    opened.members.iter().map(|member| member.resource.as_str()).collect()
 }
 
 /// Where a request stands once its execution is known too.

@@ -1,89 +1,173 @@
-//! Opening a request: what, where to, why.
+//! Opening a request: what, where to, why, by which plan, and what was known at that moment.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{EffectivePolicy, MAX_TEXT, MAX_TICKET, Request, optional_text, required_text, type_name};
+use super::approve::unusable_policy;
+use super::break_glass::{self, BreakGlassAsk};
+use super::demand::Demand;
+use super::rollback::Earlier;
+use super::sites::{Sites, confirmation_phrase, members, sites, worst};
+use super::{EffectivePolicy, MAX_TEXT, MAX_TICKET, Request, holds, optional_text, required_text, type_name};
+use crate::access::{role_list, role_name};
+use crate::gate::{self, runs_by_itself};
 use crate::inventory::platform::{credentials, needs_agents, nodes};
-use crate::pb::common::v1::Actor;
-use crate::pb::inventory::v1::{Document, ResourceSpec, document};
-use crate::pb::request::v1::{RequestEvent, RequestOpened, RequestType, request_event::Event};
-use crate::refusal::{Refusal, field_refusal};
+use crate::pb::common::v1::{Actor, Role};
+use crate::pb::inventory::v1::{Document, ResourceSpec};
+use crate::pb::request::v1::{
+    ApprovalPolicy, Evidence, RequestEvent, RequestOpened, RequestType, request_event::Event,
+};
+use crate::plan::{self, Scope};
+use crate::refusal::{Refusal, field_refusal, refusal};
 use crate::time::to_pb;
 
 /// What the operator asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenRequest {
     pub request_id: String,
     pub kind: RequestType,
+    /// One of the two, unless a run is taken back.
+    pub resource: String,
+    pub group: String,
     pub target_site: String,
+    /// Empty: the published plan of the scope, or the built-in one.
+    pub plan: String,
     pub reason: String,
     pub ticket: String,
+    pub break_glass: Option<BreakGlassAsk>,
+    /// The request whose run is taken back.
+    pub rollback_of: String,
+    pub preflight_id: String,
 }
 
-/// Opens a request on a declared resource. Asking again with the same id changes nothing.
+/// Everything that an opening is judged by, as the log has it at this moment.
+#[derive(Debug, Clone)]
+pub struct Case<'a> {
+    pub scope: &'a Scope<'a>,
+    /// `None`: the built-in plan.
+    pub plan: Option<&'a Document>,
+    pub policy: &'a EffectivePolicy,
+    pub gate: &'a gate::Effective,
+    /// What approvers shall have in front of them.
+    pub evidence: Option<Evidence>,
+    /// Where each resource's primary was seen just now. Nothing about those that nobody saw.
+    pub seen_at: &'a BTreeMap<String, String>,
+    /// The run that is taken back.
+    pub earlier: Option<&'a Earlier>,
+}
+
+/// Opens a request on what is declared. Asking again with the same id changes nothing.
 pub fn open(
     request: &Request,
     command: &OpenRequest,
-    resource: &Document,
-    policy: &EffectivePolicy,
+    case: &Case<'_>,
     requester: &Actor,
     now: Timestamp,
 ) -> Result<Option<RequestEvent>, Refusal> {
     if request.exists() {
         return Ok(None);
     }
-    let spec = movable(resource)?;
-    let from_site = from_site(spec, &command.target_site)?;
-    if command.kind == RequestType::Unspecified {
-        return Err(field_refusal(
-            "type",
-            "FIELD_INVALID",
-            "a request says what kind of move it is",
-            "unspecified",
-            "switchover, failover",
-            "choose switchover when both sides are healthy, failover when the primary is lost",
-        ));
+    must_be_a_type(command.kind)?;
+    let sites = direction(command, case)?;
+    for member in &case.scope.members {
+        must_be_able(command.kind, &member.document.name, member.spec)?;
     }
+    must_not_be_there(command.kind, case, &sites)?;
+    plan_must_fit(command.kind, case, &sites)?;
     required_text("reason", &command.reason, MAX_TEXT, "what approvers decide on, so it is needed")?;
     optional_text("ticket", &command.ticket, MAX_TICKET)?;
-    if policy.require_ticket {
+    if case.policy.require_ticket {
         required_text("ticket", &command.ticket, MAX_TICKET, "required by the tenant's policy")?;
     }
+    let policy = policy_of(case)?;
+    let glass = match &command.break_glass {
+        Some(ask) => {
+            let terms = &case.policy.break_glass;
+            Some(break_glass::state(ask, command.kind, terms, &policy, requester, now)?)
+        }
+        None => {
+            must_be_an_operator(requester)?;
+            None
+        }
+    };
 
-    let phrase = confirmation_phrase(command.kind, &resource.name, from_site, &command.target_site);
+    let (tier, environment) = worst(case.scope);
+    let single = case.scope.group.is_none().then(|| case.scope.members.first()).flatten();
+    let (resource, resource_version) =
+        single.map(|member| (member.document.name.clone(), member.document.version)).unwrap_or_default();
+    let group = case.scope.group.map(|(document, _)| document.name.clone()).unwrap_or_default();
+    let name = if group.is_empty() { &resource } else { &group };
     Ok(Some(RequestEvent {
         event: Some(Event::Opened(RequestOpened {
             request_id: command.request_id.clone(),
             r#type: command.kind.into(),
-            resource: resource.name.clone(),
-            from_site: from_site.to_owned(),
-            target_site: command.target_site.clone(),
+            confirmation_phrase: confirmation_phrase(command.kind, name, &sites),
+            resource,
+            members: members(case.scope, &sites),
+            from_site: sites.from,
+            target_site: sites.target,
             reason: command.reason.trim().to_owned(),
             ticket: command.ticket.trim().to_owned(),
-            tier: spec.tier,
-            environment: spec.environment,
+            tier: tier.into(),
+            environment: environment.into(),
             requester: Some(requester.clone()),
-            policy: Some(policy.policy.clone()),
-            expires_at: Some(to_pb(now + policy.expires_after)),
-            confirmation_phrase: phrase,
-            resource_version: resource.version,
+            policy: Some(policy),
+            // A broken glass is open for its own short time, and the request with it.
+            expires_at: match &glass {
+                Some(glass) => glass.until,
+                None => Some(to_pb(now + case.policy.expires_after)),
+            },
+            resource_version,
             opened_at: Some(to_pb(now)),
-            ..RequestOpened::default()
+            group,
+            plan: Some(plan::hash(case.plan, case.scope)),
+            break_glass: glass,
+            gate: case.gate.level.into(),
+            gate_source: case.gate.source.clone(),
+            evidence: case.evidence.clone(),
+            rollback_of: command.rollback_of.clone(),
+            escalations: case.policy.escalations.clone(),
         })),
     }))
 }
 
 /// A key that was used stands for what was asked then. Answering another question with that request would look like a yes.
-pub fn same_question(request: &Request, command: &OpenRequest, resource: &str) -> Result<(), Refusal> {
+pub fn same_question(request: &Request, command: &OpenRequest) -> Result<(), Refusal> {
     let Some(opened) = &request.view.opened else { return Ok(()) };
-    let asked = (command.kind, resource, command.target_site.as_str(), command.reason.trim(), command.ticket.trim());
-    let kept = (
-        opened.r#type(),
-        opened.resource.as_str(),
-        opened.target_site.as_str(),
-        opened.reason.as_str(),
-        opened.ticket.as_str(),
-    );
+    let glass = opened.break_glass.as_ref();
+    let kept = OpenRequest {
+        request_id: command.request_id.clone(),
+        kind: opened.r#type(),
+        // A rollback's scope and direction follow from the run it takes back.
+        resource: if opened.rollback_of.is_empty() { opened.resource.clone() } else { command.resource.clone() },
+        group: if opened.rollback_of.is_empty() { opened.group.clone() } else { command.group.clone() },
+        // What was left to Muster then may be left to it again.
+        target_site: if command.target_site.is_empty() { String::new() } else { opened.target_site.clone() },
+        plan: match &opened.plan {
+            Some(plan) if !command.plan.is_empty() => plan.name.clone(),
+            _ => String::new(),
+        },
+        reason: opened.reason.clone(),
+        ticket: opened.ticket.clone(),
+        break_glass: glass.map(|glass| BreakGlassAsk {
+            incident: glass.incident.clone(),
+            reason: glass.reason.clone(),
+            limit: command.break_glass.as_ref().and_then(|ask| ask.limit),
+        }),
+        rollback_of: opened.rollback_of.clone(),
+        preflight_id: command.preflight_id.clone(),
+    };
+    let asked = OpenRequest {
+        reason: command.reason.trim().to_owned(),
+        ticket: command.ticket.trim().to_owned(),
+        break_glass: command.break_glass.as_ref().map(|ask| BreakGlassAsk {
+            incident: ask.incident.trim().to_owned(),
+            reason: ask.reason.trim().to_owned(),
+            limit: ask.limit,
+        }),
+        ..command.clone()
+    };
     if asked == kept {
         return Ok(());
     }
@@ -92,56 +176,136 @@ pub fn same_question(request: &Request, command: &OpenRequest, resource: &str) -
         "IDEMPOTENCY_KEY_REUSED",
         "a repeated key means the same request",
         format!("the key of request {}, which asks for something else", opened.request_id),
-        "the same type, resource, target, reason and ticket",
+        "the same type, scope, target, plan, reason, ticket and emergency",
         "look at that request; ask for another one with a new key (reload the page)",
     ))
 }
 
-/// The phrase names the resource and the direction, so that nobody types it for the wrong system.
-pub fn confirmation_phrase(kind: RequestType, resource: &str, from_site: &str, target_site: &str) -> String {
-    format!("{} {resource} from {from_site} to {target_site}", type_name(kind))
+fn must_be_a_type(kind: RequestType) -> Result<(), Refusal> {
+    if kind != RequestType::Unspecified {
+        return Ok(());
+    }
+    Err(field_refusal(
+        "type",
+        "FIELD_INVALID",
+        "a request says what kind of run it is",
+        "unspecified",
+        super::TYPES.map(type_name).join(", "),
+        "choose switchover when both sides are healthy, failover when the primary is lost",
+    ))
 }
 
-fn movable(resource: &Document) -> Result<&ResourceSpec, Refusal> {
-    let refuse = |value: &str, next: &str| {
-        Err(field_refusal(
+fn must_be_an_operator(requester: &Actor) -> Result<(), Refusal> {
+    if holds(requester, Role::Operator) {
+        return Ok(());
+    }
+    Err(refusal(
+        "ROLE_MISSING",
+        "opening an ordinary request needs the Operator role",
+        role_list(&requester.roles().collect::<Vec<_>>()),
+        role_name(Role::Operator),
+        "ask an operator to open it",
+    ))
+}
+
+fn direction(command: &OpenRequest, case: &Case<'_>) -> Result<Sites, Refusal> {
+    match (command.kind, case.earlier) {
+        (RequestType::Rollback, Some(earlier)) => earlier.sites(command, case),
+        (RequestType::Rollback, None) => Err(field_refusal(
+            "rollback_of",
+            "FIELD_INVALID",
+            "a rollback names the request whose run it takes back",
+            "empty",
+            "the id of a request that was run",
+            "find it with `muster request list`",
+        )),
+        (kind, None) if command.rollback_of.is_empty() => sites(kind, case.scope, &command.target_site),
+        (kind, _) => Err(field_refusal(
+            "rollback_of",
+            "FIELD_INVALID",
+            "only a rollback takes back another request's run",
+            type_name(kind),
+            "rollback",
+            "leave it out, or ask for a rollback",
+        )),
+    }
+}
+
+/// What this type of run needs of each resource.
+fn must_be_able(kind: RequestType, resource: &str, spec: &ResourceSpec) -> Result<(), Refusal> {
+    let refuse = |rule: &str, value: &str, limit: &str, next: &str| {
+        Err(field_refusal("resource", "RESOURCE_NOT_MOVABLE", rule, format!("{resource}: {value}"), limit, next))
+    };
+    let Some(platform) = &spec.platform else {
+        return refuse("a resource has a platform", "no platform", "a declared platform", "declare its platform");
+    };
+    match kind {
+        // Checks and conversations take what can be had.
+        RequestType::ReadinessDrill | RequestType::TabletopDrill => Ok(()),
+        RequestType::IsolatedDrill if spec.isolated_drill.is_some() => Ok(()),
+        RequestType::IsolatedDrill => Err(field_refusal(
             "resource",
-            "RESOURCE_NOT_MOVABLE",
-            "only a declared resource with an execution account and host agents can be moved",
-            value,
-            "a resource with `execute` credentials and an agent on each node",
-            next,
-        ))
-    };
-    let Some(document::Spec::ResourceSpec(spec)) = resource.spec.as_ref().filter(|_| !resource.retired) else {
-        return refuse("not declared or retired", "check `muster get resources`");
-    };
-    match &spec.platform {
-        Some(platform) if credentials(platform).execute.is_none() => {
-            refuse("monitoring only (no `execute` credential)", "add `execute` to the manifest and apply it")
+            "NO_ISOLATED_DRILL",
+            "an isolated drill starts a copy, where the manifest says how one is made",
+            format!("{resource} has no `isolatedDrill`"),
+            "a resource with `isolatedDrill`",
+            "add `isolatedDrill` to its manifest and apply it",
+        )),
+        _ => {
+            let rule = "only a resource with an execution account and host agents can be moved";
+            let limit = "a resource with `execute` credentials and an agent on each node";
+            if credentials(platform).execute.is_none() {
+                let next = "add `execute` to the manifest and apply it";
+                return refuse(rule, "monitoring only (no `execute` credential)", limit, next);
+            }
+            if needs_agents(platform) && nodes(platform).iter().any(|node| node.agent.is_empty()) {
+                let next = "name an agent of the executor's configuration on each node";
+                return refuse(rule, "a node without a host agent", limit, next);
+            }
+            Ok(())
         }
-        Some(platform) if needs_agents(platform) && nodes(platform).iter().any(|node| node.agent.is_empty()) => {
-            refuse("a node without a host agent", "name an agent of the executor's configuration on each node")
-        }
-        Some(_) => Ok(spec),
-        None => refuse("no platform", "declare its platform"),
     }
 }
 
-/// The site it leaves: the one of its two sites that is not the target.
-fn from_site<'a>(spec: &'a ResourceSpec, target: &str) -> Result<&'a str, Refusal> {
-    if target == spec.dr_site && target != spec.primary_site {
-        return Ok(&spec.primary_site);
-    }
-    if target == spec.primary_site && target != spec.dr_site {
-        return Ok(&spec.dr_site);
+/// A move to where everything already runs would do nothing but stop it.
+fn must_not_be_there(kind: RequestType, case: &Case<'_>, sites: &Sites) -> Result<(), Refusal> {
+    let moves = matches!(
+        kind,
+        RequestType::Switchover
+            | RequestType::Failover
+            | RequestType::Failback
+            | RequestType::Rotation
+            | RequestType::LiveDrill
+    );
+    let is_there = |resource: &str| case.seen_at.get(resource).is_some_and(|site| *site == sites.target);
+    if !moves || !case.scope.members.iter().all(|member| is_there(&member.document.name)) {
+        return Ok(());
     }
     Err(field_refusal(
         "target_site",
-        "SITE_UNKNOWN",
-        "the target is one of the resource's two sites",
-        target,
-        format!("{} or {}", spec.primary_site, spec.dr_site),
-        "name the site it shall run on afterwards",
+        "ALREADY_AT_TARGET",
+        "a move goes to a site where the system does not run yet",
+        format!("{} runs on {} now", case.scope.name(), sites.target),
+        format!("{}, or another type of request", sites.from),
+        "look at its status with `muster get readiness`; nothing has to be moved",
     ))
+}
+
+/// The plan can be unfolded for this run, so that nobody approves what cannot begin.
+fn plan_must_fit(kind: RequestType, case: &Case<'_>, sites: &Sites) -> Result<(), Refusal> {
+    let Some(document) = case.plan.filter(|_| kind != RequestType::Rollback) else { return Ok(()) };
+    let Some(spec) = plan::spec_of(document) else { return Ok(()) };
+    let direction = plan::direction(spec, &sites.target)?;
+    plan::unfold(spec, kind, direction, case.scope).map(drop)
+}
+
+/// The policy that is written down: none where the gate lets it run by itself, and never one that nobody can satisfy.
+fn policy_of(case: &Case<'_>) -> Result<ApprovalPolicy, Refusal> {
+    let policy = &case.policy.policy;
+    if runs_by_itself(case.gate.level) {
+        let source = format!("gate {}: {}", gate::level_name(case.gate.level), case.gate.source);
+        return Ok(ApprovalPolicy { source, ..ApprovalPolicy::default() });
+    }
+    Demand::of(policy).map_err(|unusable| unusable_policy(policy, unusable))?;
+    Ok(policy.clone())
 }

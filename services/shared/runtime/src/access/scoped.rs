@@ -38,6 +38,15 @@ tenant_scoped! {
         ListDocuments(ListDocumentsRequest)
         RetireDocument(RetireDocumentRequest)
     }
+    plan.PlanService {
+        GetPlan(GetPlanRequest)
+        ListPlans(ListPlansRequest)
+        LintPlan(LintPlanRequest)
+        SubmitPlan(SubmitPlanRequest)
+        ReturnPlan(ReturnPlanRequest)
+        PublishPlan(PublishPlanRequest)
+        RenderPlan(RenderPlanRequest)
+    }
     readiness.MonitorService {
         ListReadiness(ListReadinessRequest)
         GetReadiness(GetReadinessRequest)
@@ -53,11 +62,26 @@ tenant_scoped! {
         DenyRequest(DenyRequestRequest)
         WithdrawRequest(WithdrawRequestRequest)
         StartRequest(StartRequestRequest)
+        OverrideCheck(OverrideCheckRequest)
+        ReviewBreakGlass(ReviewBreakGlassRequest)
+        Delegate(DelegateRequest)
+        EndDelegation(EndDelegationRequest)
+        ListDelegations(ListDelegationsRequest)
+        ListGates(ListGatesRequest)
+        ProposeGateChange(ProposeGateChangeRequest)
+        DecideGateChange(DecideGateChangeRequest)
+        ExplainPolicy(ExplainPolicyRequest)
     }
     execution.ExecutorService {
         GetExecution(GetExecutionRequest)
         WatchExecution(WatchExecutionRequest)
         StopExecution(StopExecutionRequest)
+        PauseExecution(PauseExecutionRequest)
+        ResumeExecution(ResumeExecutionRequest)
+        DecideManualStep(DecideManualStepRequest)
+        NoteExecution(NoteExecutionRequest)
+        Preflight(PreflightRequest)
+        AcknowledgeCoolDown(AcknowledgeCoolDownRequest)
     }
     notification.NotifierService {
         ListDeliveries(ListDeliveriesRequest)

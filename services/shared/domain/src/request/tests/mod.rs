@@ -1,12 +1,26 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
+mod binding;
+mod break_glass;
+mod delegations;
+mod escalations;
+mod expressions;
+mod freezes;
+mod groups;
+mod overrides;
+
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+use crate::gate::{self, Gate};
+use crate::inventory::TenantInventory;
 use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1 as inv;
 use crate::pb::request::v1::RequestOpened;
+use crate::plan;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap()
@@ -55,9 +69,116 @@ fn command() -> OpenRequest {
     OpenRequest {
         request_id: "r-1".into(),
         kind: RequestType::Switchover,
+        resource: "orders-db".into(),
         target_site: "ams".into(),
         reason: "patch night".into(),
         ticket: "CHG-1".into(),
+        ..OpenRequest::default()
+    }
+}
+
+fn group(name: &str, members: &[&str]) -> inv::Document {
+    let members =
+        members.iter().map(|resource| inv::GroupMember { resource: (*resource).into(), ..Default::default() });
+    inv::Document {
+        kind: inv::Kind::Group.into(),
+        tenant: "acme".into(),
+        name: name.into(),
+        version: 2,
+        spec: Some(inv::document::Spec::GroupSpec(inv::GroupSpec { members: members.collect(), ..Default::default() })),
+        ..Default::default()
+    }
+}
+
+fn inventory(documents: &[inv::Document]) -> TenantInventory {
+    let mut inventory = TenantInventory::default();
+    documents.iter().for_each(|document| inventory.insert(document.clone()));
+    inventory
+}
+
+/// What an opening is judged by, for tests to change.
+#[derive(Default)]
+struct Facts {
+    documents: Vec<inv::Document>,
+    policies: Vec<inv::Document>,
+    plan: Option<inv::Document>,
+    gate: Gate,
+    seen_at: BTreeMap<String, String>,
+    earlier: Option<Earlier>,
+}
+
+impl Facts {
+    fn of(documents: Vec<inv::Document>) -> Self {
+        Self { documents, ..Self::default() }
+    }
+
+    fn open(&self, command: &OpenRequest, requester: &Actor) -> Result<Option<RequestEvent>, Refusal> {
+        self.open_on(&Request::default(), command, requester)
+    }
+
+    fn open_on(
+        &self,
+        request: &Request,
+        command: &OpenRequest,
+        requester: &Actor,
+    ) -> Result<Option<RequestEvent>, Refusal> {
+        let inventory = inventory(&self.documents);
+        let (group, resource) = match &self.earlier {
+            Some(earlier) => (&earlier.opened.group, &earlier.opened.resource),
+            None => (&command.group, &command.resource),
+        };
+        let scope = plan::scope(&inventory, group, resource)?;
+        let (tier, environment) = worst(&scope);
+        let policies: Vec<&inv::Document> = self.policies.iter().collect();
+        let policy = effective_policy(&policies, tier, environment, command.kind);
+        let gate = gate::effective(command.kind, "", tier, environment, &self.gate, &Gate::default());
+        let case = Case {
+            scope: &scope,
+            plan: self.plan.as_ref(),
+            policy: &policy,
+            gate: &gate,
+            evidence: None,
+            seen_at: &self.seen_at,
+            earlier: self.earlier.as_ref(),
+        };
+        open(request, command, &case, requester, now())
+    }
+
+    /// Opened by Olga, who is an operator.
+    fn opened(&self, command: &OpenRequest) -> Request {
+        let mut request = Request::default();
+        apply(&mut request, self.open(command, &olga()));
+        request
+    }
+}
+
+fn olga() -> Actor {
+    person("olga", &[Role::Operator, Role::ApproverIt])
+}
+
+fn ingo() -> Actor {
+    person("ingo", &[Role::ApproverIt])
+}
+
+fn bea() -> Actor {
+    person("bea", &[Role::ApproverBusiness])
+}
+
+fn yes(request: &Request, who: &Actor) -> Result<Option<RequestEvent>, Refusal> {
+    approve(request, who, &Yes::default(), now())
+}
+
+fn go(request: &Request, who: &Actor, phrase: &str) -> Result<Option<RequestEvent>, Refusal> {
+    start(request, who, phrase, &StartTerms::default(), now())
+}
+
+fn policy_document(name: &str, spec: inv::PolicySpec) -> inv::Document {
+    inv::Document {
+        kind: inv::Kind::Policy.into(),
+        name: name.into(),
+        version: 2,
+        spec: Some(inv::document::Spec::PolicySpec(spec)),
+        ..Default::default()
     }
 }
 
@@ -67,12 +188,7 @@ fn apply(request: &mut Request, decision: Result<Option<RequestEvent>, Refusal>)
 }
 
 fn opened(tier: Tier) -> Request {
-    let policy = effective_policy(&[], tier, Environment::Production, RequestType::Switchover);
-    let mut request = Request::default();
-    let operator = person("olga", &[Role::Operator, Role::ApproverIt]);
-    let decision = open(&request, &command(), &resource(tier), &policy, &operator, now());
-    apply(&mut request, decision);
-    request
+    Facts::of(vec![resource(tier)]).opened(&command())
 }
 
 fn code(decision: Result<Option<RequestEvent>, Refusal>) -> String {
@@ -87,45 +203,47 @@ fn tier_1_needs_it_and_business_then_the_phrase() {
     let olga = person("olga", &[Role::Operator, Role::ApproverIt]);
     assert_eq!(request.view.state(), RequestState::PendingApproval);
     assert_eq!(request.view.missing.len(), 2);
-    assert_eq!(code(start(&request, &olga, PHRASE, now())), "NOT_APPROVED");
+    assert_eq!(code(go(&request, &olga, PHRASE)), "NOT_APPROVED");
 
-    assert_eq!(code(approve(&request, &olga, "", now())), "APPROVER_IS_REQUESTER");
-    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "ok", now());
+    assert_eq!(code(yes(&request, &olga)), "APPROVER_IS_REQUESTER");
+    let decision = yes(&request, &person("ingo", &[Role::ApproverIt]));
     apply(&mut request, decision);
     assert_eq!(request.view.state(), RequestState::PendingApproval);
     assert_eq!(request.view.missing, ["one approval by Approver-Business"]);
-    assert_eq!(code(start(&request, &olga, PHRASE, now())), "NOT_APPROVED");
-    assert_eq!(code(approve(&request, &person("ingo", &[Role::ApproverBusiness]), "", now())), "ALREADY_APPROVED");
-    assert_eq!(code(approve(&request, &person("ida", &[Role::ApproverIt]), "", now())), "APPROVAL_NOT_NEEDED");
+    assert_eq!(code(go(&request, &olga, PHRASE)), "NOT_APPROVED");
+    assert_eq!(code(yes(&request, &person("ingo", &[Role::ApproverBusiness]))), "ALREADY_APPROVED");
+    assert_eq!(code(yes(&request, &person("ida", &[Role::ApproverIt]))), "APPROVAL_NOT_NEEDED");
 
-    let decision = approve(&request, &person("bea", &[Role::ApproverBusiness]), "ok", now());
+    let decision = yes(&request, &person("bea", &[Role::ApproverBusiness]));
     apply(&mut request, decision);
     assert_eq!(request.view.state(), RequestState::Approved);
-    let wrong = start(&request, &olga, "switchover billing-db from fra to ams", now()).unwrap_err();
+    let wrong = go(&request, &olga, "switchover billing-db from fra to ams").unwrap_err();
     assert_eq!((wrong.code.as_str(), wrong.field.as_str()), ("PHRASE_WRONG", "confirmation"));
-    assert_eq!(code(start(&request, &person("bea", &[Role::ApproverBusiness]), PHRASE, now())), "ROLE_MISSING");
-    let decision = start(&request, &olga, PHRASE, now());
+    assert_eq!(code(go(&request, &person("bea", &[Role::ApproverBusiness]), PHRASE)), "ROLE_MISSING");
+    let decision = go(&request, &olga, PHRASE);
     apply(&mut request, decision);
     assert_eq!(request.view.state(), RequestState::Confirmed);
-    assert_eq!(code(start(&request, &olga, PHRASE, now())), "REQUEST_CLOSED");
+    assert_eq!(code(go(&request, &olga, PHRASE)), "REQUEST_CLOSED");
 }
 
 #[test]
 fn a_used_key_answers_only_the_question_it_was_used_for() {
     let request = opened(Tier::Tier1);
-    assert_eq!(
-        same_question(&request, &OpenRequest { reason: " patch night ".into(), ..command() }, "orders-db"),
-        Ok(())
-    );
+    assert_eq!(same_question(&request, &OpenRequest { reason: " patch night ".into(), ..command() }), Ok(()));
+    let glass = BreakGlassAsk { incident: "INC-1".into(), reason: "now".into(), limit: None };
     let others = [
-        (OpenRequest { kind: RequestType::Failover, ..command() }, "orders-db"),
-        (OpenRequest { target_site: "fra".into(), ..command() }, "orders-db"),
-        (OpenRequest { reason: "another".into(), ..command() }, "orders-db"),
-        (OpenRequest { ticket: String::new(), ..command() }, "orders-db"),
-        (command(), "billing-db"),
+        OpenRequest { kind: RequestType::Failover, ..command() },
+        OpenRequest { target_site: "fra".into(), ..command() },
+        OpenRequest { reason: "another".into(), ..command() },
+        OpenRequest { ticket: String::new(), ..command() },
+        OpenRequest { resource: "billing-db".into(), ..command() },
+        OpenRequest { resource: String::new(), group: "shop".into(), ..command() },
+        OpenRequest { plan: "other".into(), ..command() },
+        OpenRequest { break_glass: Some(glass), ..command() },
+        OpenRequest { rollback_of: "r-0".into(), ..command() },
     ];
-    for (other, resource) in others {
-        let refused = same_question(&request, &other, resource).unwrap_err();
+    for other in others {
+        let refused = same_question(&request, &other).unwrap_err();
         assert_eq!((refused.code.as_str(), refused.field.as_str()), ("IDEMPOTENCY_KEY_REUSED", "idempotency_key"));
     }
 }
@@ -135,7 +253,7 @@ fn what_approvers_read_holds_nothing_invisible() {
     let request = opened(Tier::Tier1);
     let ingo = person("ingo", &[Role::ApproverIt]);
     for hidden in ["a\0b", "\u{1b}[2Jnothing to see", "\u{202e}reversed"] {
-        assert_eq!(approve(&request, &ingo, hidden, now()).unwrap_err().field, "note");
+        assert_eq!(approve(&request, &ingo, &Yes { note: hidden, ..Yes::default() }, now()).unwrap_err().field, "note");
         assert_eq!(deny(&request, &ingo, hidden, now()).unwrap_err().field, "reason");
     }
     assert!(deny(&request, &ingo, "first line\r\nsecond", now()).is_ok());
@@ -145,10 +263,10 @@ fn what_approvers_read_holds_nothing_invisible() {
 fn an_executor_finds_the_proof_in_the_log_and_misses_what_is_not_there() {
     let mut request = opened(Tier::Tier2);
     assert_eq!(proven(&request).unwrap_err().code, "APPROVAL_NOT_PROVEN");
-    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    let decision = yes(&request, &person("ingo", &[Role::ApproverIt]));
     apply(&mut request, decision);
     assert!(proven(&request).is_err(), "approved and not confirmed");
-    let decision = start(&request, &person("olga", &[Role::Operator]), PHRASE, now());
+    let decision = go(&request, &person("olga", &[Role::Operator]), PHRASE);
     apply(&mut request, decision);
     assert!(proven(&request).is_ok());
 
@@ -186,11 +304,11 @@ fn a_request_holds_for_one_version_of_the_resource() {
 fn one_person_with_both_approver_roles_fills_one_place_and_blocks_nobody() {
     let mut request = opened(Tier::Tier1);
     let both = person("bo", &[Role::ApproverIt, Role::ApproverBusiness]);
-    let decision = approve(&request, &both, "", now());
+    let decision = yes(&request, &both);
     apply(&mut request, decision);
     assert_eq!(request.view.missing.len(), 1);
     // Whoever comes second, the first one moves to the other place.
-    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    let decision = yes(&request, &person("ingo", &[Role::ApproverIt]));
     apply(&mut request, decision);
     assert_eq!(request.view.state(), RequestState::Approved);
 }
@@ -200,10 +318,10 @@ fn machines_and_non_approvers_decide_nothing() {
     let request = opened(Tier::Tier2);
     let mut machine = person("ci", &[Role::ApproverIt]);
     machine.set_kind(ActorKind::Machine);
-    assert_eq!(code(approve(&request, &machine, "", now())), "PERSON_REQUIRED");
-    assert_eq!(code(approve(&request, &person("vera", &[Role::Viewer]), "", now())), "NOT_AN_APPROVER");
+    assert_eq!(code(yes(&request, &machine)), "PERSON_REQUIRED");
+    assert_eq!(code(yes(&request, &person("vera", &[Role::Viewer]))), "NOT_AN_APPROVER");
     // Business alone does not decide on tier 2, where the policy names IT only.
-    assert_eq!(code(approve(&request, &person("bea", &[Role::ApproverBusiness]), "", now())), "NOT_AN_APPROVER");
+    assert_eq!(code(yes(&request, &person("bea", &[Role::ApproverBusiness]))), "NOT_AN_APPROVER");
 }
 
 #[test]
@@ -214,16 +332,19 @@ fn a_denial_ends_it_and_needs_a_reason() {
     let decision = deny(&request, &ingo, "quarter end", now());
     apply(&mut request, decision);
     assert_eq!(request.view.state(), RequestState::Denied);
-    assert_eq!(code(approve(&request, &person("bea", &[Role::ApproverBusiness]), "", now())), "REQUEST_CLOSED");
+    assert_eq!(code(yes(&request, &person("bea", &[Role::ApproverBusiness]))), "REQUEST_CLOSED");
 }
 
 #[test]
 fn an_approval_does_not_outlive_the_request() {
     let mut request = opened(Tier::Tier2);
-    let decision = approve(&request, &person("ingo", &[Role::ApproverIt]), "", now());
+    let decision = yes(&request, &person("ingo", &[Role::ApproverIt]));
     apply(&mut request, decision);
     let late = now() + SignedDuration::from_hours(4);
-    assert_eq!(code(start(&request, &person("olga", &[Role::Operator]), PHRASE, late)), "REQUEST_EXPIRED");
+    assert_eq!(
+        code(start(&request, &person("olga", &[Role::Operator]), PHRASE, &StartTerms::default(), late)),
+        "REQUEST_EXPIRED"
+    );
     assert!(expire(&request, late - SignedDuration::from_secs(1)).is_none());
     request.evolve(&expire(&request, late).unwrap());
     assert_eq!(request.view.state(), RequestState::Expired);
@@ -232,20 +353,29 @@ fn an_approval_does_not_outlive_the_request() {
 
 #[test]
 fn bad_requests_name_field_value_limit_and_next_action() {
-    let policy = effective_policy(&[], Tier::Tier1, Environment::Production, RequestType::Switchover);
-    let olga = person("olga", &[Role::Operator]);
     let refused = |command: OpenRequest, resource: &inv::Document| {
-        let refusal = open(&Request::default(), &command, resource, &policy, &olga, now()).unwrap_err();
+        let refusal = Facts::of(vec![resource.clone()]).open(&command, &olga()).unwrap_err();
         assert!(!refusal.next_action.is_empty() && !refusal.limit.is_empty(), "{refusal:?}");
         (refusal.field, refusal.code)
     };
     let declared = resource(Tier::Tier1);
     assert_eq!(refused(OpenRequest { target_site: "mars".into(), ..command() }, &declared).0, "target_site");
+    assert_eq!(refused(OpenRequest { target_site: String::new(), ..command() }, &declared).0, "target_site");
     assert_eq!(refused(OpenRequest { reason: " ".into(), ..command() }, &declared).0, "reason");
     assert_eq!(refused(OpenRequest { reason: "x".repeat(2001), ..command() }, &declared).0, "reason");
     assert_eq!(refused(OpenRequest { kind: RequestType::Unspecified, ..command() }, &declared).0, "type");
+    assert_eq!(refused(OpenRequest { group: "shop".into(), ..command() }, &declared).0, "scope");
+    assert_eq!(refused(OpenRequest { rollback_of: "r-0".into(), ..command() }, &declared).0, "rollback_of");
+    assert_eq!(refused(OpenRequest { kind: RequestType::Rollback, ..command() }, &declared).0, "rollback_of");
+    let mut watched = declared.clone();
+    if let Some(inv::document::Spec::ResourceSpec(spec)) = &mut watched.spec
+        && let Some(inv::resource_spec::Platform::Postgresql(target)) = &mut spec.platform
+    {
+        target.execute = None;
+    }
+    assert_eq!(refused(command(), &watched).1, "RESOURCE_NOT_MOVABLE");
     let retired = inv::Document { retired: true, ..declared };
-    assert_eq!(refused(command(), &retired).1, "RESOURCE_NOT_MOVABLE");
+    assert_eq!(refused(command(), &retired).1, "SCOPE_UNKNOWN");
 }
 
 #[test]
@@ -285,9 +415,9 @@ proptest! {
             let name = ["olga", "ingo", "bea", "bo", "vera", "max"][who];
             let actor = person(name, &roles.iter().map(|r| ROLES[*r]).collect::<Vec<_>>());
             let decision = match what {
-                0 | 1 => approve(&request, &actor, "", now()),
-                2 => start(&request, &actor, PHRASE, now()),
-                _ => start(&request, &actor, "wrong", now()),
+                0 | 1 => yes(&request, &actor),
+                2 => go(&request, &actor, PHRASE),
+                _ => go(&request, &actor, "wrong"),
             };
             if let Ok(Some(event)) = decision {
                 request.evolve(&event);
