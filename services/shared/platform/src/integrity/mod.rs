@@ -128,7 +128,7 @@ async fn one(source: Source<'_>, check: &IntegrityCheck) -> Result<String, Strin
 
 /// Questions on a PostgreSQL server that listens on a socket: a drill's copy.
 pub(crate) async fn ask_copy(
-    copy: &postgresql::Copy<'_>,
+    copy: &Copy<'_>,
     resource: &str,
     asked: &[IntegrityCheck],
     now: &Now,
