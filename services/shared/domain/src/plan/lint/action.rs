@@ -146,7 +146,7 @@ fn http(found: &mut Findings, at: Place<'_>, http: &HttpAction, secrets: &mut Se
                 "a token travels encrypted",
                 &at.of(&format!("a token over http to {}", url.host)),
                 "https, or the same machine",
-                "use https",
+                "call it over https",
             );
         }
     }

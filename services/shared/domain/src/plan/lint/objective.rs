@@ -9,7 +9,7 @@ use super::code::Code;
 use super::findings::Findings;
 use super::shape::served;
 use crate::inventory::TenantInventory;
-use crate::pb::plan::v1::PlanSpec;
+use crate::pb::plan::v1::{PlanSpec, action::Kind};
 use crate::plan::Direction;
 use crate::plan::unfold::{PlannedStep, chosen};
 use crate::request::type_name;
@@ -66,7 +66,8 @@ fn of(judged: &Judged<'_>) -> Option<CriticalPath> {
     let paths = served(judged.spec).into_iter().filter_map(|kind| {
         let steps = chosen(judged.spec, kind, Direction::AsWritten).ok()?;
         let (total, along) = longest(&steps, &limit)?;
-        let unlimited = steps.iter().filter(|step| along.contains(&step.id) && limit(step).is_none()).count();
+        let unlimited = |step: &&PlannedStep| along.contains(&step.id) && limit(step).is_none() && !is_message(step);
+        let unlimited = steps.iter().filter(unlimited).count();
         Some(CriticalPath { total, steps: along, request_type: type_name(kind).to_owned(), unlimited, objective })
     });
     // The first of equals: the order in which people read the types.
@@ -95,6 +96,11 @@ fn longest(
     Some((*total, along))
 }
 
+/// Handed over and not waited for.
+fn is_message(step: &PlannedStep) -> bool {
+    matches!(step.definition.action.as_ref().and_then(|action| action.kind.as_ref()), Some(Kind::Notify(_)))
+}
+
 pub(super) fn judge(found: &mut Findings, judged: &Judged<'_>) {
     if judged.spec.rto.is_none() {
         found.add(
@@ -103,8 +109,9 @@ pub(super) fn judge(found: &mut Findings, judged: &Judged<'_>) {
             "a test is measured against the plan's own objective",
             "no rto",
             "the time in which everything is back",
-            "write `rto`; the longest RTO of what it moves is assumed",
+            "write `rto`; until then the longest RTO of what it moves is assumed",
         );
+        return;
     }
     let Some(path) = of(judged) else { return };
     if let Some(objective) = path.objective.filter(|objective| path.total > *objective) {
