@@ -1,34 +1,303 @@
-//! The executor's own prechecks, beside the platform's: is this run what people approved, now, and alone.
+//! The executor's own checks, beside the platforms': is this run what people approved, now, and alone; and what must hold
+//! for a run of its type, before and after.
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
     Refusal,
+    execution::{self, Execution},
     pb::{
-        execution::v1::{Check, CheckOutcome},
+        common::v1::Marker,
+        execution::v1::{Check, CheckOutcome, CheckPhase},
         inventory::v1::Document,
-        request::v1::RequestOpened,
+        plan::v1::PlanRef,
+        request::v1::{CheckOverridden, RequestOpened, RequestType},
     },
-    refusal::describe,
-    request::{self, Request},
+    refusal::{describe, refusal},
+    request::{self, Request, Witness},
     time::{from_pb, humane},
+};
+
+use crate::{
+    compile::is_there,
+    error::RunError,
+    leg::Leg,
+    reserve::reserves,
+    run::{Run, in_time, markers_of},
 };
 
 /// A confirmation is a "now". One that nobody acted on for longer (no executor was there) is not acted on any more.
 const FRESH_FOR: SignedDuration = SignedDuration::from_mins(15);
 
-pub(crate) fn approvals(request: &Request) -> Check {
-    let found =
-        request::proven(request).map(|(_, confirmed)| format!("{} approvals, phrase typed", confirmed.approvals.len()));
+impl Run<'_> {
+    /// Ours first. Without them nothing even logs in to a target.
+    pub(crate) async fn precheck(&self) -> Result<(), RunError> {
+        let mut found = self.permissions().await?;
+        if execution::blocking(&found).is_empty() {
+            let mut theirs = self.of_members().await;
+            override_those(&mut theirs, &self.request.view.overrides);
+            found.extend(theirs);
+        }
+        let now = self.executor.ctx.clock.now();
+        self.decide(|execution, me| execution::record_checks(execution, me, CheckPhase::Before, found.clone(), now))
+            .await?;
+        Ok(())
+    }
+
+    /// Whether this is what people approved, just confirmed, and alone.
+    async fn permissions(&self) -> Result<Vec<Check>, RunError> {
+        let opened = &self.opened;
+        let witness = self.executor.ctx.log.witness(&self.key.tenant, &self.request).await?;
+        let mut found = vec![approvals(&self.request, &witness)];
+        let bare = opened.group.is_empty() && opened.plan.as_ref().is_none_or(|plan| plan.name.is_empty());
+        if bare {
+            found.push(resource(opened, self.documents.newest(&opened.resource)));
+        }
+        if let Some(approved) = opened.plan.as_ref().filter(|_| !bare) {
+            let scope = self.documents.scope(&opened.group, &opened.resource);
+            found.push(plan(approved, scope.map(|scope| self.documents.reference(&scope))));
+        }
+        found.push(confirmation(&self.request, self.executor.ctx.clock.now()));
+        if reserves(self.request_type()) || self.request_type() == RequestType::IsolatedDrill {
+            found.push(reservation(self.reserve().await?));
+        }
+        Ok(found)
+    }
+
+    /// What the platforms say, each resource by itself and all side by side.
+    pub(crate) async fn of_members(&self) -> Vec<Check> {
+        if self.request_type() == RequestType::IsolatedDrill {
+            return self.before_copies().await;
+        }
+        let looked = self.resources().map(|leg| async move {
+            let job = match &leg.job {
+                Ok(job) => job,
+                Err(error) => return vec![of(leg, unknown("platform_answers", "an answer", error.to_string()))],
+            };
+            if leg.member.there_already {
+                let (markers, _) = markers_of(leg).await;
+                return vec![of(leg, there_already(leg, &markers))];
+            }
+            let mut checks = in_time(job.mover.prechecks(&job.job)).await;
+            if self.request_type() == RequestType::Failback {
+                checks.push(original_site(leg, self));
+                checks.push(sync_status(&markers_of(leg).await));
+            }
+            checks.into_iter().map(|check| of(leg, check)).collect()
+        });
+        let found: Vec<Vec<Check>> = futures::future::join_all(looked).await;
+        let mut found: Vec<Check> = found.into_iter().flatten().collect();
+        if self.legs.is_empty() {
+            found.push(nothing_is_touched());
+        }
+        found
+    }
+
+    pub(crate) async fn postcheck(&self, execution: &Execution) -> Result<(), RunError> {
+        let mut found = match self.request_type() {
+            RequestType::TabletopDrill => vec![nothing_is_touched()],
+            RequestType::ReadinessDrill => vec![roles_as_before(execution)],
+            RequestType::IsolatedDrill => {
+                let mut found = vec![roles_as_before(execution)];
+                found.extend(copies(execution));
+                found
+            }
+            _ => self.after_moves(execution).await,
+        };
+        found.extend(self.compare_integrity(execution));
+        let now = self.executor.ctx.clock.now();
+        self.decide(|execution, me| execution::record_checks(execution, me, CheckPhase::After, found.clone(), now))
+            .await?;
+        Ok(())
+    }
+
+    /// Of each resource the last move: a live drill has left its first half behind.
+    async fn after_moves(&self, execution: &Execution) -> Vec<Check> {
+        let legs: Vec<&Leg> = self.legs.iter().collect();
+        let is_last = |index: usize, leg: &Leg| {
+            !legs[index + 1..]
+                .iter()
+                .any(|later| later.resource() == leg.resource() && later.steps(execution).next().is_some())
+        };
+        let last = legs.iter().enumerate().filter(|(index, leg)| is_last(*index, leg)).map(|(_, leg)| *leg);
+        let looked = last.map(|leg| async move {
+            let job = match &leg.job {
+                Ok(job) => job,
+                Err(error) => return vec![of(leg, unknown("platform_answers", "an answer", error.to_string()))],
+            };
+            if leg.steps(execution).next().is_none() {
+                let (markers, _) = markers_of(leg).await;
+                return vec![of(leg, there_already(leg, &markers))];
+            }
+            let mut checks = in_time(job.mover.postchecks(&job.job, &leg.facts(execution))).await;
+            if self.request_type() == RequestType::Failback {
+                checks.push(protection(leg, &markers_of(leg).await.0));
+            }
+            checks.into_iter().map(|check| of(leg, check)).collect()
+        });
+        let found: Vec<Vec<Check>> = futures::future::join_all(looked).await;
+        found.into_iter().flatten().collect()
+    }
+}
+
+fn approvals(request: &Request, witness: &Witness) -> Check {
+    let found = request::proven_by(request, witness).map(|(_, confirmed)| match confirmed.break_glass {
+        true => format!("break-glass, missing: {}", confirmed.missing.join(", ")),
+        false => format!("{} approvals, phrase typed", confirmed.approvals.len()),
+    });
     judge("approvals_are_complete", "every approval of the policy", found)
 }
 
-pub(crate) fn resource(opened: &RequestOpened, newest: Option<&Document>) -> Check {
+fn resource(opened: &RequestOpened, newest: Option<&Document>) -> Check {
     let version = format!("version {}", opened.resource_version);
     judge("resource_is_as_approved", &version.clone(), request::unchanged(opened, newest).map(|()| version))
 }
 
-pub(crate) fn reservation(reserved: Result<(), Refusal>) -> Check {
+fn plan(approved: &PlanRef, now: Result<PlanRef, Refusal>) -> Check {
+    let changed = |found: &PlanRef| {
+        refusal(
+            "PLAN_CHANGED",
+            "a request runs on the plan and the documents that were approved",
+            format!("their hash is {} now", found.hash),
+            approved.hash.clone(),
+            "open a new request; it needs fresh approvals",
+        )
+    };
+    let found = now.and_then(|now| if now.hash == approved.hash { Ok(now.hash) } else { Err(changed(&now)) });
+    judge("plan_is_as_approved", &approved.hash, found)
+}
+
+fn reservation(reserved: Result<(), Refusal>) -> Check {
     judge("resource_is_free", "no other run", reserved.map(|()| "reserved for this run".to_owned()))
+}
+
+/// The check is about that resource.
+fn of(leg: &Leg, check: Check) -> Check {
+    Check { resource: leg.resource().to_owned(), ..check }
+}
+
+fn there_already(leg: &Leg, markers: &[Marker]) -> Check {
+    let site = &leg.member.target_site;
+    let name = "runs_at_target";
+    if !is_there(&leg.member, markers) {
+        return failed(name, "not there", site, format!("it ran at {site} when the run began, and does not any more"));
+    }
+    let follows = markers.iter().any(|marker| marker.node == leg.member.from_node && marker.role == "standby");
+    if follows {
+        return passed(name, format!("{} is the primary", leg.member.target_node), site, "there already, not moved");
+    }
+    let text = format!("there already, not moved; {} does not answer as a standby", leg.member.from_node);
+    Check { outcome: CheckOutcome::Warning.into(), ..passed(name, "there, without a standby", site, text) }
+}
+
+fn original_site(leg: &Leg, run: &Run<'_>) -> Check {
+    let name = "original_site";
+    let spec = run.documents.resource(leg.resource(), leg.member.resource_version);
+    match spec {
+        Ok(spec) if spec.primary_site == leg.member.target_site => {
+            passed(name, &spec.primary_site, &spec.primary_site, "it goes back to where it normally runs")
+        }
+        Ok(spec) => failed(
+            name,
+            &leg.member.target_site,
+            &spec.primary_site,
+            "a failback goes to the resource's primary site; for the other way request a switchover".to_owned(),
+        ),
+        Err(error) => unknown(name, "the primary site", error.to_string()),
+    }
+}
+
+/// For people: how far each side is. Whether that is enough, the platform's own checks say.
+fn sync_status((markers, missing): &(Vec<Marker>, Vec<String>)) -> Check {
+    let seen: Vec<String> =
+        markers.iter().map(|m| format!("{} ({}, {}) is at {}", m.node, m.site, m.role, m.lsn)).collect();
+    let text =
+        if missing.is_empty() { seen.join(", ") } else { format!("{}; {}", seen.join(", "), missing.join("; ")) };
+    let outcome = if missing.is_empty() { CheckOutcome::Passed } else { CheckOutcome::Unknown };
+    let check = passed("sync_status", seen.join(", "), "both sides answer", text);
+    Check { outcome: outcome.into(), ..check }
+}
+
+/// A failback has its end when the other side follows again.
+fn protection(leg: &Leg, markers: &[Marker]) -> Check {
+    let role = |node: &str| markers.iter().find(|marker| marker.node == node).map_or("no answer", |m| m.role.as_str());
+    let (target, other) = (role(&leg.member.target_node), role(&leg.member.from_node));
+    let value = format!("{} {target}, {} {other}", leg.member.target_node, leg.member.from_node);
+    match (target, other) {
+        ("primary", "standby") => passed("protection_is_back", value, "a primary and a standby", "protected again"),
+        _ => failed("protection_is_back", value, "a primary and a standby", "it is not protected yet".to_owned()),
+    }
+}
+
+fn roles_as_before(execution: &Execution) -> Check {
+    let roles = |markers: &[Marker]| {
+        let mut roles: Vec<String> = markers.iter().map(|m| format!("{} {}", m.node, m.role)).collect();
+        roles.sort();
+        roles.join(", ")
+    };
+    let (before, after) = (roles(&execution.view.markers_before), roles(&execution.view.markers_after));
+    if before == after {
+        return passed("production_is_as_before", after, &before, "the drill changed nothing that serves");
+    }
+    let text = "a role changed while the drill ran: the drill did not do that; look who did".to_owned();
+    failed("production_is_as_before", after, &before, text)
+}
+
+/// Each copy was removed, and that was looked at.
+fn copies(execution: &Execution) -> Vec<Check> {
+    let of_copy = |copy: &muster_domain::pb::execution::v1::DrillCopy| {
+        let resource = copy.resource.clone();
+        copy.teardown
+            .iter()
+            .cloned()
+            .map(move |check| Check { resource: resource.clone(), ..check })
+            .collect::<Vec<_>>()
+    };
+    execution.view.copies.iter().flat_map(of_copy).collect()
+}
+
+fn nothing_is_touched() -> Check {
+    let text = "no account was read and no server asked: people talk the plan through";
+    passed("nothing_is_touched", "nothing", "nothing", text)
+}
+
+/// A person of a named role has taken the responsibility for it: it is shown as it is, and holds nothing up.
+fn override_those(checks: &mut [Check], overrides: &[CheckOverridden]) {
+    for check in checks.iter_mut().filter(|check| !execution::blocking(std::slice::from_ref(check)).is_empty()) {
+        let by =
+            overrides.iter().find(|o| o.check == check.name && (o.resource.is_empty() || o.resource == check.resource));
+        if let Some(by) = by {
+            let who = by.actor.as_ref().map(|actor| actor.name.as_str()).unwrap_or_default();
+            check.overridden = format!("{who}, {}: {}", by.as_role().as_str_name(), by.reason);
+        }
+    }
+}
+
+/// "target_streams (the target receives nothing); …"
+pub(crate) fn list(checks: &[&Check]) -> String {
+    let named = |check: &&Check| match check.resource.as_str() {
+        "" => format!("{} ({})", check.name, check.text),
+        resource => format!("{resource}: {} ({})", check.name, check.text),
+    };
+    checks.iter().map(named).collect::<Vec<_>>().join("; ")
+}
+
+pub(crate) fn passed(name: &str, value: impl Into<String>, limit: &str, text: impl Into<String>) -> Check {
+    Check {
+        name: name.into(),
+        outcome: CheckOutcome::Passed.into(),
+        value: value.into(),
+        limit: limit.into(),
+        text: text.into(),
+        ..Check::default()
+    }
+}
+
+pub(crate) fn failed(name: &str, value: impl Into<String>, limit: &str, text: String) -> Check {
+    Check { outcome: CheckOutcome::Failed.into(), ..passed(name, value, limit, text) }
+}
+
+pub(crate) fn unknown(name: &str, limit: &str, text: String) -> Check {
+    Check { outcome: CheckOutcome::Unknown.into(), ..passed(name, "unknown", limit, text) }
 }
 
 pub(crate) fn confirmation(request: &Request, now: Timestamp) -> Check {

@@ -10,18 +10,17 @@ use muster_domain::{
         platform::{NodeRef, credentials, nodes, platform_name},
     },
     pb::{
+        execution::v1::Member,
         inventory::v1::{
             Credential, Document, InventoryEvent, Kind, ResourceSpec, document, inventory_event::Event,
             resource_spec::Platform as PlatformSpec,
         },
-        request::v1::{RequestOpened, RequestType},
     },
-    request::type_name,
 };
 use muster_eventlog::LogError;
 use muster_platform::{
-    HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind,
-    Mover, Service, ServiceAgent, Timeouts,
+    HostAgent, LastKnownPrimary, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Login, MoveJob,
+    MoveKind, Mover, Service, ServiceAgent, Timeouts,
 };
 use muster_runtime::{
     Context, Owner,
@@ -47,8 +46,6 @@ pub(crate) enum JobError {
     DocumentMissing(u64),
     #[error("this version of Muster does not know the resource's platform: upgrade it")]
     PlatformUnknown,
-    #[error("a {0} is not something an executor does")]
-    NotAMove(&'static str),
     #[error("site {site} has {found} nodes in the resource's document, it needs exactly one")]
     NodesOfSite { site: String, found: usize },
     #[error("the resource names no execution account: add `execute` to its manifest")]
@@ -92,8 +89,16 @@ impl Aggregate for Versions {
 
 impl Versions {
     pub(crate) async fn load(ctx: &Context, tenant: &TenantId, resource: &str) -> Result<Self, LogError> {
-        let Ok(id) = document_id(Kind::Resource, resource) else { return Ok(Self::default()) };
+        Self::load_kind(ctx, tenant, Kind::Resource, resource).await
+    }
+
+    pub(crate) async fn load_kind(ctx: &Context, tenant: &TenantId, kind: Kind, name: &str) -> Result<Self, LogError> {
+        let Ok(id) = document_id(kind, name) else { return Ok(Self::default()) };
         Ok(ctx.log.load::<Self>(tenant, &id).await?.state)
+    }
+
+    pub(crate) fn at(&self, version: u64) -> Option<&Document> {
+        self.0.iter().find(|document| document.version == version)
     }
 
     pub(crate) fn newest(&self) -> Option<&Document> {
@@ -101,8 +106,7 @@ impl Versions {
     }
 
     pub(crate) fn resource(&self, version: u64) -> Result<&ResourceSpec, JobError> {
-        let document = self.0.iter().find(|document| document.version == version);
-        match document.and_then(|document| document.spec.as_ref()) {
+        match self.at(version).and_then(|document| document.spec.as_ref()) {
             Some(document::Spec::ResourceSpec(spec)) => Ok(spec),
             _ => Err(JobError::DocumentMissing(version)),
         }
@@ -115,7 +119,7 @@ pub(crate) struct Sides {
     pub target: String,
 }
 
-pub(crate) fn sides(opened: &RequestOpened, spec: &ResourceSpec) -> Result<Sides, JobError> {
+pub(crate) fn sides(from_site: &str, target_site: &str, spec: &ResourceSpec) -> Result<Sides, JobError> {
     let nodes = nodes(spec.platform.as_ref().ok_or(JobError::PlatformUnknown)?);
     let of = |site: &str| {
         let found: Vec<&NodeRef<'_>> = nodes.iter().filter(|node| node.site == site).collect();
@@ -124,7 +128,7 @@ pub(crate) fn sides(opened: &RequestOpened, spec: &ResourceSpec) -> Result<Sides
             _ => Err(JobError::NodesOfSite { site: site.to_owned(), found: found.len() }),
         }
     };
-    Ok(Sides { from: of(&opened.from_site)?, target: of(&opened.target_site)? })
+    Ok(Sides { from: of(from_site)?, target: of(target_site)? })
 }
 
 /// Builds the job anew: nothing of it survives in memory, and secrets only as long as the work.
@@ -133,25 +137,24 @@ pub(crate) fn build(
     find_mover: &FindMover,
     positions: &Positions,
     tenant: &TenantId,
-    opened: &RequestOpened,
+    member: &Member,
+    kind: MoveKind,
     spec: &ResourceSpec,
 ) -> Result<Job, JobError> {
     let platform = spec.platform.clone().ok_or(JobError::PlatformUnknown)?;
     let mover = find_mover(&platform).ok_or(JobError::PlatformUnknown)?;
-    let request_type = type_name(RequestType::try_from(opened.r#type).unwrap_or(RequestType::Unspecified));
-    let kind = MoveKind::parse(request_type).ok_or(JobError::NotAMove(request_type))?;
-    let sides = sides(opened, spec)?;
+    let sides = sides(&member.from_site, &member.target_site, spec)?;
     let accounts = credentials(&platform);
     let execute = login(ctx, tenant, accounts.execute)?.ok_or(JobError::NoExecuteAccount)?;
     let replication = login(ctx, tenant, accounts.replication)?;
-    let last = positions.of(tenant.as_str(), &opened.resource, &sides.from).newest();
+    let last = positions.of(tenant.as_str(), &member.resource, &sides.from).newest();
     let clock = ctx.clock.clone();
     let agents = agents(ctx, tenant, &platform)?;
     Ok(Job {
         mover,
         job: MoveJob {
             tenant: tenant.to_string(),
-            resource: opened.resource.clone(),
+            resource: member.resource.clone(),
             kind,
             from_node: sides.from,
             target_node: sides.target,

@@ -5,27 +5,41 @@
 //! | promise | by |
 //! |---|---|
 //! | nothing runs that people did not approve | the approvals are proven from the log again ([`checks`]) |
-//! | one run at a time on a resource | a reservation in the log ([`run`]) |
+//! | one run at a time on a resource and a group | reservations in the log, taken together ([`reserve`]) |
 //! | a step's effect is never asked for by two executors | its claim is an append with an expectation ([`step`]) |
 //! | a killed executor leaves nothing half-known | a successor reads the log and asks the target ([`recover`]) |
 //! | no two nodes accept writes | fence before promotion, proven again under a lock (muster-platform) |
 //! | a loss is never made smaller than it was | conservative statements with their limits ([`statement`]) |
 
 mod actions;
+mod aftermath;
 mod api;
 mod begin;
 mod checks;
+mod compile;
+mod copy;
+mod declared;
+mod deed;
+mod documents;
+mod drive;
 mod end;
 mod error;
+mod inner;
+mod integrity;
 mod job;
 mod lease;
+mod leg;
 mod positions;
 mod reactor;
 mod recover;
+mod reserve;
+mod resources;
+mod rollback;
 mod run;
 mod runs;
 mod statement;
 mod step;
+mod steps;
 mod trace;
 mod unfinished;
 mod watch;
@@ -39,6 +53,7 @@ use muster_runtime::{Context, Service};
 
 pub use job::FindMover;
 
+use declared::Known;
 use positions::Positions;
 use runs::Runs;
 use unfinished::Unfinished;
@@ -51,6 +66,7 @@ struct Executor {
     find_mover: FindMover,
     positions: Positions,
     unfinished: Unfinished,
+    declared: Known,
     runs: Arc<Runs>,
     watchers: Arc<AtomicUsize>,
 }
@@ -67,6 +83,7 @@ pub fn service_for(ctx: &Context, find_mover: FindMover) -> Service {
         find_mover,
         positions: Positions::default(),
         unfinished: Unfinished::follow(&ctx.log, ctx.shutdown.clone()),
+        declared: Known::follow(&ctx.log, ctx.shutdown.clone()),
         runs: Arc::default(),
         watchers: Arc::default(),
     });

@@ -1,4 +1,4 @@
-//! One run, from its log to its end: look at what comes next, do just that, write it down, look again.
+//! One run with everything around it: the request, what is declared, and the way each resource is moved.
 //!
 //! Architecture Invariant: nothing here remembers what was done. Every turn reads the log, so a successor in another
 //! process goes on exactly where the log ends, and an executor that was replaced is refused at its next append.
@@ -6,51 +6,37 @@
 use std::time::Duration;
 
 use muster_domain::{
-    AggregateId, Refusal,
-    execution::{self, Execution, Next, Reservation},
+    Refusal,
+    execution::{self, Execution},
     pb::{
         common::v1::Marker,
-        execution::v1::{Check, CheckOutcome, CheckPhase, ExecutionEvent},
-        request::v1::RequestState,
+        execution::v1::{Check, CheckOutcome, CheckPhase, ExecutionEvent, ExecutionStarted},
+        request::v1::{RequestOpened, RequestState, RequestType},
     },
-    request::Request,
+    request::{self, Request},
 };
-use muster_eventlog::{DecideError, Decided, Meta};
+use muster_eventlog::{Decided, Meta};
 
 use crate::{
-    Executor, SERVICE, checks,
+    Executor, SERVICE,
+    documents::{Documents, Names},
     error::RunError,
-    job::{self, Job, JobError, Versions},
+    job,
+    leg::{Course, Leg, courses, members, move_kind},
     unfinished::RunKey,
 };
 
 /// The platform's checks and markers are some statements each, side by side; longer means that something hangs.
-const LOOK_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Run<'a> {
     pub executor: &'a Executor,
     pub key: &'a RunKey,
     pub request: Request,
-    pub versions: Versions,
-    /// The resource that is moved; its reservation has this id.
-    pub resource: AggregateId,
-    pub job: Result<Job, JobError>,
-}
-
-/// Works on a run until it has ended, the process is to stop, or it is not ours any more.
-pub(crate) async fn drive(executor: &Executor, key: &RunKey) -> Result<(), RunError> {
-    let Some(run) = Run::load(executor, key).await? else { return Ok(()) };
-    run.begin(None).await?;
-    run.take_over().await?;
-    while !executor.ctx.shutdown.is_cancelled() {
-        let execution = run.current().await?;
-        if matches!(execution::next(&execution), Next::Nothing) {
-            return run.release().await;
-        }
-        run.advance(&execution).await?;
-    }
-    tracing::info!("stopping: another executor goes on with this run");
-    Ok(())
+    pub opened: RequestOpened,
+    pub documents: Documents,
+    /// Filled when the plan is fixed: see [`Run::prepare`].
+    pub legs: Vec<Leg>,
 }
 
 impl<'a> Run<'a> {
@@ -62,80 +48,79 @@ impl<'a> Run<'a> {
         else {
             return Ok(None);
         };
-        // A declared resource's name is an id; another one would be a request that no service of ours opened.
-        let resource =
-            opened.resource.parse().map_err(|e: muster_domain::InvalidId| RunError::NotOurs(e.to_string()))?;
-        let versions = Versions::load(ctx, &key.tenant, &opened.resource).await?;
-        let job = versions
-            .resource(opened.resource_version)
-            .and_then(|spec| job::build(ctx, &executor.find_mover, &executor.positions, &key.tenant, &opened, spec));
-        Ok(Some(Self { executor, key, request, versions, resource, job }))
+        let begun = ctx.log.load::<Execution>(&key.tenant, &key.id).await?.state.view.started;
+        let known: Vec<String> = begun.iter().flat_map(members).map(|member| member.resource).collect();
+        let mut resources: Vec<&str> = known.iter().map(String::as_str).collect();
+        if opened.group.is_empty() && !resources.contains(&opened.resource.as_str()) {
+            resources.push(&opened.resource);
+        }
+        let names = Names { group: &opened.group, resources, plan: opened.plan.as_ref() };
+        let documents = Documents::load(ctx, &key.tenant, names).await?;
+        Ok(Some(Self { executor, key, request, opened, documents, legs: Vec::new() }))
+    }
+
+    pub(crate) fn request_type(&self) -> RequestType {
+        RequestType::try_from(self.opened.r#type).unwrap_or(RequestType::Unspecified)
+    }
+
+    /// How each resource is moved, from what the run began with.
+    pub(crate) fn prepare(&mut self, started: &ExecutionStarted) {
+        self.legs = match self.request_type() {
+            // Nothing is touched, so no account is even read.
+            RequestType::TabletopDrill => Vec::new(),
+            _ => courses(started).into_iter().map(|course| self.leg(course, &started.r#type)).collect(),
+        };
+    }
+
+    pub(crate) fn leg(&self, course: Course, request_type: &str) -> Leg {
+        let Course { id, member } = course;
+        // Runs from before there were groups keep the version in the request alone.
+        let version = if member.resource_version == 0 { self.opened.resource_version } else { member.resource_version };
+        let job = self.documents.resource(&member.resource, version).and_then(|spec| {
+            let executor = self.executor;
+            let kind = move_kind(request_type);
+            let tenant = &self.key.tenant;
+            job::build(&executor.ctx, &executor.find_mover, &executor.positions, tenant, &member, kind, spec)
+        });
+        Leg { id, member, job }
+    }
+
+    /// Whether the log proves the approvals: before that nothing logs in to a target.
+    pub(crate) async fn is_proven(&self) -> Result<bool, RunError> {
+        let witness = self.executor.ctx.log.witness(&self.key.tenant, &self.request).await?;
+        Ok(request::proven_by(&self.request, &witness).is_ok())
     }
 
     pub(crate) async fn current(&self) -> Result<Execution, RunError> {
         Ok(self.executor.ctx.log.load::<Execution>(&self.key.tenant, &self.key.id).await?.state)
     }
 
-    async fn advance(&self, execution: &Execution) -> Result<(), RunError> {
-        let job = match &self.job {
-            Ok(job) => job,
-            Err(error) => return self.end_without_job(execution, error).await,
-        };
-        match execution::next(execution) {
-            Next::Precheck => self.precheck(job).await,
-            Next::EndUnready(checks) => self.end_unready(job, execution, &checks).await,
-            Next::MarkBefore => self.mark(job, CheckPhase::Before).await,
-            Next::Run(step) => self.run_step(job, execution, step).await,
-            Next::Settle(step) => self.settle(job, execution, step).await,
-            Next::EndFailedStep(step) => self.end_failed_step(job, execution, step).await,
-            Next::EndStopped(step) => self.end_stopped(job, execution, step, None).await,
-            Next::MarkAfter => self.mark(job, CheckPhase::After).await,
-            Next::Postcheck => self.postcheck(job, execution).await,
-            Next::EndUnhealthy(checks) => self.end_unhealthy(job, execution, &checks).await,
-            Next::Succeed => self.succeed(job, execution).await,
-            Next::EndUnplanned => self.end_unplanned(job, execution).await,
-            Next::Nothing => Ok(()),
+    /// Legs that move something.
+    pub(crate) fn moves<'r>(&'r self, execution: &'r Execution) -> impl Iterator<Item = &'r Leg> {
+        self.legs.iter().filter(|leg| leg.steps(execution).next().is_some())
+    }
+
+    /// Where every node is, as its platform says.
+    pub(crate) async fn mark(&self, execution: &Execution, phase: CheckPhase) -> Result<(), RunError> {
+        self.ask_integrity(execution, phase).await?;
+        let (mut markers, mut unavailable) = (Vec::new(), Vec::new());
+        for (found, missing) in futures::future::join_all(self.resources().map(markers_of)).await {
+            markers.extend(found);
+            unavailable.extend(missing);
         }
-    }
-
-    /// Ours first. Without them nothing even logs in to the target.
-    async fn precheck(&self, job: &Job) -> Result<(), RunError> {
-        let now = self.executor.ctx.clock.now();
-        let opened = self.request.view.opened.clone().unwrap_or_default();
-        let mut found = vec![
-            checks::approvals(&self.request),
-            checks::resource(&opened, self.versions.newest()),
-            checks::confirmation(&self.request, now),
-            checks::reservation(self.reserve().await?),
-        ];
-        if execution::blocking(&found).is_empty() {
-            found.extend(in_time(job.mover.prechecks(&job.job)).await);
-        }
-        let now = self.executor.ctx.clock.now();
-        self.decide(|execution, me| execution::record_checks(execution, me, CheckPhase::Before, found.clone(), now))
-            .await?;
-        Ok(())
-    }
-
-    async fn postcheck(&self, job: &Job, execution: &Execution) -> Result<(), RunError> {
-        let found = in_time(job.mover.postchecks(&job.job, &execution.facts)).await;
-        let now = self.executor.ctx.clock.now();
-        self.decide(|execution, me| execution::record_checks(execution, me, CheckPhase::After, found.clone(), now))
-            .await?;
-        Ok(())
-    }
-
-    async fn mark(&self, job: &Job, phase: CheckPhase) -> Result<(), RunError> {
-        let (markers, unavailable): (Vec<Marker>, Vec<String>) =
-            match tokio::time::timeout(LOOK_LIMIT, job.mover.markers(&job.job)).await {
-                Ok(read) => read,
-                Err(_) => (Vec::new(), vec![format!("no answer within {} s", LOOK_LIMIT.as_secs())]),
-            };
         self.decide(|execution, me| {
             execution::record_markers(execution, me, phase, markers.clone(), unavailable.clone())
         })
         .await?;
         Ok(())
+    }
+
+    /// One leg of each resource.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().enumerate().filter_map(|(index, leg)| {
+            let known = self.legs[..index].iter().any(|other| other.resource() == leg.resource());
+            (!known).then_some(leg)
+        })
     }
 
     /// One decision about the execution, as this executor.
@@ -156,33 +141,17 @@ impl<'a> Run<'a> {
         let correlation = self.key.id.as_str().parse().unwrap_or(event_id);
         ctx.service_meta(SERVICE, event_id, correlation, None)
     }
+}
 
-    /// Takes the resource for this run, or says who has it.
-    pub(crate) async fn reserve(&self) -> Result<Result<(), Refusal>, RunError> {
-        let (name, id) = (self.resource.as_str(), self.key.id.as_str());
-        let log = &self.executor.ctx.log;
-        let decided = log
-            .decide::<Reservation, Refusal>(&self.key.tenant, &self.resource, &self.meta(), |held| {
-                execution::reserve(held, name, id)
-            })
-            .await;
-        match decided {
-            Ok(_) => Ok(Ok(())),
-            Err(DecideError::Refused(refusal)) => Ok(Err(refusal)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Gives the resource back. Also a successor's last act, for a run whose executor died right after its end.
-    async fn release(&self) -> Result<(), RunError> {
-        let (name, id) = (self.resource.as_str(), self.key.id.as_str());
-        let log = &self.executor.ctx.log;
-        log.decide::<Reservation, Refusal>(&self.key.tenant, &self.resource, &self.meta(), |held| {
-            Ok(execution::release(held, name, id))
-        })
-        .await?;
-        Ok(())
-    }
+/// Markers of one resource; what gave none says why.
+pub(crate) async fn markers_of(leg: &Leg) -> (Vec<Marker>, Vec<String>) {
+    let job = match &leg.job {
+        Ok(job) => job,
+        Err(error) => return (Vec::new(), vec![format!("{}: {error}", leg.resource())]),
+    };
+    tokio::time::timeout(LOOK_LIMIT, job.mover.markers(&job.job)).await.unwrap_or_else(|_| {
+        (Vec::new(), vec![format!("{}: no answer within {} s", leg.resource(), LOOK_LIMIT.as_secs())])
+    })
 }
 
 /// Checks that do not come back are one check that is unknown, and unknown holds the run up.

@@ -9,7 +9,7 @@ use std::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::{Executor, error::RunError, lease::Held, run, trace, unfinished::RunKey};
+use crate::{Executor, drive, error::RunError, lease::Held, trace, unfinished::RunKey};
 
 /// How long a run whose executor was killed stays unnoticed, beyond its lease.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Executor {
         let outcome = tokio::select! {
             biased;
             () = held.lost.cancelled() => Err(RunError::LeaseLost),
-            outcome = Box::pin(run::drive(self, key)) => outcome,
+            outcome = Box::pin(drive::drive(self, key)) => outcome,
         };
         held.release().await;
         outcome

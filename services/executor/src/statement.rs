@@ -12,11 +12,11 @@ use muster_domain::{
     time::from_pb,
 };
 use muster_platform::{
-    Facts,
+    Facts, fact as common,
     postgresql::{Lsn, fact},
 };
 
-use crate::positions::History;
+use crate::{leg::Leg, positions::History};
 
 const ONE_CLUSTER: &str =
     "Covers commits on this database cluster only, not writes an application held back or sent elsewhere.";
@@ -25,9 +25,43 @@ const SYNCHRONOUS: &str =
 const OUR_CLOCKS: &str = "The window compares the clocks of Muster's own hosts.";
 const PRIMARY_CLOCK: &str = "No observation of the lost primary is old enough: the window begins at the last applied commit, by the lost primary's own clock.";
 
+/// One move as its steps tell it.
+pub(crate) struct Told<'a> {
+    pub from_node: &'a str,
+    pub facts: Facts,
+    pub steps: Vec<&'a StepView>,
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn of(leg: &'a Leg, execution: &'a Execution) -> Self {
+        Self { from_node: &leg.member.from_node, facts: leg.facts(execution), steps: leg.steps(execution).collect() }
+    }
+
+    /// The first step that changes the node that is left: the stop or the fence of the old primary.
+    fn stop_step(&self) -> Option<&'a StepView> {
+        let takes_out = |step: &Step| step.changes_target && step.node == self.from_node;
+        self.steps.iter().copied().find(|step| step.step.as_ref().is_some_and(takes_out))
+    }
+
+    /// From the stop of the old primary until the new one accepted a write.
+    pub(crate) fn write_outage(&self) -> Option<SignedDuration> {
+        let step = self.stop_step()?;
+        let told = time(&self.facts, common::STOPPED_AT).filter(|_| step.attempts == 1);
+        // A second attempt only knows about itself, and a probe knows no beginning: the claim is before both.
+        let began = told.or_else(|| from_pb(step.started_at.as_ref()))?;
+        Some(time(&self.facts, common::WRITABLE_AT)?.duration_since(began))
+    }
+
+    /// From the operator's confirmation until the last step of the move.
+    pub(crate) fn rto(&self, confirmed: Option<Timestamp>) -> Option<SignedDuration> {
+        let last = self.steps.iter().map(|step| from_pb(step.finished_at.as_ref())).collect::<Option<Vec<_>>>()?;
+        Some(last.into_iter().max()?.duration_since(confirmed?))
+    }
+}
+
 /// What can be said about missing data once the target was promoted.
-pub(crate) fn loss(execution: &Execution, primary: &History) -> LossStatement {
-    let facts = &execution.facts;
+pub(crate) fn loss(told: &Told<'_>, primary: &History) -> LossStatement {
+    let facts = &told.facts;
     let position = |name: &str| facts.get(name).and_then(|text| text.parse::<Lsn>().ok());
     // Also in a failover: the old primary may have ended cleanly before it was found to be gone.
     if let (Some(stop), Some(replayed)) = (position(fact::SHUTDOWN_LSN), position(fact::TARGET_REPLAY_LSN))
@@ -38,7 +72,7 @@ pub(crate) fn loss(execution: &Execution, primary: &History) -> LossStatement {
     let Some(received) = position(fact::TARGET_RECEIVE_LSN).max(position(fact::TARGET_REPLAY_LSN)) else {
         return unknown("what the target had received is not known");
     };
-    let Some(fenced_at) = stop_step(execution).and_then(|step| from_pb(step.finished_at.as_ref())) else {
+    let Some(fenced_at) = told.stop_step().and_then(|step| from_pb(step.finished_at.as_ref())) else {
         return unknown("when the old primary stopped accepting writes is not known");
     };
     let timeline = facts.get(fact::OLD_TIMELINE).and_then(|text| text.parse::<u32>().ok());
@@ -59,26 +93,13 @@ pub(crate) fn loss(execution: &Execution, primary: &History) -> LossStatement {
     }
 }
 
+pub(crate) fn confirmed_at(execution: &Execution) -> Option<Timestamp> {
+    from_pb(execution.view.started.as_ref()?.confirmed_at.as_ref())
+}
+
 /// From the operator's confirmation until the target was seen healthy.
 pub(crate) fn rto(execution: &Execution) -> Option<SignedDuration> {
-    let confirmed = from_pb(execution.view.started.as_ref()?.confirmed_at.as_ref())?;
-    Some(execution.postchecked_at?.duration_since(confirmed))
-}
-
-/// From the stop of the old primary until the new one accepted a write.
-pub(crate) fn write_outage(execution: &Execution) -> Option<SignedDuration> {
-    let step = stop_step(execution)?;
-    let told = time(&execution.facts, fact::STOPPED_AT).filter(|_| step.attempts == 1);
-    // A second attempt only knows about itself, and a probe knows no beginning: the claim is before both.
-    let began = told.or_else(|| from_pb(step.started_at.as_ref()))?;
-    Some(time(&execution.facts, fact::WRITABLE_AT)?.duration_since(began))
-}
-
-/// The first step that changes the node that is left: the stop or the fence of the old primary.
-fn stop_step(execution: &Execution) -> Option<&StepView> {
-    let from = &execution.view.started.as_ref()?.from_node;
-    let takes_out = |step: &Step| step.changes_target && step.node == *from;
-    execution.view.steps.iter().find(|step| step.step.as_ref().is_some_and(takes_out))
+    Some(execution.postchecked_at?.duration_since(confirmed_at(execution)?))
 }
 
 fn time(facts: &Facts, name: &str) -> Option<Timestamp> {
@@ -112,8 +133,17 @@ mod tests {
         execution.view.steps = vec![step("prepare", "b", 95, 96), step("fence-primary", "a", 100, 102)];
         execution.view.started =
             Some(ExecutionStarted { from_node: "a".into(), confirmed_at: Some(to_pb(at(90))), ..Default::default() });
-        execution.facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        execution.facts.insert(String::new(), facts);
         execution
+    }
+
+    fn told(execution: &Execution) -> Told<'_> {
+        Told { from_node: "a", facts: execution.facts_of(""), steps: execution.view.steps.iter().collect() }
+    }
+
+    fn lost(execution: &Execution, primary: &History) -> LossStatement {
+        loss(&told(execution), primary)
     }
 
     fn seen(samples: &[(i64, u64)]) -> History {
@@ -126,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_window_runs_from_the_last_look_that_the_target_covers_to_the_fence() {
-        let statement = loss(&failover(RECEIVED), &seen(&[(10, 50), (20, 100), (30, 160)]));
+        let statement = lost(&failover(RECEIVED), &seen(&[(10, 50), (20, 100), (30, 160)]));
         assert_eq!(statement.certainty(), LossCertainty::Bounded);
         assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(20)));
         assert_eq!(duration_from_pb(statement.window.as_ref()), Some(SignedDuration::from_secs(82)));
@@ -137,18 +167,18 @@ mod tests {
     fn a_look_after_the_fence_or_on_another_timeline_covers_nothing() {
         let mut history = seen(&[(10, 50), (103, 90)]);
         history.samples.insert(1, Sample { since: at(60), timeline: 2, lsn: 60 });
-        let statement = loss(&failover(RECEIVED), &history);
+        let statement = lost(&failover(RECEIVED), &history);
         assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(10)));
     }
 
     #[test]
     fn without_a_look_that_is_covered_the_last_commit_bounds_it_and_without_that_nothing_does() {
         let behind = seen(&[(10, 500)]);
-        assert_eq!(loss(&failover(RECEIVED), &behind).certainty(), LossCertainty::Unknown);
-        assert_eq!(loss(&failover(RECEIVED), &History::default()).certainty(), LossCertainty::Unknown);
+        assert_eq!(lost(&failover(RECEIVED), &behind).certainty(), LossCertainty::Unknown);
+        assert_eq!(lost(&failover(RECEIVED), &History::default()).certainty(), LossCertainty::Unknown);
         let commit = at(5).to_string();
         let facts = [RECEIVED, &[(fact::TARGET_LAST_COMMIT_AT, commit.as_str())]].concat();
-        let statement = loss(&failover(&facts), &behind);
+        let statement = lost(&failover(&facts), &behind);
         assert_eq!(from_pb(statement.caught_up_to.as_ref()), Some(at(5)));
         assert!(statement.limits.iter().any(|limit| limit.contains("own clock")));
     }
@@ -156,20 +186,20 @@ mod tests {
     #[test]
     fn zero_is_claimed_only_behind_a_clean_stop() {
         let facts = [RECEIVED, &[(fact::SHUTDOWN_LSN, "0/60"), (fact::TARGET_REPLAY_LSN, "0/64")]].concat();
-        assert_eq!(loss(&failover(&facts), &History::default()).certainty(), LossCertainty::ProvenNone);
+        assert_eq!(lost(&failover(&facts), &History::default()).certainty(), LossCertainty::ProvenNone);
         let facts = [RECEIVED, &[(fact::SHUTDOWN_LSN, "0/64"), (fact::TARGET_REPLAY_LSN, "0/64")]].concat();
-        assert_ne!(loss(&failover(&facts), &seen(&[(10, 50)])).certainty(), LossCertainty::ProvenNone);
-        assert_eq!(loss(&failover(&[]), &seen(&[(10, 50)])).certainty(), LossCertainty::Unknown);
+        assert_ne!(lost(&failover(&facts), &seen(&[(10, 50)])).certainty(), LossCertainty::ProvenNone);
+        assert_eq!(lost(&failover(&[]), &seen(&[(10, 50)])).certainty(), LossCertainty::Unknown);
     }
 
     #[test]
     fn an_outage_found_by_a_successor_begins_with_the_first_claim() {
         let (stopped, writable) = (at(101).to_string(), at(110).to_string());
         let mut execution = failover(&[(fact::STOPPED_AT, &stopped), (fact::WRITABLE_AT, &writable)]);
-        assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(9)));
+        assert_eq!(told(&execution).write_outage(), Some(SignedDuration::from_secs(9)));
         execution.view.steps[1].attempts = 2;
-        assert_eq!(write_outage(&execution), Some(SignedDuration::from_secs(10)));
-        execution.facts.remove(fact::WRITABLE_AT);
-        assert_eq!(write_outage(&execution), None);
+        assert_eq!(told(&execution).write_outage(), Some(SignedDuration::from_secs(10)));
+        execution.facts.get_mut("").unwrap().remove(fact::WRITABLE_AT);
+        assert_eq!(told(&execution).write_outage(), None);
     }
 }

@@ -1,6 +1,6 @@
 //! One step: look, claim, do, write down. The claim is the lock; the look makes doing it again harmless.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use muster_domain::{
     Refusal,
@@ -13,7 +13,7 @@ use muster_platform::{Facts, Probe, StepDone, StepError, StepErrorKind};
 use muster_runtime::service_actor;
 use tokio::time::Instant;
 
-use crate::{SERVICE, error::RunError, job::Job, run::Run};
+use crate::{SERVICE, actions::Look, error::RunError, run::Run};
 
 /// A step has limits of its own for each thing it does. This is for the case that they fail.
 const GRACE: Duration = Duration::from_secs(30);
@@ -28,25 +28,38 @@ const MAX_REASON: usize = 1_900;
 
 impl Run<'_> {
     /// A step that nobody has claimed yet.
-    pub(crate) async fn run_step(&self, job: &Job, execution: &Execution, step: &StepView) -> Result<(), RunError> {
+    pub(crate) async fn run_step(&self, execution: &Execution, step: &StepView) -> Result<(), RunError> {
         let step = planned(step);
-        match self.look(job, &step.id, &execution.facts).await {
+        if self.is_for_a_person(&step) {
+            return match self.claim(&step, false).await? {
+                true => self.ask_person(&step).await,
+                false => Ok(()),
+            };
+        }
+        match self.look(execution, &step, Look::BeforeClaim).await {
             Probe::Done { note, outputs } => {
                 if self.claim(&step, false).await? {
                     self.finish(&step, &note, outputs, true).await?;
                 }
                 Ok(())
             }
-            Probe::NotDone => self.claim_and_perform(job, execution, &step, false).await,
+            Probe::NotDone => self.claim_and_perform(execution, &step, false).await,
             Probe::Unknown(why) => {
                 self.give_up(format!("It cannot be told whether step {} is done already: {why}", step.id)).await
             }
         }
     }
 
+    /// From here on it waits for somebody of the step's role.
+    pub(crate) async fn ask_person(&self, step: &Step) -> Result<(), RunError> {
+        let now = self.executor.ctx.clock.now();
+        self.decide(|execution, me| execution::ask_person(execution, me, &step.id, now)).await?;
+        tracing::info!(step = step.id, "a person is asked");
+        Ok(())
+    }
+
     pub(crate) async fn claim_and_perform(
         &self,
-        job: &Job,
         execution: &Execution,
         step: &Step,
         again: bool,
@@ -56,31 +69,25 @@ impl Run<'_> {
         }
         let started = Instant::now();
         let limit = limit_of(step) + GRACE;
-        let outcome = match tokio::time::timeout(limit, job.mover.run(&job.job, &step.id, &execution.facts)).await {
+        let outcome = match tokio::time::timeout(limit, self.perform(execution, step)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(StepError::unknown(format!("no answer within {} s", limit.as_secs()))),
         };
         let word = if outcome.is_ok() { "succeeded" } else { "failed" };
-        metrics::histogram!("muster_executor_step_seconds", "step" => step.id.clone(), "outcome" => word)
+        metrics::histogram!("muster_executor_step_seconds", "step" => metric_name(step), "outcome" => word)
             .record(started.elapsed());
         match outcome {
             Ok(StepDone { note, outputs }) => self.finish(step, &note, outputs, false).await,
             Err(error) if error.kind == StepErrorKind::OutcomeUnknown => {
-                self.after_unknown(job, execution, step, &error).await
+                self.after_unknown(execution, step, &error).await
             }
             Err(error) => self.fail(step, &error.text).await,
         }
     }
 
     /// The deed came back without saying what became of it: the target knows.
-    async fn after_unknown(
-        &self,
-        job: &Job,
-        execution: &Execution,
-        step: &Step,
-        error: &StepError,
-    ) -> Result<(), RunError> {
-        let found = match self.look(job, &step.id, &execution.facts).await {
+    async fn after_unknown(&self, execution: &Execution, step: &Step, error: &StepError) -> Result<(), RunError> {
+        let found = match self.look(execution, step, Look::AfterClaim).await {
             Probe::Done { note, outputs } => {
                 return self
                     .finish(step, &format!("{note} (the call itself ended with: {error})"), outputs, false)
@@ -107,7 +114,13 @@ impl Run<'_> {
                 tracing::info!(step = step.id, again, "step claimed");
                 Ok(true)
             }
-            Err(DecideError::Refused(ClaimRefused::StopRequested | ClaimRefused::OutcomeUnknown { .. })) => Ok(false),
+            // A step beside it may have failed meanwhile, or somebody has stopped or paused the run.
+            Err(DecideError::Refused(
+                ClaimRefused::StopRequested
+                | ClaimRefused::Paused
+                | ClaimRefused::NotNext(_)
+                | ClaimRefused::OutcomeUnknown { .. },
+            )) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -120,7 +133,6 @@ impl Run<'_> {
         found_done: bool,
     ) -> Result<(), RunError> {
         let now = self.executor.ctx.clock.now();
-        let outputs: BTreeMap<String, String> = outputs;
         self.decide(|execution, me| {
             execution::finish_step(execution, me, &step.id, note, outputs.clone(), found_done, now)
         })
@@ -150,10 +162,10 @@ impl Run<'_> {
     }
 
     /// Asks the target about a step, and again while it cannot tell.
-    pub(crate) async fn look(&self, job: &Job, step: &str, facts: &Facts) -> Probe {
+    pub(crate) async fn look(&self, execution: &Execution, step: &Step, look: Look) -> Probe {
         let deadline = Instant::now() + LOOK_PATIENCE;
         loop {
-            let seen = match tokio::time::timeout(LOOK_LIMIT, job.mover.probe(&job.job, step, facts)).await {
+            let seen = match tokio::time::timeout(LOOK_LIMIT, self.probe(execution, step, look)).await {
                 Ok(seen) => seen,
                 Err(_) => Probe::Unknown(format!("no answer within {} s", LOOK_LIMIT.as_secs())),
             };
@@ -170,6 +182,14 @@ pub(crate) fn planned(step: &StepView) -> Step {
     step.step.clone().unwrap_or_default()
 }
 
-fn limit_of(step: &Step) -> Duration {
+pub(crate) fn limit_of(step: &Step) -> Duration {
     duration_from_pb(step.timeout.as_ref()).and_then(|limit| limit.try_into().ok()).unwrap_or(DEFAULT_LIMIT)
+}
+
+/// "stop-primary", "dns": as few names as there are kinds of steps, whatever plans and resources are called.
+fn metric_name(step: &Step) -> String {
+    match &step.definition {
+        Some(definition) => crate::deed::kind_name(definition).to_owned(),
+        None => crate::leg::platform_step(&step.id).split(':').next().unwrap_or_default().to_owned(),
+    }
 }

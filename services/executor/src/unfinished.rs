@@ -2,7 +2,7 @@
 //! successor finds what a killed executor left behind, and how watchers hear of news.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -29,7 +29,8 @@ pub(crate) struct RunKey {
 #[derive(Debug, Default, Clone)]
 struct Left {
     running: bool,
-    holding: bool,
+    /// Names of the reservations it holds.
+    holding: BTreeSet<String>,
     /// The trace it began in.
     traceparent: Option<String>,
 }
@@ -84,13 +85,18 @@ impl Unfinished {
 fn take_in(left: &mut BTreeMap<RunKey, Left>, record: &Record) -> Option<RunKey> {
     let key = |id: &str| Some(RunKey { tenant: record.tenant.clone(), id: id.parse().ok()? });
     let key = if record.kind == Reservation::KIND {
-        let (id, holding) = match record.decode::<ReservationEvent>().ok()?.event? {
+        let (id, holds) = match record.decode::<ReservationEvent>().ok()?.event? {
             Hold::Reserved(reserved) => (reserved.request_id, true),
             Hold::Released(released) => (released.request_id, false),
             Hold::CoolDownBegun(_) | Hold::CoolDownAcknowledged(_) => return None,
         };
         let key = key(&id)?;
-        left.entry(key.clone()).or_default().holding = holding;
+        let holding = &mut left.entry(key.clone()).or_default().holding;
+        if holds {
+            holding.insert(record.id.clone())
+        } else {
+            holding.remove(&record.id)
+        };
         key
     } else {
         let key = key(&record.id)?;
@@ -107,7 +113,7 @@ fn take_in(left: &mut BTreeMap<RunKey, Left>, record: &Record) -> Option<RunKey>
         if entry.traceparent.is_none() {
             entry.traceparent = record.traceparent.clone();
         }
-        if !entry.running && !entry.holding {
+        if !entry.running && entry.holding.is_empty() {
             left.remove(&key);
         }
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::pb::common::v1::{LossCertainty, LossStatement};
-use crate::time::{duration_to_pb, humane, to_pb};
+use crate::time::{duration_from_pb, duration_to_pb, humane, to_pb};
 
 /// A clean stop, and the target replayed past the shutdown checkpoint: the only proof of zero loss.
 pub fn proven_none(stop_lsn: &str, replayed_lsn: &str) -> LossStatement {
@@ -57,6 +57,25 @@ pub fn unknown(why: &str) -> LossStatement {
     }
 }
 
+/// Of several resources the one that says least: what nothing bounds before what is bounded, a longer window before a
+/// shorter one. It names whose it is. `None`: there are none.
+pub fn worst<'a>(of: impl IntoIterator<Item = (&'a str, &'a LossStatement)>) -> Option<LossStatement> {
+    let all: Vec<(&str, &LossStatement)> = of.into_iter().collect();
+    let severity = |statement: &LossStatement| match statement.certainty() {
+        LossCertainty::Unknown | LossCertainty::Unspecified => 2,
+        LossCertainty::Bounded => 1,
+        LossCertainty::ProvenNone => 0,
+    };
+    let window = |statement: &LossStatement| duration_from_pb(statement.window.as_ref());
+    let (resource, statement) =
+        all.iter().max_by_key(|(_, statement)| (severity(statement), window(statement), statement.missing_bytes))?;
+    let text = match all.as_slice() {
+        [_] => statement.text.clone(),
+        _ => format!("{resource}: {} Of {} resources this is the worst.", statement.text, all.len()),
+    };
+    Some(LossStatement { text, ..(*statement).clone() })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::expect_used, reason = "a test panics to fail")]
@@ -76,5 +95,19 @@ mod tests {
     #[test]
     fn unknown_has_no_window() {
         assert_eq!(unknown("primary never seen").window, None);
+    }
+
+    #[test]
+    fn of_several_resources_the_worst_is_said_and_named() {
+        let t = Timestamp::from_second(1_700_000_000).expect("valid");
+        let none = proven_none("0/1", "0/2");
+        let short = bounded(t, t + SignedDuration::from_secs(5), Some(1), vec![]);
+        let long = bounded(t, t + SignedDuration::from_secs(60), None, vec![]);
+        let lost = unknown("never seen");
+        let said = |all: &[(&str, &LossStatement)]| worst(all.iter().copied()).map(|statement| statement.text);
+        assert_eq!(said(&[("a", &none)]), Some(none.text.clone()));
+        assert!(said(&[("a", &short), ("b", &long), ("c", &none)]).is_some_and(|text| text.starts_with("b: ")));
+        assert!(said(&[("a", &short), ("b", &lost), ("c", &none)]).is_some_and(|text| text.starts_with("b: ")));
+        assert_eq!(said(&[]), None);
     }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Execution, blocking};
-use crate::pb::common::v1::{Actor, Marker};
+use super::people::{manual_of, manual_role};
+use super::{Execution, blocking, graph, id_of};
+use crate::pb::common::v1::Marker;
 use crate::pb::execution::v1::{
-    Check, CheckPhase, ChecksRecorded, ExecutionEvent, ExecutionFailed, ExecutionStarted, ExecutionStopped,
-    ExecutionSucceeded, ExecutorTookOver, MarkersCaptured, StepClaimed, StepFailed, StepState, StepSucceeded,
-    StopRequested, execution_event::Event,
+    Check, CheckPhase, ChecksRecorded, DrillCopy, DrillCopyRecorded, ExecutionEvent, ExecutionFailed, ExecutionStarted,
+    ExecutionStopped, ExecutionSucceeded, ExecutorTookOver, IntegrityRecorded, IntegrityResult, MarkersCaptured,
+    StepClaimed, StepFailed, StepState, StepSucceeded, StepView, StepWaiting, execution_event::Event,
 };
 use crate::refusal::{Refusal, refusal};
 use crate::time::to_pb;
@@ -17,7 +18,7 @@ use crate::time::to_pb;
 /// Longest error or account kept in an event: enough for a command's output, not for a log file.
 const MAX_TEXT: usize = 4_000;
 
-type Decision = Result<Option<ExecutionEvent>, Refusal>;
+pub(super) type Decision = Result<Option<ExecutionEvent>, Refusal>;
 
 /// Why a step was not claimed.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub enum ClaimRefused {
     NotOwner(String),
     /// Somebody asked to stop: end the run before this step.
     StopRequested,
+    /// Somebody paused the run: wait until somebody resumes it.
+    Paused,
     /// It is not this step's turn, or nothing is to be run any more.
     NotNext(String),
     /// A claim without an outcome: probe the target before anything else.
@@ -43,6 +46,7 @@ pub fn start(execution: &Execution, begin: Begin) -> Decision {
     if execution.exists() {
         return Ok(None);
     }
+    graph::must_be_sound(&begin.started.steps)?;
     Ok(event(Event::Started(begin.started)))
 }
 
@@ -82,6 +86,29 @@ pub fn record_markers(
     Ok(event(Event::MarkersCaptured(MarkersCaptured { phase: phase.into(), markers, unavailable })))
 }
 
+/// What was asked of the data, and what it answered.
+pub fn record_integrity(
+    execution: &Execution,
+    executor: &str,
+    phase: CheckPhase,
+    results: Vec<IntegrityResult>,
+) -> Decision {
+    must_own(execution, executor)?;
+    if results.is_empty() {
+        return Ok(None);
+    }
+    Ok(event(Event::IntegrityRecorded(IntegrityRecorded { phase: phase.into(), results })))
+}
+
+/// What an isolated drill's copy held, and what was left of it.
+pub fn record_copy(execution: &Execution, executor: &str, copy: DrillCopy) -> Decision {
+    must_own(execution, executor)?;
+    if execution.view.copies.contains(&copy) {
+        return Ok(None);
+    }
+    Ok(event(Event::DrillCopyRecorded(DrillCopyRecorded { copy: Some(copy) })))
+}
+
 /// Claims a step before its effect. Appending this event is the lock: only one version can win.
 ///
 /// `again` says that the target was probed and the step is provably safe to run another time.
@@ -101,27 +128,63 @@ pub fn claim_step(
     if !execution.prechecks_passed() {
         return Err(ClaimRefused::NotNext("the prechecks are not recorded as passed".into()));
     }
-    let next = execution.next_step().ok_or_else(|| ClaimRefused::NotNext("every step is done".into()))?;
-    let next_id = next.step.as_ref().map(|step| step.id.as_str()).unwrap_or_default();
-    if next_id != step {
-        return Err(ClaimRefused::NotNext(format!("the next step is {next_id}")));
-    }
-    match next.state() {
+    let found = its_turn(execution, step)?;
+    match found.state() {
         StepState::Failed => return Err(ClaimRefused::NotNext("the step failed; a retry is a new request".into())),
-        StepState::Running if !again => return Err(ClaimRefused::OutcomeUnknown { attempt: next.attempts }),
-        _ => {}
+        StepState::Running if !again => return Err(ClaimRefused::OutcomeUnknown { attempt: found.attempts }),
+        StepState::Pending | StepState::Running => {}
+        _ => return Err(ClaimRefused::NotNext("the step is not to be begun any more".into())),
     }
     if execution.view.stop_requested.is_some() {
         return Err(ClaimRefused::StopRequested);
     }
+    if execution.view.paused.is_some() {
+        return Err(ClaimRefused::Paused);
+    }
     Ok(ExecutionEvent {
         event: Some(Event::StepClaimed(StepClaimed {
             step: step.into(),
-            attempt: next.attempts + 1,
+            attempt: found.attempts + 1,
             executor: executor.into(),
             claimed_at: Some(to_pb(now)),
         })),
     })
+}
+
+/// The step, if nothing that must come before it is open and nothing has ended its part of the run.
+fn its_turn<'a>(execution: &'a Execution, id: &str) -> Result<&'a StepView, ClaimRefused> {
+    let view = &execution.view;
+    let undoing = view.undo_steps.iter().any(|step| id_of(step) == id);
+    let part = if undoing { &view.undo_steps } else { &view.steps };
+    let step = part.iter().find(|step| id_of(step) == id);
+    let Some(step) = step else { return Err(ClaimRefused::NotNext("it is not a step of this run".into())) };
+    if let Some(open) = graph::waits_for(part, id) {
+        return Err(ClaimRefused::NotNext(format!("{open} comes first")));
+    }
+    if !undoing && view.undo.is_some() {
+        return Err(ClaimRefused::NotNext("what was done is being taken back".into()));
+    }
+    if let Some(failed) = part.iter().find(|step| step.state() == StepState::Failed && id_of(step) != id) {
+        return Err(ClaimRefused::NotNext(format!("{} failed", id_of(failed))));
+    }
+    Ok(step)
+}
+
+/// The claimed step is for a person: from here on it waits for one of its role.
+pub fn ask_person(execution: &Execution, executor: &str, step: &str, now: Timestamp) -> Decision {
+    if execution.step(step).is_some_and(|step| step.state() == StepState::Waiting) {
+        must_own(execution, executor)?;
+        return Ok(None);
+    }
+    let attempt = claimed_attempt(execution, executor, step, &[StepState::Running])?;
+    let manual = manual_of(execution, step);
+    Ok(event(Event::StepWaiting(StepWaiting {
+        step: step.into(),
+        attempt,
+        role: manual_role(manual).into(),
+        instructions: manual.map(|manual| clip(&manual.instructions)).unwrap_or_default(),
+        asked_at: Some(to_pb(now)),
+    })))
 }
 
 /// The claimed step's effect is there.
@@ -134,7 +197,7 @@ pub fn finish_step(
     found_done: bool,
     now: Timestamp,
 ) -> Decision {
-    let attempt = running_attempt(execution, executor, step)?;
+    let attempt = claimed_attempt(execution, executor, step, &[StepState::Running])?;
     Ok(event(Event::StepSucceeded(StepSucceeded {
         step: step.into(),
         attempt,
@@ -146,39 +209,15 @@ pub fn finish_step(
     })))
 }
 
-/// The claimed step's effect is not there, and it will not be tried again.
+/// The claimed step's effect is not there, and it will not be tried again. Also for a person who did not answer in time.
 pub fn fail_step(execution: &Execution, executor: &str, step: &str, error: &str, now: Timestamp) -> Decision {
-    let attempt = running_attempt(execution, executor, step)?;
+    let attempt = claimed_attempt(execution, executor, step, &[StepState::Running, StepState::Waiting])?;
     Ok(event(Event::StepFailed(StepFailed {
         step: step.into(),
         attempt,
         executor: executor.into(),
         failed_at: Some(to_pb(now)),
         error: clip(error),
-    })))
-}
-
-/// Somebody asks to stop before the next step.
-pub fn request_stop(execution: &Execution, actor: &Actor, reason: &str, now: Timestamp) -> Decision {
-    must_run(execution)?;
-    if reason.trim().is_empty() || reason.chars().count() > 2_000 {
-        return Err(crate::refusal::field_refusal(
-            "reason",
-            "FIELD_INVALID",
-            "a stop has a reason",
-            format!("{} characters", reason.chars().count()),
-            "1 to 2000 characters",
-            "say why it is stopped",
-        ));
-    }
-    crate::text::must_be_plain("reason", reason)?;
-    if execution.view.stop_requested.is_some() {
-        return Ok(None);
-    }
-    Ok(event(Event::StopRequested(StopRequested {
-        actor: Some(actor.clone()),
-        reason: reason.trim().into(),
-        requested_at: Some(to_pb(now)),
     })))
 }
 
@@ -233,11 +272,11 @@ pub fn stop(execution: &Execution, executor: &str, mut end: ExecutionStopped) ->
     Ok(event(Event::Stopped(end)))
 }
 
-fn event(event: Event) -> Option<ExecutionEvent> {
+pub(super) fn event(event: Event) -> Option<ExecutionEvent> {
     Some(ExecutionEvent { event: Some(event) })
 }
 
-fn must_run(execution: &Execution) -> Result<(), Refusal> {
+pub(super) fn must_run(execution: &Execution) -> Result<(), Refusal> {
     if execution.is_running() {
         return Ok(());
     }
@@ -250,7 +289,7 @@ fn must_run(execution: &Execution) -> Result<(), Refusal> {
     ))
 }
 
-fn must_own(execution: &Execution, executor: &str) -> Result<(), Refusal> {
+pub(super) fn must_own(execution: &Execution, executor: &str) -> Result<(), Refusal> {
     must_run(execution)?;
     if execution.executor == executor {
         return Ok(());
@@ -264,12 +303,11 @@ fn must_own(execution: &Execution, executor: &str) -> Result<(), Refusal> {
     ))
 }
 
-fn running_attempt(execution: &Execution, executor: &str, step: &str) -> Result<u32, Refusal> {
+/// The attempt that is under way, of a step in one of these states.
+fn claimed_attempt(execution: &Execution, executor: &str, step: &str, states: &[StepState]) -> Result<u32, Refusal> {
     must_own(execution, executor)?;
-    let running = execution.next_step().filter(|next| {
-        next.state() == StepState::Running && next.step.as_ref().is_some_and(|planned| planned.id == step)
-    });
-    running.map(|step| step.attempts).ok_or_else(|| {
+    let claimed = execution.step(step).filter(|step| states.contains(&step.state()));
+    claimed.map(|step| step.attempts).ok_or_else(|| {
         refusal(
             "STEP_NOT_CLAIMED",
             "an outcome belongs to a claimed step",
@@ -280,6 +318,6 @@ fn running_attempt(execution: &Execution, executor: &str, step: &str) -> Result<
     })
 }
 
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }

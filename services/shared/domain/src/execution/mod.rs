@@ -1,30 +1,42 @@
-//! One execution: a fixed plan, steps claimed one by one in the log, and one true end.
+//! One execution: a plan fixed at its beginning, as a graph of steps that are claimed one by one in the log, and one
+//! true end.
 //!
 //! Architecture Invariant: only the executor named by the newest `started` or `took_over` event may
 //! append steps. A successor appends `took_over` first; from then on every append of the old one is
-//! refused, by this module's rules and by the log's version guard.
+//! refused, by this module's rules and by the log's version guard. People add what is theirs: a stop, a pause, a note,
+//! the word that a manual step is done.
 
 mod decide;
+mod evolve;
+mod graph;
 mod next;
+mod people;
 mod reservation;
+mod undo;
 
 pub use decide::{
-    Begin, ClaimRefused, claim_step, fail, fail_step, finish_step, record_checks, record_markers, request_stop, start,
-    stop, succeed, take_over,
+    Begin, ClaimRefused, ask_person, claim_step, fail, fail_step, finish_step, record_checks, record_copy,
+    record_integrity, record_markers, start, stop, succeed, take_over,
 };
 pub use next::{Next, next};
-pub use reservation::{Reservation, release, reserve};
+pub use people::{decide_manual, manual_role, note, request_pause, request_stop, resume};
+pub use reservation::{
+    Reservation, acknowledge_cool_down, begin_cool_down, cool_down, release, reservation_of_group, reserve,
+};
+pub use undo::{begin_undo, is_way_back, undo_steps};
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::aggregate::{Aggregate, EventKind};
+use crate::aggregate::EventKind;
 use crate::pb::execution::v1::{
-    CheckOutcome, CheckPhase, ExecutionEvent, ExecutionState, ExecutionView, Step, StepState, StepView,
+    Check, CheckOutcome, CheckPhase, ExecutionEvent, ExecutionState, ExecutionView, StepState, StepView,
     execution_event::Event,
 };
-use crate::time::from_pb;
+
+/// What the steps of one move found out, by name.
+pub type Facts = BTreeMap<String, String>;
 
 /// One execution: the fold of its events.
 #[derive(Debug, Clone, Default)]
@@ -32,12 +44,15 @@ pub struct Execution {
     pub view: ExecutionView,
     /// The instance that may append.
     pub executor: String,
-    /// Merged outputs of the steps that succeeded: all that a successor has to go on.
-    pub facts: BTreeMap<String, String>,
+    /// Merged outputs of the steps that succeeded, by the step of the plan they belong to: all that a successor has to
+    /// go on. Two moves of one resource in one run keep apart.
+    pub facts: BTreeMap<String, Facts>,
     pub marked_before: bool,
     pub marked_after: bool,
     /// When the target was looked at after the last step.
     pub postchecked_at: Option<Timestamp>,
+    /// Ids of the steps that succeeded, in the order of their success.
+    pub succession: Vec<String>,
 }
 
 impl EventKind for ExecutionEvent {
@@ -70,97 +85,6 @@ impl EventKind for ExecutionEvent {
     }
 }
 
-impl Aggregate for Execution {
-    const KIND: &'static str = "execution";
-    type Event = ExecutionEvent;
-
-    fn evolve(&mut self, event: &ExecutionEvent) {
-        let view = &mut self.view;
-        match &event.event {
-            Some(Event::Started(started)) => {
-                self.executor = started.executor.clone();
-                view.request_id = started.request_id.clone();
-                view.steps = started.steps.iter().map(pending).collect();
-                view.started = Some(started.clone());
-                view.set_state(ExecutionState::Running);
-            }
-            Some(Event::ChecksRecorded(recorded)) => match recorded.phase() {
-                CheckPhase::After => {
-                    view.postchecks = recorded.checks.clone();
-                    self.postchecked_at = from_pb(recorded.checked_at.as_ref());
-                }
-                CheckPhase::Before | CheckPhase::Unspecified => view.prechecks = recorded.checks.clone(),
-            },
-            Some(Event::MarkersCaptured(captured)) => {
-                match captured.phase() {
-                    CheckPhase::After => {
-                        view.markers_after = captured.markers.clone();
-                        self.marked_after = true;
-                    }
-                    CheckPhase::Before | CheckPhase::Unspecified => {
-                        view.markers_before = captured.markers.clone();
-                        self.marked_before = true;
-                    }
-                }
-                view.markers_unavailable.extend(captured.unavailable.iter().cloned());
-            }
-            Some(Event::StepClaimed(claimed)) => {
-                if let Some(step) = step_mut(view, &claimed.step) {
-                    step.set_state(StepState::Running);
-                    step.attempts = claimed.attempt;
-                    // Of the first attempt: what it did counts from there, whoever finishes it.
-                    step.started_at = step.started_at.or(claimed.claimed_at);
-                }
-            }
-            Some(Event::StepSucceeded(done)) => {
-                if let Some(step) = step_mut(view, &done.step) {
-                    step.set_state(StepState::Succeeded);
-                    step.finished_at = done.finished_at;
-                    step.note = done.note.clone();
-                }
-                self.facts.extend(done.outputs.clone());
-            }
-            Some(Event::StepFailed(failed)) => {
-                if let Some(step) = step_mut(view, &failed.step) {
-                    step.set_state(StepState::Failed);
-                    step.finished_at = failed.failed_at;
-                    step.note = failed.error.clone();
-                }
-            }
-            Some(Event::StopRequested(stop)) => view.stop_requested = Some(stop.clone()),
-            Some(Event::TookOver(took)) => self.executor = took.executor.clone(),
-            Some(Event::PauseRequested(pause)) => view.paused = Some(pause.clone()),
-            Some(Event::Resumed(_)) => view.paused = None,
-            Some(Event::StepWaiting(waiting)) => {
-                if let Some(step) = step_mut(view, &waiting.step) {
-                    step.set_state(StepState::Waiting);
-                }
-            }
-            Some(Event::ManualStepDecided(decided)) => view.manual_decisions.push(decided.clone()),
-            Some(Event::UndoBegun(undo)) => {
-                view.undo_steps = undo.steps.iter().map(pending).collect();
-                view.undo = Some(undo.clone());
-            }
-            Some(Event::IntegrityRecorded(recorded)) => view.integrity.extend(recorded.results.iter().cloned()),
-            Some(Event::DrillCopyRecorded(recorded)) => view.copies.extend(recorded.copy.clone()),
-            Some(Event::Noted(note)) => view.notes.push(note.clone()),
-            Some(Event::Succeeded(end)) => {
-                view.succeeded = Some(end.clone());
-                view.set_state(ExecutionState::Succeeded);
-            }
-            Some(Event::Failed(end)) => {
-                view.failed = Some(end.clone());
-                view.set_state(ExecutionState::Failed);
-            }
-            Some(Event::Stopped(end)) => {
-                view.stopped = Some(end.clone());
-                view.set_state(ExecutionState::Stopped);
-            }
-            None => {}
-        }
-    }
-}
-
 impl Execution {
     pub fn exists(&self) -> bool {
         self.view.started.is_some()
@@ -170,9 +94,24 @@ impl Execution {
         self.view.state() == ExecutionState::Running
     }
 
-    /// The first step without a success: the only one that may be claimed.
+    /// The first step that is not done, in the order they are listed.
     pub fn next_step(&self) -> Option<&StepView> {
-        self.view.steps.iter().find(|step| step.state() != StepState::Succeeded)
+        self.view.steps.iter().find(|step| !graph::is_done(step))
+    }
+
+    /// The step of that id, of the plan or of the way back.
+    pub fn step(&self, id: &str) -> Option<&StepView> {
+        self.all_steps().find(|step| id_of(step) == id)
+    }
+
+    /// Steps with a claim and no outcome.
+    pub fn claimed(&self) -> impl Iterator<Item = &StepView> {
+        self.all_steps().filter(|step| step.state() == StepState::Running)
+    }
+
+    /// The step that ends the run as a failure: of the plan first, then of the way back.
+    pub fn failed_step(&self) -> Option<&StepView> {
+        self.all_steps().find(|step| step.state() == StepState::Failed)
     }
 
     /// A step was claimed, so the protected system may not be as it was.
@@ -184,22 +123,34 @@ impl Execution {
     pub fn prechecks_passed(&self) -> bool {
         !self.view.prechecks.is_empty() && blocking(&self.view.prechecks).is_empty()
     }
+
+    /// What the steps of one move found out so far; `plan_step` as in [`Step::plan_step`].
+    pub fn facts_of(&self, plan_step: &str) -> Facts {
+        self.facts.get(plan_step).cloned().unwrap_or_default()
+    }
+
+    /// Nothing of the plan begins any more, whatever else is to be done.
+    pub fn is_ending(&self) -> bool {
+        self.view.stop_requested.is_some() || self.view.undo.is_some() || self.failed_step().is_some()
+    }
+
+    fn all_steps(&self) -> impl Iterator<Item = &StepView> {
+        self.view.steps.iter().chain(&self.view.undo_steps)
+    }
 }
 
-/// The checks that hold a run up: failed or unknown, and not merely advisory.
-pub fn blocking(checks: &[crate::pb::execution::v1::Check]) -> Vec<&crate::pb::execution::v1::Check> {
+/// The checks that hold a run up: failed or unknown, not merely advisory, and not overridden by a person who may.
+pub fn blocking(checks: &[Check]) -> Vec<&Check> {
     checks
         .iter()
-        .filter(|check| !check.advisory && !matches!(check.outcome(), CheckOutcome::Passed | CheckOutcome::Warning))
+        .filter(|check| !check.advisory && check.overridden.is_empty())
+        .filter(|check| !matches!(check.outcome(), CheckOutcome::Passed | CheckOutcome::Warning))
         .collect()
 }
 
-fn pending(step: &Step) -> StepView {
-    StepView { step: Some(step.clone()), state: StepState::Pending.into(), ..StepView::default() }
-}
-
-fn step_mut<'a>(view: &'a mut ExecutionView, id: &str) -> Option<&'a mut StepView> {
-    view.steps.iter_mut().find(|step| step.step.as_ref().is_some_and(|step| step.id == id))
+/// The id of a planned step; empty for a view that belongs to no plan.
+pub fn id_of(step: &StepView) -> &str {
+    step.step.as_ref().map(|step| step.id.as_str()).unwrap_or_default()
 }
 
 #[cfg(test)]

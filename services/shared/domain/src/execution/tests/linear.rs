@@ -1,11 +1,12 @@
-#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+//! A run without an order between its steps: one after the other, as every run was before plans.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
+use crate::aggregate::Aggregate;
 use crate::pb::execution::v1::{Check, ExecutionStarted, ExecutionStopped, ExecutionSucceeded, Step};
 
 fn now() -> Timestamp {
@@ -49,28 +50,28 @@ fn done(execution: &mut Execution, executor: &str, step: &str) {
 
 #[test]
 fn what_comes_next_follows_from_the_log() {
-    assert_eq!(next(&Execution::default()), Next::Nothing);
+    assert_eq!(next(&Execution::default()), []);
     let mut execution = begun();
-    assert_eq!(next(&execution), Next::Precheck);
+    assert_eq!(next(&execution), [Next::Precheck]);
     let mut unready = execution.clone();
     let event = record_checks(&unready, "one", CheckPhase::Before, vec![check(CheckOutcome::Unknown)], now());
     unready.evolve(&event.unwrap().unwrap());
-    assert!(matches!(next(&unready), Next::EndUnready(checks) if checks.len() == 1));
+    assert!(matches!(&next(&unready)[..], [Next::EndUnready(checks)] if checks.len() == 1));
     execution = ready();
-    assert_eq!(next(&execution), Next::MarkBefore);
+    assert_eq!(next(&execution), [Next::MarkBefore]);
     mark(&mut execution, CheckPhase::Before);
-    assert!(matches!(next(&execution), Next::Run(_)));
+    assert!(matches!(next(&execution)[..], [Next::Run(_)]));
     claim(&mut execution, "one", "stop");
-    assert!(matches!(next(&execution), Next::Settle(_)));
+    assert!(matches!(next(&execution)[..], [Next::Settle(_)]));
     done(&mut execution, "one", "stop");
     claim(&mut execution, "one", "promote");
     done(&mut execution, "one", "promote");
-    assert_eq!(next(&execution), Next::MarkAfter);
+    assert_eq!(next(&execution), [Next::MarkAfter]);
     mark(&mut execution, CheckPhase::After);
-    assert_eq!(next(&execution), Next::Postcheck);
+    assert_eq!(next(&execution), [Next::Postcheck]);
     let event = record_checks(&execution, "one", CheckPhase::After, vec![check(CheckOutcome::Passed)], now());
     execution.evolve(&event.unwrap().unwrap());
-    assert_eq!(next(&execution), Next::Succeed);
+    assert_eq!(next(&execution), [Next::Succeed]);
     assert_eq!(execution.postchecked_at, Some(now()));
 }
 
@@ -81,9 +82,9 @@ fn a_stop_waits_for_the_claimed_step_and_for_no_other() {
     claim(&mut execution, "one", "stop");
     let event = request_stop(&execution, &Default::default(), "why", now()).unwrap().unwrap();
     execution.evolve(&event);
-    assert!(matches!(next(&execution), Next::Settle(_)));
+    assert!(matches!(next(&execution)[..], [Next::Settle(_)]));
     done(&mut execution, "one", "stop");
-    assert!(matches!(next(&execution), Next::EndStopped(step) if step.step.as_ref().unwrap().id == "promote"));
+    assert!(matches!(next(&execution)[..], [Next::EndStopped(step)] if step.step.as_ref().unwrap().id == "promote"));
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn a_run_without_a_plan_begins_and_never_succeeds() {
     let mut execution = Execution::default();
     let event = start(&execution, Begin { started }).unwrap().unwrap();
     execution.evolve(&event);
-    assert_eq!(next(&execution), Next::EndUnplanned);
+    assert_eq!(next(&execution), [Next::EndUnplanned]);
     let event = record_checks(&execution, "one", CheckPhase::After, vec![check(CheckOutcome::Passed)], now());
     execution.evolve(&event.unwrap().unwrap());
     assert_eq!(succeed(&execution, "one", ExecutionSucceeded::default()).unwrap_err().code, "PLAN_EMPTY");
@@ -184,12 +185,12 @@ fn success_needs_every_step_and_every_postcheck() {
 #[test]
 fn a_resource_is_held_by_one_request_at_a_time() {
     let mut reservation = Reservation::default();
-    reservation.evolve(&reserve(&reservation, "db", "r1").unwrap().unwrap());
-    assert!(reserve(&reservation, "db", "r1").unwrap().is_none());
-    assert_eq!(reserve(&reservation, "db", "r2").unwrap_err().code, "RESOURCE_BUSY");
+    reservation.evolve(&reserve(&reservation, "db", "r1", now()).unwrap().unwrap());
+    assert!(reserve(&reservation, "db", "r1", now()).unwrap().is_none());
+    assert_eq!(reserve(&reservation, "db", "r2", now()).unwrap_err().code, "RESOURCE_BUSY");
     assert!(release(&reservation, "db", "r2").is_none());
     reservation.evolve(&release(&reservation, "db", "r1").unwrap());
-    assert!(reserve(&reservation, "db", "r2").unwrap().is_some());
+    assert!(reserve(&reservation, "db", "r2", now()).unwrap().is_some());
 }
 
 proptest! {
