@@ -3,6 +3,7 @@
 use crate::pb::inventory::v1::{
     Credential, PatroniNode, PatroniTarget, PostgresqlNode, PostgresqlTarget, ResourceSpec, resource_spec::Platform,
 };
+use crate::pb::request::v1::RequestType;
 
 /// One declared server, whatever the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,5 +105,136 @@ pub fn patroni_databases(target: &PatroniTarget) -> PostgresqlTarget {
         execute: target.database_execute.clone(),
         tls: target.tls,
         ..Default::default()
+    }
+}
+
+/// What Muster can do with one kind of platform: data, so that rules, pages and the platform's own code say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Reads both sides and judges readiness.
+    pub monitor: bool,
+    /// Both sides tell positions that can be compared.
+    pub marker: bool,
+    /// A write of Muster's own bounds what may be missing; without it, what the system writes anyhow.
+    pub heartbeat: bool,
+    pub switchover: bool,
+    pub failover: bool,
+    /// The way back after either of them.
+    pub failback: bool,
+    /// A copy apart from production.
+    pub isolated_drill: bool,
+    pub integrity_row_count: bool,
+    pub integrity_checksum: bool,
+    pub integrity_sql: bool,
+}
+
+/// By the name of the platform. `docs/adding-a-platform.md` has the same table, and a test compares the two.
+pub const CAPABILITIES: [(&str, Capabilities); 4] = [
+    ("postgresql", RELATIONAL),
+    ("patroni", Capabilities { heartbeat: false, isolated_drill: false, ..RELATIONAL }),
+    ("mariadb", Capabilities { heartbeat: false, isolated_drill: false, ..RELATIONAL }),
+    (
+        "redis",
+        Capabilities {
+            heartbeat: false,
+            isolated_drill: false,
+            integrity_checksum: false,
+            integrity_sql: false,
+            ..RELATIONAL
+        },
+    ),
+];
+
+const RELATIONAL: Capabilities = Capabilities {
+    monitor: true,
+    marker: true,
+    heartbeat: true,
+    switchover: true,
+    failover: true,
+    failback: true,
+    isolated_drill: true,
+    integrity_row_count: true,
+    integrity_checksum: true,
+    integrity_sql: true,
+};
+
+impl Capabilities {
+    /// Nothing: a platform that is not in the table.
+    pub const NONE: Self = Self {
+        monitor: false,
+        marker: false,
+        heartbeat: false,
+        switchover: false,
+        failover: false,
+        failback: false,
+        isolated_drill: false,
+        integrity_row_count: false,
+        integrity_checksum: false,
+        integrity_sql: false,
+    };
+
+    /// Whether a request of this type can be carried out. Drills that touch nothing need nothing.
+    pub fn can(&self, request: RequestType) -> bool {
+        match request {
+            RequestType::Switchover | RequestType::Rotation => self.switchover,
+            RequestType::Failover => self.failover,
+            RequestType::Failback | RequestType::Rollback => self.failback,
+            RequestType::LiveDrill => self.switchover && self.failback,
+            RequestType::IsolatedDrill => self.isolated_drill,
+            RequestType::ReadinessDrill => self.monitor,
+            RequestType::TabletopDrill => true,
+            RequestType::Unspecified => false,
+        }
+    }
+
+    /// One word for each column of the table in the documentation, in its order.
+    pub fn columns(&self) -> [(&'static str, bool); 10] {
+        [
+            ("monitor", self.monitor),
+            ("marker", self.marker),
+            ("heartbeat", self.heartbeat),
+            ("switchover", self.switchover),
+            ("failover", self.failover),
+            ("failback", self.failback),
+            ("isolated drill", self.isolated_drill),
+            ("row count", self.integrity_row_count),
+            ("checksum", self.integrity_checksum),
+            ("SQL", self.integrity_sql),
+        ]
+    }
+}
+
+pub fn capabilities(platform: &Platform) -> Capabilities {
+    let name = platform_name(platform);
+    CAPABILITIES.iter().find(|(known, _)| *known == name).map_or(Capabilities::NONE, |(_, capabilities)| *capabilities)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::inventory::v1::{MariadbTarget, RedisTarget};
+
+    #[test]
+    fn every_platform_of_the_contract_is_in_the_table_once() {
+        let all = [
+            Platform::Postgresql(PostgresqlTarget::default()),
+            Platform::Mariadb(MariadbTarget::default()),
+            Platform::Redis(RedisTarget::default()),
+            Platform::Patroni(PatroniTarget::default()),
+        ];
+        assert_eq!(all.len(), CAPABILITIES.len());
+        for platform in &all {
+            let name = platform_name(platform);
+            assert_eq!(CAPABILITIES.iter().filter(|(known, _)| *known == name).count(), 1, "{name}");
+            assert_ne!(capabilities(platform), Capabilities::NONE, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_live_drill_needs_both_ways_and_a_tabletop_nothing() {
+        let one_way = Capabilities { failback: false, ..RELATIONAL };
+        assert!(one_way.can(RequestType::Switchover) && !one_way.can(RequestType::LiveDrill));
+        assert!(Capabilities::NONE.can(RequestType::TabletopDrill) && !Capabilities::NONE.can(RequestType::Failover));
+        assert!(!RELATIONAL.can(RequestType::Unspecified));
     }
 }

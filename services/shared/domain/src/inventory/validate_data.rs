@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::platform::nodes;
+use super::platform::{CAPABILITIES, capabilities, nodes, platform_name};
 use super::validate::{Finding, duration, shorten, text};
 use crate::ids::check_name;
 use crate::pb::inventory::v1::{
@@ -136,6 +136,16 @@ fn isolated_drill(found: &mut Finding, drill: &IsolatedDrill, spec: &ResourceSpe
             e.value,
             e.rule,
             "name the agent of the machine that has room for a copy",
+        );
+    }
+    if let Some(platform) = spec.platform.as_ref().filter(|platform| !capabilities(platform).isolated_drill) {
+        let able = CAPABILITIES.iter().filter(|(_, offers)| offers.isolated_drill).map(|(name, _)| *name);
+        found.fault(
+            "spec.isolatedDrill",
+            "a copy is made of a platform that can be copied",
+            platform_name(platform),
+            able.collect::<Vec<_>>().join(", "),
+            "remove isolatedDrill; a readiness drill or a live drill tests this resource",
         );
     }
     let at_home = spec.platform.iter().flat_map(nodes).find(|node| node.site == spec.primary_site);

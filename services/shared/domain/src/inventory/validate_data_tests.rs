@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use super::validate::Finding;
 use super::validate_data::validate_data;
 use crate::pb::inventory::v1::{
-    BackupSource, IntegrityCheck, IsolatedDrill, Node, RedisTarget, ResourceSpec, StandbySource,
-    integrity_check::Question, isolated_drill::Source, resource_spec::Platform,
+    BackupSource, IntegrityCheck, IsolatedDrill, PostgresqlNode, PostgresqlTarget, RedisTarget, ResourceSpec,
+    StandbySource, integrity_check::Question, isolated_drill::Source, resource_spec::Platform,
 };
 use crate::time::duration_to_pb;
 
@@ -94,12 +94,16 @@ fn a_copy_comes_from_somewhere_and_goes_somewhere() {
 
 #[test]
 fn a_copy_beside_the_primary_is_allowed_and_pointed_out() {
-    let node =
-        |name: &str, site: &str| Node { name: name.into(), site: site.into(), agent: name.into(), ..Node::default() };
+    let node = |name: &str, site: &str| PostgresqlNode {
+        name: name.into(),
+        site: site.into(),
+        agent: name.into(),
+        ..PostgresqlNode::default()
+    };
     let nodes = vec![node("a", "fra"), node("b", "ams")];
     let spec = |agent: &str| ResourceSpec {
         primary_site: "fra".into(),
-        platform: Some(Platform::Redis(RedisTarget { nodes: nodes.clone(), ..RedisTarget::default() })),
+        platform: Some(Platform::Postgresql(PostgresqlTarget { nodes: nodes.clone(), ..PostgresqlTarget::default() })),
         isolated_drill: Some(IsolatedDrill { agent: agent.into(), source: Some(Source::Standby(StandbySource {})) }),
         ..ResourceSpec::default()
     };
@@ -107,4 +111,14 @@ fn a_copy_beside_the_primary_is_allowed_and_pointed_out() {
     let warned = judged(&spec("a"));
     assert_eq!((warned.warnings.len(), warned.faults.len()), (1, 0));
     assert!(warned.warnings.first().unwrap().contains("primary"));
+}
+
+#[test]
+fn a_platform_that_cannot_be_copied_says_so_at_the_declaration() {
+    let spec = ResourceSpec {
+        platform: Some(Platform::Redis(RedisTarget::default())),
+        isolated_drill: Some(IsolatedDrill { agent: "b".into(), source: Some(Source::Standby(StandbySource {})) }),
+        ..ResourceSpec::default()
+    };
+    assert_eq!(fields(&spec), ["spec.isolatedDrill"]);
 }

@@ -21,6 +21,7 @@ pub enum Code {
     PatroniPendingRestart,
     PatroniRoleDiffers,
     PatroniStoreSilent,
+    HandOverUnderWay,
     LogUpdatesOff,
     GtidNotStrict,
     PrimaryUnreachable,
@@ -40,6 +41,7 @@ pub enum Code {
     NodesNotTwo,
     ReceiverConnecting,
     GaleraActive,
+    ClusterMode,
     NeverObserved,
     SightLost,
     RpoBreach,
@@ -52,6 +54,7 @@ pub enum Code {
     ApplierStopped,
     GtidNotUsed,
     ReplicationFiltered,
+    SyncInProgress,
     TwoPrimaries,
     SameServer,
     SystemMismatch,
@@ -60,6 +63,7 @@ pub enum Code {
     StandbyAhead,
     StandbyWritable,
     ErrantTransactions,
+    DataCollapsed,
 }
 
 impl Code {
@@ -80,6 +84,7 @@ impl Code {
         Self::PatroniPendingRestart,
         Self::PatroniRoleDiffers,
         Self::PatroniStoreSilent,
+        Self::HandOverUnderWay,
         Self::LogUpdatesOff,
         Self::GtidNotStrict,
         Self::PrimaryUnreachable,
@@ -99,6 +104,7 @@ impl Code {
         Self::NodesNotTwo,
         Self::ReceiverConnecting,
         Self::GaleraActive,
+        Self::ClusterMode,
         Self::NeverObserved,
         Self::SightLost,
         Self::RpoBreach,
@@ -111,6 +117,7 @@ impl Code {
         Self::ApplierStopped,
         Self::GtidNotUsed,
         Self::ReplicationFiltered,
+        Self::SyncInProgress,
         Self::TwoPrimaries,
         Self::SameServer,
         Self::SystemMismatch,
@@ -119,6 +126,7 @@ impl Code {
         Self::StandbyAhead,
         Self::StandbyWritable,
         Self::ErrantTransactions,
+        Self::DataCollapsed,
     ];
 
     pub fn name(self) -> &'static str {
@@ -154,6 +162,7 @@ impl Code {
             Self::PatroniPendingRestart => ("PATRONI_PENDING_RESTART", Yellow, None),
             Self::PatroniRoleDiffers => ("PATRONI_ROLE_DIFFERS", Yellow, None),
             Self::PatroniStoreSilent => ("PATRONI_STORE_SILENT", Yellow, None),
+            Self::HandOverUnderWay => ("HAND_OVER_UNDER_WAY", Yellow, None),
             Self::LogUpdatesOff => ("LOG_UPDATES_OFF", Yellow, None),
             Self::GtidNotStrict => ("GTID_NOT_STRICT", Yellow, None),
             Self::PrimaryUnreachable => ("PRIMARY_UNREACHABLE", Yellow, Some(LostSight)),
@@ -173,6 +182,7 @@ impl Code {
             Self::NodesNotTwo => ("NODES_NOT_TWO", Unknown, Some(LostSight)),
             Self::ReceiverConnecting => ("RECEIVER_CONNECTING", Unknown, Some(LostSight)),
             Self::GaleraActive => ("GALERA_ACTIVE", Unknown, Some(LostSight)),
+            Self::ClusterMode => ("CLUSTER_MODE", Unknown, Some(LostSight)),
             Self::NeverObserved => ("NEVER_OBSERVED", Unknown, Some(LostSight)),
             Self::SightLost => ("SIGHT_LOST", Unknown, Some(LostSight)),
             Self::RpoBreach => ("RPO_BREACH", Red, Some(AlertKind::RpoBreach)),
@@ -185,6 +195,7 @@ impl Code {
             Self::ApplierStopped => ("APPLIER_STOPPED", Red, Some(ReplicationBroken)),
             Self::GtidNotUsed => ("GTID_NOT_USED", Red, Some(ReplicationBroken)),
             Self::ReplicationFiltered => ("REPLICATION_FILTERED", Red, Some(ReplicationBroken)),
+            Self::SyncInProgress => ("SYNC_IN_PROGRESS", Red, Some(ReplicationBroken)),
             Self::TwoPrimaries => ("TWO_PRIMARIES", Red, Some(Integrity)),
             Self::SameServer => ("SAME_SERVER", Red, Some(Integrity)),
             Self::SystemMismatch => ("SYSTEM_MISMATCH", Red, Some(Integrity)),
@@ -193,6 +204,7 @@ impl Code {
             Self::StandbyAhead => ("STANDBY_AHEAD", Red, Some(Integrity)),
             Self::StandbyWritable => ("STANDBY_WRITABLE", Red, Some(Integrity)),
             Self::ErrantTransactions => ("ERRANT_TRANSACTIONS", Red, Some(Integrity)),
+            Self::DataCollapsed => ("DATA_COLLAPSED", Red, Some(Integrity)),
         }
     }
 
@@ -235,7 +247,7 @@ mod tests {
             assert_eq!(*code as usize, index, "{} is out of place", code.name());
             assert_eq!(Code::by_name(code.name()), Some(*code));
         }
-        assert_eq!(Code::ALL.len(), Code::ErrantTransactions as usize + 1);
+        assert_eq!(Code::ALL.len(), Code::DataCollapsed as usize + 1);
     }
 
     /// An unknown that nobody is told about would stay for ever.

@@ -41,6 +41,21 @@ struct SeenNode {
     role: Role,
 }
 
+/// How much the primary held, and in which history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data {
+    pub history: String,
+    /// In what the platform counts: keys.
+    pub amount: u64,
+}
+
+/// The primary came back with far less than it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collapse {
+    pub before: u64,
+    pub at: Timestamp,
+}
+
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub struct Knowledge {
@@ -54,6 +69,8 @@ pub struct Knowledge {
     collectors: VecDeque<(String, u64)>,
     observed_at: Option<Timestamp>,
     received_at: Option<Timestamp>,
+    data: Option<Data>,
+    collapse: Option<Collapse>,
 }
 
 /// What became of an observation at the door.
@@ -113,6 +130,7 @@ impl Knowledge {
             node.at = back(node.at);
         }
         self.live_at = self.live_at.map(back);
+        self.collapse = self.collapse.map(|collapse| Collapse { at: back(collapse.at), ..collapse });
     }
 
     /// The monitor's clock went back; see `Watch`.
@@ -191,6 +209,27 @@ impl Knowledge {
         let (position, live_at) = (self.standby_position?, self.live_at?);
         let held = self.samples.iter().rev().find(|s| s.lsn <= position && s.at <= live_at)?;
         Some(round_up(at.duration_since(held.at).max(SignedDuration::ZERO)))
+    }
+
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
+    }
+
+    pub fn data_is(&mut self, data: Data) {
+        self.data = Some(data);
+    }
+
+    /// The first one counts: a second restart of an empty server says nothing about what was there.
+    pub fn data_collapsed(&mut self, before: u64, at: Timestamp) {
+        self.collapse = self.collapse.or(Some(Collapse { before, at }));
+    }
+
+    pub fn collapse(&self) -> Option<Collapse> {
+        self.collapse
+    }
+
+    pub fn data_came_back(&mut self) {
+        self.collapse = None;
     }
 
     /// Distance between the newest known positions of both sides.

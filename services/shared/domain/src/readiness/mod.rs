@@ -18,6 +18,7 @@ mod loss;
 pub mod mariadb;
 pub mod patroni;
 pub mod postgresql;
+pub mod redis;
 pub mod replication;
 pub mod rules;
 pub mod state;

@@ -10,7 +10,7 @@ use super::knowledge::Knowledge;
 use super::replication::Replication;
 use super::state::{ALERT_KINDS, Condition, Inputs, Verdict};
 use super::thresholds::Limits;
-use super::{mariadb, patroni, postgresql, rules, severity};
+use super::{mariadb, patroni, postgresql, redis, rules, severity};
 use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1::{ResourceSpec, resource_spec::Platform};
 use crate::pb::observation::v1::Observation;
@@ -83,7 +83,8 @@ impl Watch {
             }
             Some(Platform::Patroni(target)) => patroni::interpret(spec, target, observation, now, &mut self.knowledge),
             Some(Platform::Mariadb(target)) => mariadb::interpret(spec, target, observation, now, &mut self.knowledge),
-            Some(Platform::Redis(_)) | None => None,
+            Some(Platform::Redis(target)) => redis::interpret(spec, target, observation, now, &mut self.knowledge),
+            None => None,
         };
         let Some(replication) = interpreted else { return false };
         // A late delivery counts from when it was made; a collector ahead of us, from its arrival.

@@ -6,8 +6,8 @@ use super::Judged;
 use super::code::Code;
 use super::findings::Findings;
 use super::shape::served;
-use crate::inventory::platform::{credentials, needs_agents, nodes as servers};
-use crate::pb::inventory::v1::{ResourceSpec, resource_spec::Platform};
+use crate::inventory::platform::{capabilities, credentials, needs_agents, nodes as servers, platform_name};
+use crate::pb::inventory::v1::ResourceSpec;
 use crate::pb::plan::v1::PlanSpec;
 use crate::pb::request::v1::RequestType;
 use crate::plan::scope::{Member, Scope};
@@ -20,10 +20,21 @@ pub(super) fn judge(found: &mut Findings, judged: &Judged<'_>) {
     sites(found, judged.spec, scope);
     moves(found, judged, scope);
     for member in &scope.members {
+        let name = &member.document.name;
+        let step = judged.mover(name).map(|step| step.id.as_str()).unwrap_or_default();
         if let Some((value, limit, next)) = cannot_be_moved(member.spec) {
-            let name = &member.document.name;
-            let step = judged.mover(name).map(|step| step.id.as_str()).unwrap_or_default();
             found.add(Code::CannotAct, step, "what is moved can be moved", &format!("{name}: {value}"), limit, next);
+        }
+        if let Some((value, limit)) = not_offered(judged.spec, member.spec) {
+            let next = "take the type out of the plan's `types`, or the resource out of the scope";
+            found.add(
+                Code::CannotAct,
+                step,
+                "a platform does what it offers",
+                &format!("{name}: {value}"),
+                &limit,
+                next,
+            );
         }
     }
 }
@@ -165,10 +176,17 @@ fn cannot_be_moved(spec: &ResourceSpec) -> Option<(String, &'static str, &'stati
     }
 }
 
+/// A type of run that the plan serves and the member's platform does not offer.
+fn not_offered(plan: &PlanSpec, member: &ResourceSpec) -> Option<(String, String)> {
+    let platform = member.platform.as_ref()?;
+    let offers = capabilities(platform);
+    let missing = served(plan).into_iter().find(|kind| !offers.can(*kind))?;
+    let offered: Vec<&str> = served(plan).into_iter().filter(|kind| offers.can(*kind)).map(type_name).collect();
+    let value = format!("{} of {}", type_name(missing), platform_name(platform));
+    Some((value, if offered.is_empty() { "none of the plan's types".to_owned() } else { offered.join(", ") }))
+}
+
 /// Whether the platform answers questions in SQL.
 pub(super) fn speaks_sql(spec: &ResourceSpec) -> bool {
-    match &spec.platform {
-        Some(Platform::Postgresql(_) | Platform::Mariadb(_) | Platform::Patroni(_)) => true,
-        Some(Platform::Redis(_)) | None => false,
-    }
+    spec.platform.as_ref().is_some_and(|platform| capabilities(platform).integrity_sql)
 }
