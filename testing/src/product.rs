@@ -92,9 +92,17 @@ impl Product {
 
     async fn seeded(&self, url: &str) -> bool {
         match Person::login(url, "vera").await {
-            Ok(vera) => vera.fleet("acme").await.is_ok_and(|fleet| fleet.len() == 2),
+            Ok(vera) => vera.fleet("acme").await.is_ok_and(|fleet| fleet.len() == self.pairs().len()),
             Err(_) => false,
         }
+    }
+
+    /// The protected pairs that the demo could build on this machine.
+    pub fn pairs(&self) -> Vec<String> {
+        let text = std::fs::read(self.data().join("estate/estate.json")).unwrap_or_default();
+        let estate: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let pairs = estate["pairs"].as_array().into_iter().flatten();
+        pairs.filter_map(|pair| pair["resource"].as_str()).map(str::to_owned).collect()
     }
 
     pub fn data(&self) -> PathBuf {

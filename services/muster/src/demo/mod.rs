@@ -2,6 +2,7 @@
 
 pub(crate) mod estate;
 pub(crate) mod faults;
+mod servers;
 pub(crate) mod world;
 mod writer;
 
@@ -69,7 +70,7 @@ fn open(place: &Place) -> Result<Estate> {
             directory.display()
         );
     }
-    Estate::open(&directory)
+    Estate::open(place)
 }
 
 /// Writes a file that only we can read.

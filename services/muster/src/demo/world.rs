@@ -48,13 +48,11 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     lock.set_len(0)?;
     lock.write_all(std::process::id().to_string().as_bytes())?;
 
-    let estate = Estate::open(&place.estate())?;
-    let password = place.secret("acme", "application", crate::place::random_password)?;
+    let estate = Arc::new(Estate::open(place)?);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    for pair in estate.pairs {
-        let (directory, password, stop) = (place.estate(), password.clone(), stop.clone());
-        tasks.spawn(async move { writer::write(pair, directory, password, stop).await });
+    for pair in estate.pairs.clone() {
+        tasks.spawn(writer::write(Arc::clone(&estate), pair, stop.clone()));
     }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", place.port("webhook", None)?)).await?;
     let inbox = Arc::new(Inbox { file: place.file(WEBHOOKS), secret: webhook_secret(place)? });

@@ -6,15 +6,18 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use muster_runtime::Clock;
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::estate::{APPLICATION, DATABASE, Pair};
+use super::{
+    estate::{Estate, Pair},
+    servers::{Application, Servers},
+};
 
 /// A small load: enough that a cut of a second loses something.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -76,32 +79,30 @@ impl Acknowledged {
 }
 
 /// Writes until told to stop. Finds the node that takes writes by asking both.
-pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop: CancellationToken) -> Result<()> {
-    let mut acknowledged = Acknowledged::read(&directory, &pair.resource)?;
+pub(crate) async fn write(estate: Arc<Estate>, pair: Pair, stop: CancellationToken) -> Result<()> {
+    let servers = estate.servers(&pair);
+    let mut acknowledged = Acknowledged::read(estate.directory(), &pair.resource)?;
     let mut next = acknowledged.last() + 1;
     let clock = Clock::system();
-    let mut connection: Option<PgConnection> = None;
+    let mut connection: Option<Box<dyn Application>> = None;
     while !stop.is_cancelled() {
         if connection.is_none() {
-            connection = connect_to_primary(&pair, &password).await;
+            connection = connect_to_primary(servers.as_ref(), &pair).await;
             if let Some(open) = connection.as_mut() {
                 // Rows whose outcome was never told may be there: numbers are not used twice.
-                let highest: Result<Option<i64>, _> =
-                    sqlx::query_scalar("SELECT max(seq) FROM orders").fetch_one(open).await;
-                next = next.max(highest.ok().flatten().unwrap_or(0) + 1);
+                next = next.max(open.highest().await.unwrap_or(0) + 1);
             }
         }
         if let Some(open) = connection.as_mut() {
-            let insert = sqlx::query("INSERT INTO orders (seq) VALUES ($1)").bind(next).execute(&mut *open);
-            match tokio::time::timeout(WRITE_LIMIT, insert).await {
-                Ok(Ok(_)) => acknowledged.add(next, clock.now().as_millisecond())?,
+            match tokio::time::timeout(WRITE_LIMIT, open.insert(next)).await {
+                Ok(Ok(())) => acknowledged.add(next, clock.now().as_millisecond())?,
                 Ok(Err(_)) | Err(_) => connection = None,
             }
             next += 1;
         }
         if let Some(first) = acknowledged.trim()?
             && let Some(open) = connection.as_mut()
-            && sqlx::query("DELETE FROM orders WHERE seq < $1").bind(first).execute(open).await.is_err()
+            && open.forget_before(first).await.is_err()
         {
             connection = None;
         }
@@ -113,22 +114,9 @@ pub(crate) async fn write(pair: Pair, directory: PathBuf, password: String, stop
     Ok(())
 }
 
-async fn connect_to_primary(pair: &Pair, password: &str) -> Option<PgConnection> {
+async fn connect_to_primary(servers: &dyn Servers, pair: &Pair) -> Option<Box<dyn Application>> {
     for node in &pair.nodes {
-        let options = PgConnectOptions::new_without_pgpass()
-            .host("127.0.0.1")
-            .port(node.port)
-            .username(APPLICATION)
-            .password(password)
-            .database(DATABASE)
-            .application_name("muster-demo-writer")
-            .ssl_mode(sqlx::postgres::PgSslMode::Disable);
-        let connecting = async {
-            let mut connection = PgConnection::connect_with(&options).await?;
-            let standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut connection).await?;
-            Ok::<_, sqlx::Error>((!standby).then_some(connection))
-        };
-        if let Ok(Ok(Some(connection))) = tokio::time::timeout(WRITE_LIMIT, connecting).await {
+        if let Ok(Ok(Some(connection))) = tokio::time::timeout(WRITE_LIMIT, servers.connect(node)).await {
             return Some(connection);
         }
     }

@@ -1,8 +1,9 @@
 //! The configuration of the local mode: everything on this machine, secrets by reference as anywhere else.
 
-use std::{net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use anyhow::Result;
+use muster_local::tools;
 use muster_runtime::{
     Config,
     config::{Agent, AgentKind, Profile, Smtp, SmtpTls},
@@ -10,7 +11,10 @@ use muster_runtime::{
 
 use super::{people, stack};
 use crate::{
-    demo::{estate::Estate, world},
+    demo::{
+        estate::{Estate, Platform, TENANT},
+        world,
+    },
     place::Place,
 };
 
@@ -60,15 +64,31 @@ pub(crate) fn local(
 }
 
 /// One host agent for each server of the estate. Tenants can only name them.
-fn agents(estate: &Estate) -> Result<std::collections::BTreeMap<String, Agent>> {
-    let bin_directory = muster_local::tools::postgres_bin_dir()?;
-    let nodes = estate.pairs.iter().flat_map(|pair| &pair.nodes);
-    let agent = |node: &crate::demo::estate::Node| Agent {
-        tenant: crate::demo::estate::TENANT.into(),
-        kind: AgentKind::Postgresql,
-        data_directory: estate.node_directory(node),
-        bin_directory: bin_directory.clone(),
-        ..Agent::default()
-    };
-    Ok(nodes.map(|node| (node.name.clone(), agent(node))).collect())
+fn agents(estate: &Estate) -> Result<BTreeMap<String, Agent>> {
+    let mut agents = BTreeMap::new();
+    for pair in &estate.pairs {
+        for node in &pair.nodes {
+            let directory = estate.node_directory(node);
+            let common = Agent { tenant: TENANT.into(), ..Agent::default() };
+            let service = |kind, program: &Path, config: &str| Agent {
+                kind,
+                data_directory: directory.join("data"),
+                bin_directory: program.parent().unwrap_or(Path::new("/")).to_owned(),
+                config_file: Some(directory.join(config)),
+                ..common.clone()
+            };
+            let agent = match pair.platform {
+                Platform::Postgresql => Agent {
+                    kind: AgentKind::Postgresql,
+                    data_directory: directory.clone(),
+                    bin_directory: tools::postgres_bin_dir()?,
+                    ..common.clone()
+                },
+                Platform::Mariadb => service(AgentKind::Mariadb, &tools::mariadb()?.mariadbd, "my.cnf"),
+                Platform::Redis => service(AgentKind::Redis, &tools::redis_server()?, "redis.conf"),
+            };
+            agents.insert(node.name.clone(), agent);
+        }
+    }
+    Ok(agents)
 }

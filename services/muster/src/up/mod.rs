@@ -44,10 +44,10 @@ pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
     let address = listener.local_addr()?;
     say("starting NATS and PostgreSQL");
     let mut stack = stack::Stack::start(place).await?;
-    say("starting the protected databases (orders-db, billing-db)");
-    let accounts = estate_accounts(place)?;
-    let mut estate = estate::Estate::open(&place.estate())?;
-    estate.start(&accounts).await?;
+    let mut estate = estate::Estate::open(place)?;
+    let names: Vec<&str> = estate.pairs.iter().map(|pair| pair.resource.as_str()).collect();
+    say(&format!("starting the protected systems ({})", names.join(", ")));
+    estate.start().await?;
     start_world(place)?;
 
     let config = config::local(place, &stack, &estate, address, args.config.as_deref())?;
@@ -100,7 +100,7 @@ async fn stop_everything(place: &Place, stack: &mut stack::Stack) -> Result<()> 
         }
     }
     // Opened anew: `muster demo` may have changed it meanwhile.
-    estate::Estate::open(&place.estate())?.stop().await?;
+    estate::Estate::open(place)?.stop().await?;
     stack.stop().await
 }
 
@@ -134,16 +134,6 @@ async fn listen(place: &Place, wish: Option<u16>) -> Result<TcpListener> {
     let listener = TcpListener::bind(at(0)).await?;
     place.port("http", Some(listener.local_addr()?.port()))?;
     Ok(listener)
-}
-
-pub(crate) fn estate_accounts(place: &Place) -> Result<estate::Accounts> {
-    let secret = |name: &str| place.secret(estate::TENANT, name, crate::place::random_password);
-    Ok(estate::Accounts {
-        monitor: secret("monitor")?,
-        execute: secret("execute")?,
-        replication: secret("replication")?,
-        application: secret("application")?,
-    })
 }
 
 /// The application and the mail box go on when Muster is killed: a process of their own.

@@ -13,7 +13,7 @@ use tonic::{Code, Request, transport::Channel};
 use super::people::OTHER_TENANT;
 use crate::{
     demo::{
-        estate::{DATABASE, DR_SITE, EXECUTE, Estate, MONITOR, PRIMARY_SITE, Pair, REPLICATION, TENANT},
+        estate::{DATABASE, DR_SITE, EXECUTE, Estate, MONITOR, PRIMARY_SITE, Pair, Platform, REPLICATION, TENANT},
         world,
     },
     place::Place,
@@ -77,7 +77,7 @@ fn sites(tenant: &str) -> String {
 fn inventory(place: &Place, estate: &Estate) -> Result<String> {
     let mut documents = vec![sites(TENANT)];
     documents.extend(estate.pairs.iter().map(resource));
-    documents.push(format!("kind: Group\nmetadata: {{name: shop, tenant: {TENANT}}}\nspec:\n  displayName: Web shop\n  members:\n    - resource: orders-db\n    - resource: billing-db\n      dependsOn: [orders-db]\n"));
+    documents.push(shop(estate));
     documents.push(format!(
         "kind: NotificationRoute\nmetadata: {{name: demo-webhook, tenant: {TENANT}}}\nspec:\n  description: Everything, to the demo's own receiver\n  webhook: {{url: \"http://127.0.0.1:{}/hook\", secretRef: \"file:demo-webhook\"}}\n",
         place.port("webhook", None)?
@@ -88,6 +88,22 @@ fn inventory(place: &Place, estate: &Estate) -> Result<String> {
         ));
     }
     Ok(documents.join("---\n"))
+}
+
+/// What moves together when the shop moves: the cache needs the catalogue, the catalogue the orders.
+fn shop(estate: &Estate) -> String {
+    let mut group = format!(
+        "kind: Group\nmetadata: {{name: shop, tenant: {TENANT}}}\nspec:\n  displayName: Web shop\n  members:\n"
+    );
+    let mut before: Option<&str> = None;
+    for pair in estate.pairs.iter().filter(|pair| pair.resource != "billing-db") {
+        group.push_str(&format!("    - resource: {}\n", pair.resource));
+        if let Some(before) = before {
+            group.push_str(&format!("      dependsOn: [{before}]\n"));
+        }
+        before = Some(&pair.resource);
+    }
+    group
 }
 
 fn resource(pair: &Pair) -> String {
@@ -101,7 +117,17 @@ fn resource(pair: &Pair) -> String {
             )
         })
         .collect();
-    let (rpo, title) = if pair.tier == 1 { ("10s", "Orders of the web shop") } else { ("30s", "Invoices") };
+    let (rpo, title) = match pair.resource.as_str() {
+        "orders-db" => ("10s", "Orders of the web shop"),
+        "billing-db" => ("30s", "Invoices"),
+        "catalog-db" => ("30s", "Products of the web shop"),
+        _ => ("1m", "Sessions of the web shop"),
+    };
+    let (platform, own) = match pair.platform {
+        Platform::Postgresql => ("postgresql", format!("    database: {DATABASE}\n    heartbeat: transactionId\n")),
+        Platform::Mariadb => ("mariadb", format!("    database: {DATABASE}\n")),
+        Platform::Redis => ("redis", String::new()),
+    };
     format!(
         "kind: Resource
 metadata: {{name: {name}, tenant: {TENANT}}}
@@ -115,10 +141,8 @@ spec:
   rpo: {rpo}
   rto: 2m
   thresholds: {{recoverFor: 10s}}
-  postgresql:
-    database: {DATABASE}
-    tls: disable
-    heartbeat: transactionId
+  {platform}:
+{own}    tls: disable
     monitor: {{user: {MONITOR}, passwordRef: \"file:monitor\"}}
     execute: {{user: {EXECUTE}, passwordRef: \"file:execute\"}}
     replication: {{user: {REPLICATION}, passwordRef: \"file:replication\"}}
