@@ -8,7 +8,7 @@ use crate::{
     error::CommandError,
     lock::InventoryLock,
     manifest::{self, Declaration},
-    plan::{Basis, Plan},
+    changeset::{Basis, Changeset},
 };
 
 /// The lock keeps other applies away, so a conflict is rare: somebody whose lease had run out.
@@ -26,8 +26,8 @@ pub(crate) struct Apply<'a> {
 impl Apply<'_> {
     /// Says what would change and changes nothing.
     pub(crate) async fn dry_run(&self) -> Result<ApplyResponse, CommandError> {
-        let plan = Plan::make(&self.basis(), &self.declarations()?).await?;
-        Ok(plan.into_response(None))
+        let changeset = Changeset::make(&self.basis(), &self.declarations()?).await?;
+        Ok(changeset.into_response(None))
     }
 
     pub(crate) async fn run(&self) -> Result<ApplyResponse, CommandError> {
@@ -41,16 +41,16 @@ impl Apply<'_> {
     async fn write(&self, declarations: &[Declaration], lock: &InventoryLock) -> Result<ApplyResponse, CommandError> {
         let mut tries = 0;
         loop {
-            let plan = Plan::make(&self.basis(), declarations).await?;
-            let pending = plan.pending();
-            if plan.is_already_done() || pending.is_empty() {
-                return Ok(plan.into_response(None));
+            let changeset = Changeset::make(&self.basis(), declarations).await?;
+            let pending = changeset.pending();
+            if changeset.is_already_done() || pending.is_empty() {
+                return Ok(changeset.into_response(None));
             }
-            self.provision(&plan).await?;
+            self.provision(&changeset).await?;
             lock.must_be_held()?;
             tries += 1;
             match self.log.append_batch(self.tenant, pending).await {
-                Ok(appended) => return Ok(plan.into_response(Some(appended.sequence))),
+                Ok(appended) => return Ok(changeset.into_response(Some(appended.sequence))),
                 Err(AppendError::Conflict { kind, id, .. }) if tries < MAX_TRIES => {
                     tracing::info!(kind, id, "somebody else changed a document meanwhile, deciding again");
                 }
@@ -60,8 +60,8 @@ impl Apply<'_> {
     }
 
     /// A tenant's log exists before anybody hears of the tenant.
-    async fn provision(&self, plan: &Plan) -> Result<(), CommandError> {
-        for name in plan.new_tenants() {
+    async fn provision(&self, changeset: &Changeset) -> Result<(), CommandError> {
+        for name in changeset.new_tenants() {
             // The name was validated as a tenant's with the rest of the plan.
             if let Ok(tenant) = name.parse() {
                 self.log.provision_tenant(&tenant).await?;

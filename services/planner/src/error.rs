@@ -12,7 +12,7 @@ use muster_runtime::{
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::manifest::Fault;
+use crate::{document::RenderError, manifest::Fault};
 
 /// Details travel in a header; clients and proxies limit headers to 8 KiB or more, and base64 adds a third.
 const MAX_DETAILS: usize = 3_500;
@@ -34,6 +34,8 @@ pub(crate) enum CommandError {
     Wait(#[from] WaitError),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Render(#[from] RenderError),
 }
 
 impl From<Refusal> for CommandError {
@@ -64,6 +66,7 @@ impl IntoStatus for CommandError {
             Self::Append(error) => error.into_status(),
             Self::Wait(error) => error.into_status(),
             Self::Database(error) => error.into_status(),
+            Self::Render(error) => muster_runtime::status::internal(&error),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The tables that are read: documents, who names whom, and requests that are not over.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use muster_domain::inventory::kind_token;
 use muster_domain::pb::execution::v1::{ExecutionEvent, execution_event};
@@ -13,6 +15,9 @@ use crate::references::references;
 
 /// The key of the position: what `min_version` waits for.
 pub const PROJECTION: &str = "planner.documents";
+
+/// How long the tables may take to know everything the log held when a command came.
+pub(crate) const TABLES_BEHIND: Duration = Duration::from_secs(5);
 
 pub struct Documents;
 

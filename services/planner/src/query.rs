@@ -11,6 +11,8 @@ use sqlx::{Postgres, Row, Transaction, postgres::PgRow};
 
 /// For warnings only: a tenant with more documents gets fewer of them.
 const MAX_SURROUNDINGS: i64 = 2_000;
+/// A page of plans with everything they move stays far below. What is left out counts as not declared.
+const MAX_NAMED: i64 = 50_000;
 /// An apply does not wait longer than this for warnings.
 const WARNINGS_LIMIT: Duration = Duration::from_secs(1);
 
@@ -144,6 +146,64 @@ pub(crate) async fn list(
     .fetch_all(&mut *tx)
     .await?;
     rows.iter().map(document).collect()
+}
+
+/// These documents, all that they name, near or far, and the tenant's policies: those in use.
+pub(crate) async fn with_all_they_name(
+    db: &Database,
+    tenant: &TenantId,
+    roots: &[(Kind, String)],
+) -> Result<Vec<Document>, sqlx::Error> {
+    let kinds: Vec<&str> = roots.iter().map(|(kind, _)| kind_token(*kind)).collect();
+    let names: Vec<&str> = roots.iter().map(|(_, name)| name.as_str()).collect();
+    let mut tx = db.tenant_tx(tenant).await?;
+    let rows = sqlx::query(
+        "WITH RECURSIVE needed (kind, name) AS (
+             SELECT * FROM unnest($2::text[], $3::text[])
+             UNION
+             SELECT r.to_kind, r.to_name FROM planner.reference r
+             JOIN needed n ON r.kind = n.kind AND r.name = n.name WHERE r.tenant = $1
+         )
+         SELECT d.version, d.retired, d.document FROM planner.document d
+         WHERE d.tenant = $1 AND NOT d.retired
+           AND (d.kind = $4 OR (d.kind, d.name) IN (SELECT kind, name FROM needed))
+         ORDER BY d.kind, d.name LIMIT $5",
+    )
+    .bind(tenant.as_str())
+    .bind(kinds)
+    .bind(names)
+    .bind(kind_token(Kind::Policy))
+    .bind(MAX_NAMED)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter().map(document).collect()
+}
+
+/// The plans in use that name this document, directly or by a group.
+pub(crate) async fn plans_that_name(
+    db: &Database,
+    tenant: &TenantId,
+    kind: Kind,
+    name: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut tx = db.tenant_tx(tenant).await?;
+    let rows = sqlx::query(
+        "WITH RECURSIVE naming (kind, name) AS (
+             SELECT $2::text, $3::text
+             UNION
+             SELECT r.kind, r.name FROM planner.reference r
+             JOIN naming n ON r.to_kind = n.kind AND r.to_name = n.name WHERE r.tenant = $1
+         )
+         SELECT name FROM naming WHERE kind = $4 ORDER BY name LIMIT $5",
+    )
+    .bind(tenant.as_str())
+    .bind(kind_token(kind))
+    .bind(name)
+    .bind(kind_token(Kind::Plan))
+    .bind(MAX_NAMED)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Documents in use that name this one.

@@ -1,18 +1,14 @@
 //! Takes a document out of use. Its history stays, and its name can be declared again.
 
-use std::time::Duration;
-
 use muster_domain::inventory::{Declared, document_id, kind_token, retire};
 use muster_domain::pb::inventory::v1::{Document, Kind};
 use muster_domain::{Refusal, TenantId, ids::InvalidId, refusal::field_refusal, refusal::refusal};
 use muster_eventlog::{Database, EventLog, Meta, wait_for};
 
-use crate::{error::CommandError, lock::InventoryLock, projection::PROJECTION, query, references::references};
+use crate::{error::CommandError, lock::InventoryLock, projection::{PROJECTION, TABLES_BEHIND}, query, references::references};
 
 /// Longest reason: a sentence or two.
 const MAX_REASON: usize = 500;
-/// How long the tables may take to know everything the log held when the command came.
-const TABLES_BEHIND: Duration = Duration::from_secs(5);
 /// More dependents than this are counted, not named.
 const MAX_NAMED: usize = 10;
 

@@ -134,7 +134,12 @@ fn each_broken_plan_has_its_one_finding() {
         let refused = validate(&document, &inventory).faults;
         let cannot_be_declared = matches!(
             code,
-            "DUPLICATE_ID" | "UNKNOWN_TYPE" | "TOO_MANY_STEPS" | "TOO_MANY_PHASES" | "HTTP_SECRET_IN_URL"
+            "DUPLICATE_ID"
+                | "UNKNOWN_TYPE"
+                | "TOO_MANY_STEPS"
+                | "TOO_MANY_PHASES"
+                | "TOO_MANY_PARTS"
+                | "HTTP_SECRET_IN_URL"
         );
         assert_eq!(!refused.is_empty(), cannot_be_declared, "{name} at apply: {refused:?}");
         found.insert(code.to_owned());

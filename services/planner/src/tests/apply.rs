@@ -1,7 +1,7 @@
 use ApplyAction::{Changed, Created, Unchanged};
 
 use super::*;
-use crate::plan::{Basis, Plan};
+use crate::changeset::{Basis, Changeset};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_declared_is_created_once_and_then_unchanged() {
@@ -112,12 +112,12 @@ async fn of_two_applies_at_once_each_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_was_overtaken_writes_nothing() {
+async fn a_changeset_that_was_overtaken_writes_nothing() {
     let world = World::new(&["acme"]).await;
     let declarations = |text: &str| crate::manifest::parse(text, &tenant("acme")).unwrap();
     let (mine, acme) = (meta(), tenant("acme"));
     let basis = Basis { log: &world.log, db: &world.db, tenant: &acme, meta: &mine };
-    let overtaken = Plan::make(&basis, &declarations(&format!("{SITES}{}", resource("a", "30s")))).await.unwrap();
+    let overtaken = Changeset::make(&basis, &declarations(&format!("{SITES}{}", resource("a", "30s")))).await.unwrap();
     world.apply("acme", "kind: Site\nmetadata: {name: ams}\nspec: {region: elsewhere}\n").await.unwrap();
 
     let refused = world.log.append_batch(&acme, overtaken.pending()).await;

@@ -49,6 +49,8 @@ section! {
         smtp: Option<Smtp> = None,
         /// Outgoing webhooks.
         webhooks: Webhooks = Webhooks::default(),
+        /// Recovery plans and their documents.
+        planner: Planner = Planner::default(),
         /// Execution on targets.
         executor: Executor = Executor::default(),
         /// Measuring targets.
@@ -209,6 +211,14 @@ section! {
     Webhooks {
         /// Private or loopback destinations that are allowed anyway: networks (`10.1.0.0/16`), addresses or host names.
         allow_private_addresses: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// Recovery plans and their documents.
+    Planner {
+        /// Reference to the key that run-cards are signed with: Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` makes it. Absent: no run-cards.
+        signing_key_ref: Option<String> = None,
     }
 }
 

@@ -37,14 +37,14 @@ struct Item {
     applied: AppliedDocument,
 }
 
-pub(crate) struct Plan {
+pub(crate) struct Changeset {
     items: Vec<Item>,
     /// Position of the newest event that was read.
     sequence: u64,
     already_done: bool,
 }
 
-/// What a plan is made from.
+/// What a changeset is made from.
 pub(crate) struct Basis<'a> {
     pub(crate) log: &'a EventLog,
     pub(crate) db: &'a Database,
@@ -52,7 +52,7 @@ pub(crate) struct Basis<'a> {
     pub(crate) meta: &'a Meta,
 }
 
-impl Plan {
+impl Changeset {
     pub(crate) async fn make(basis: &Basis<'_>, declarations: &[Declaration]) -> Result<Self, CommandError> {
         let own: Vec<Key> = declarations.iter().map(|d| key(&d.document)).collect();
         let named: BTreeSet<Key> = declarations.iter().flat_map(|d| references(&d.document)).collect();
@@ -102,7 +102,7 @@ impl Plan {
         self.already_done
     }
 
-    /// Tenants that this plan brings into being.
+    /// Tenants that this changeset brings into being.
     pub(crate) fn new_tenants(&self) -> impl Iterator<Item = &str> {
         self.items.iter().filter(|item| item.event.is_some()).filter_map(|item| {
             let document = item.applied.document.as_ref()?;
