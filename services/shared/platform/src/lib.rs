@@ -11,10 +11,13 @@ mod checks;
 pub mod drill;
 pub mod fact;
 pub mod integrity;
+pub mod mariadb;
 pub mod mover;
 pub mod observer;
+pub mod patroni;
 pub mod postgresql;
 pub mod redact;
+pub mod redis;
 pub mod registry;
 mod step;
 

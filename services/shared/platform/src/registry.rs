@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use muster_domain::pb::inventory::v1::resource_spec::Platform as PlatformSpec;
+use muster_domain::{
+    inventory::platform::{CAPABILITIES, Capabilities},
+    pb::inventory::v1::resource_spec::Platform as PlatformSpec,
+};
 
 use crate::{Mover, Now, Observer};
 
@@ -15,7 +18,15 @@ pub struct Platform {
     pub mover: fn() -> Arc<dyn Mover>,
 }
 
-pub const PLATFORMS: &[Platform] = &[crate::postgresql::PLATFORM];
+impl Platform {
+    /// What it can do. The table is the domain's, so that the rules about plans need no platform code.
+    pub fn capabilities(&self) -> Capabilities {
+        CAPABILITIES.iter().find(|(name, _)| *name == self.name).map_or(Capabilities::NONE, |(_, offers)| *offers)
+    }
+}
+
+pub const PLATFORMS: &[Platform] =
+    &[crate::postgresql::PLATFORM, crate::mariadb::PLATFORM, crate::patroni::PLATFORM, crate::redis::PLATFORM];
 
 /// The platform that serves a resource. `None`: the specification is newer than this program.
 pub fn platform_of(spec: &PlatformSpec) -> Option<&'static Platform> {
