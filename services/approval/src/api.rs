@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use muster_proto::request::v1::{
-    ApproveRequestRequest, ApproveRequestResponse, DelegateRequest, DelegateResponse, DenyRequestRequest,
-    DenyRequestResponse, EndDelegationRequest, EndDelegationResponse, ExplainPolicyRequest, ExplainPolicyResponse,
-    GetRequestRequest, GetRequestResponse, ListDelegationsRequest, ListDelegationsResponse, ListRequestsRequest,
-    ListRequestsResponse, OpenRequestRequest, OpenRequestResponse, OverrideCheckRequest, OverrideCheckResponse,
-    ReviewBreakGlassRequest, ReviewBreakGlassResponse, StartRequestRequest, StartRequestResponse,
-    WithdrawRequestRequest, WithdrawRequestResponse, approval_service_server::ApprovalService,
+    ApproveRequestRequest, ApproveRequestResponse, DecideGateChangeRequest, DecideGateChangeResponse, DelegateRequest,
+    DelegateResponse, DenyRequestRequest, DenyRequestResponse, EndDelegationRequest, EndDelegationResponse,
+    ExplainPolicyRequest, ExplainPolicyResponse, GetRequestRequest, GetRequestResponse, ListDelegationsRequest,
+    ListDelegationsResponse, ListGatesRequest, ListGatesResponse, ListRequestsRequest, ListRequestsResponse,
+    OpenRequestRequest, OpenRequestResponse, OverrideCheckRequest, OverrideCheckResponse, ProposeGateChangeRequest,
+    ProposeGateChangeResponse, ReviewBreakGlassRequest, ReviewBreakGlassResponse, StartRequestRequest,
+    StartRequestResponse, WithdrawRequestRequest, WithdrawRequestResponse, approval_service_server::ApprovalService,
 };
 use tonic::{Request, Response, Status};
 
@@ -88,25 +89,24 @@ impl ApprovalService for Api {
         Ok(Response::new(self.0.list_delegations(call).await?))
     }
 
-    async fn list_gates(
-        &self,
-        _: Request<muster_proto::request::v1::ListGatesRequest>,
-    ) -> Result<Response<muster_proto::request::v1::ListGatesResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn list_gates(&self, request: Request<ListGatesRequest>) -> Answer<ListGatesResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.list_gates(&call.tenant, call.message.min_version).await))
     }
 
     async fn propose_gate_change(
         &self,
-        _: Request<muster_proto::request::v1::ProposeGateChangeRequest>,
-    ) -> Result<Response<muster_proto::request::v1::ProposeGateChangeResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<ProposeGateChangeRequest>,
+    ) -> Answer<ProposeGateChangeResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        let (gate, version) = self.0.propose_gate_change(call).await?;
+        Ok(Response::new(ProposeGateChangeResponse { gate: Some(gate), version }))
     }
 
-    async fn decide_gate_change(
-        &self,
-        _: Request<muster_proto::request::v1::DecideGateChangeRequest>,
-    ) -> Result<Response<muster_proto::request::v1::DecideGateChangeResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn decide_gate_change(&self, request: Request<DecideGateChangeRequest>) -> Answer<DecideGateChangeResponse> {
+        let call = self.0.ctx.authorize(request).await?;
+        let (gate, version) = self.0.decide_gate_change(call).await?;
+        Ok(Response::new(DecideGateChangeResponse { gate: Some(gate), version }))
     }
 
     async fn explain_policy(&self, request: Request<ExplainPolicyRequest>) -> Answer<ExplainPolicyResponse> {

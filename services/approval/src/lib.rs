@@ -8,6 +8,7 @@ mod decide;
 mod delegation_rows;
 mod delegations;
 mod explain;
+mod gates;
 mod list;
 mod names;
 mod open;
@@ -55,6 +56,7 @@ struct Approval {
     ctx: Context,
     names: DeclaredNames,
     sight: Sight,
+    gates: gates::KnownGates,
 }
 
 /// The service with its API and background tasks.
@@ -63,15 +65,25 @@ pub fn service(ctx: &Context) -> Service {
         ctx: ctx.clone(),
         names: DeclaredNames::follow(&ctx.log, ctx.shutdown.clone()),
         sight: Sight::follow(&ctx.log, ctx.shutdown.clone()),
+        gates: gates::KnownGates::follow(&ctx.log, ctx.shutdown.clone()),
     });
     let (timers, reacted) = (approval.clone(), ctx.clone());
-    let (names, sight) = (approval.clone(), approval.clone());
+    let (names, sight, known) = (approval.clone(), approval.clone(), approval.clone());
+    let (failures, failed) = (approval.clone(), ctx.clone());
     let (expiry, escalation, review) = (approval.clone(), approval.clone(), approval.clone());
     let service = Service::new(SERVICE)
         .grpc(ApprovalServiceServer::new(api::Api(approval)))
         .task("deadlines", move || {
             let reactor = Arc::new(deadlines::SetTimers(timers.clone()));
             run_reactor(reacted.log.clone(), reacted.db.clone(), reactor, reacted.shutdown.clone())
+        })
+        .task("gates", move || {
+            let reactor = Arc::new(gates::RaiseAfterFailure(failures.clone()));
+            run_reactor(failed.log.clone(), failed.db.clone(), reactor, failed.shutdown.clone())
+        })
+        .check("gates", move || {
+            let caught_up = known.gates.is_caught_up();
+            async move { if caught_up { Ok(()) } else { Err("still reading the gates".to_owned()) } }
         })
         .check("policies", move || {
             let caught_up = names.names.is_caught_up();

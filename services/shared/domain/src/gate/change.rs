@@ -189,6 +189,16 @@ pub fn clean_drills(tests: &[PlanTest], within: SignedDuration, now: Timestamp) 
         .collect()
 }
 
+/// Two rules of one tenant hold together: more drills, in a shorter time.
+pub fn stricter(a: AutonomyRule, b: AutonomyRule) -> AutonomyRule {
+    let count = |rule: &AutonomyRule| if rule.clean_drills == 0 { CLEAN_DRILLS } else { rule.clean_drills };
+    let within = |rule: &AutonomyRule| duration_from_pb(rule.within.as_ref()).unwrap_or(CLEAN_WITHIN);
+    AutonomyRule {
+        clean_drills: count(&a).max(count(&b)),
+        within: Some(crate::time::duration_to_pb(within(&a).min(within(&b)))),
+    }
+}
+
 fn earned(
     plan: &str,
     kind: RequestType,

@@ -9,7 +9,9 @@
 mod change;
 mod floor;
 
-pub use change::{CLEAN_DRILLS, CLEAN_WITHIN, Proposal, approve, clean_drills, propose, raise_after_failure, reject};
+pub use change::{
+    CLEAN_DRILLS, CLEAN_WITHIN, Proposal, approve, clean_drills, propose, raise_after_failure, reject, stricter,
+};
 pub use floor::{floor, lowest_floor};
 
 use crate::aggregate::{Aggregate, EventKind};
