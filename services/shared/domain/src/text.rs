@@ -17,7 +17,8 @@ pub(crate) fn must_be_plain(field: &str, text: &str) -> Result<(), Refusal> {
     ))
 }
 
-fn is_hidden(c: char) -> bool {
+/// Cannot be seen, or changes the order of what can.
+pub(crate) fn is_hidden(c: char) -> bool {
     let is_control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     // Unicode Standard Annex 9: explicit directional embeddings, overrides and isolates.
     is_control || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -163,7 +163,8 @@ fn while_proven(
 /// What differs from the text that was tested. `None`: nothing.
 fn changed(tested: Option<&PlanRef>, current: &PlanRef) -> Option<String> {
     let Some(tested) = tested else { return Some("it is not known what was tested".to_owned()) };
-    if tested.hash == current.hash && tested.name == current.name {
+    // What cannot be resolved has no hash, and is like nothing.
+    if tested.hash == current.hash && tested.name == current.name && !current.hash.is_empty() {
         None
     } else if tested.version != current.version {
         Some(format!("it is version {} now and was version {}", current.version, tested.version))

@@ -9,6 +9,7 @@ pub enum Code {
     EmptyPhase,
     TooManyPhases,
     TooManySteps,
+    TooManyParts,
     DuplicateId,
     UnknownType,
     UnknownAfter,
@@ -57,11 +58,12 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 45] = [
+    pub const ALL: [Code; 46] = [
         Code::EmptyPlan,
         Code::EmptyPhase,
         Code::TooManyPhases,
         Code::TooManySteps,
+        Code::TooManyParts,
         Code::DuplicateId,
         Code::UnknownType,
         Code::UnknownAfter,
@@ -112,6 +114,7 @@ impl Code {
             Code::EmptyPhase => "EMPTY_PHASE",
             Code::TooManyPhases => "TOO_MANY_PHASES",
             Code::TooManySteps => "TOO_MANY_STEPS",
+            Code::TooManyParts => "TOO_MANY_PARTS",
             Code::DuplicateId => "DUPLICATE_ID",
             Code::UnknownType => "UNKNOWN_TYPE",
             Code::UnknownAfter => "UNKNOWN_AFTER",

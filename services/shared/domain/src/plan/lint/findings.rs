@@ -1,14 +1,19 @@
 //! Findings as they are collected, worst first.
 
+use std::collections::BTreeSet;
+
 use super::code::Code;
 use crate::pb::plan::v1::{Lint, LintSeverity};
+use crate::text::is_hidden;
 
 /// Longest value that is repeated in a finding.
 const SHOWN: usize = 120;
 
 #[derive(Default)]
 pub(super) struct Findings {
-    found: Vec<(usize, Lint)>,
+    found: Vec<Lint>,
+    /// Two places can come to the same finding: a condition that is asked before and after.
+    known: BTreeSet<(String, String, String)>,
 }
 
 impl Findings {
@@ -31,27 +36,36 @@ impl Findings {
         let lint = Lint {
             severity: severity.into(),
             code: code.name().to_owned(),
-            step: step.chars().take(SHOWN).collect(),
+            step: visible(step),
             text: format!("{rule} (found: {}; allowed: {})", shown(value), shown(limit)),
             next_action: next.to_owned(),
         };
-        // Two places can come to the same finding: a condition that is asked before and after.
-        if !self.found.iter().any(|(_, known)| *known == lint) {
-            self.found.push((self.found.len(), lint));
+        if self.known.insert((lint.code.clone(), lint.step.clone(), lint.text.clone())) {
+            self.found.push(lint);
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Worst first; equals keep the order of the plan.
     pub(super) fn into_sorted(mut self) -> Vec<Lint> {
-        self.found.sort_by_key(|(position, lint)| (std::cmp::Reverse(lint.severity), *position));
-        self.found.into_iter().map(|(_, lint)| lint).collect()
+        self.found.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
+        self.found
     }
 }
 
 /// Without what cannot be seen, and not too long.
-pub(super) fn shown(text: &str) -> String {
-    let mut short: String = text.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+fn shown(text: &str) -> String {
+    let short = visible(text);
+    if short.is_empty() { "-".to_owned() } else { short }
+}
+
+fn visible(text: &str) -> String {
+    let mut short: String = text.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(SHOWN).collect();
     if text.chars().count() > SHOWN {
         short.push('…');
     }
-    if short.is_empty() { "-".to_owned() } else { short }
+    short
 }

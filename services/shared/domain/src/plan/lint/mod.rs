@@ -87,6 +87,10 @@ pub fn lint(spec: &PlanSpec, surroundings: &Surroundings<'_>) -> Vec<Lint> {
     let judged = Judged::new(spec, surroundings.inventory);
     let mut found = Findings::default();
     let mut secrets = Secrets::new(surroundings);
+    // What is beyond all measure is not looked into: judging it would take as long as somebody likes.
+    if !shape::within_limits(&mut found, spec) {
+        return found.into_sorted();
+    }
     unknown_scope(&mut found, &judged);
     shape::judge(&mut found, &judged);
     placement::judge(&mut found, &judged);

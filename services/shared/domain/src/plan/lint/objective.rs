@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::Judged;
 use super::code::Code;
 use super::findings::Findings;
-use super::shape::served;
+use super::shape::{served, within_limits};
 use crate::inventory::TenantInventory;
 use crate::pb::plan::v1::{PlanSpec, action::Kind};
 use crate::plan::Direction;
@@ -45,10 +45,13 @@ impl CriticalPath {
     }
 }
 
-/// The longest over all types of runs that the plan serves. `None`: it has no steps, or they have no order.
+/// The longest over all types of runs that the plan serves. `None`: it has no steps, too many, or they have no order.
 ///
 /// A move counts with its step's timeout, or else with the RTO of its resource.
 pub fn critical_path(spec: &PlanSpec, inventory: &TenantInventory) -> Option<CriticalPath> {
+    if !within_limits(&mut Findings::default(), spec) {
+        return None;
+    }
     of(&Judged::new(spec, inventory))
 }
 

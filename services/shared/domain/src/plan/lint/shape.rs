@@ -9,7 +9,7 @@ use crate::pb::plan::v1::{PlanSpec, PlanStep};
 use crate::pb::request::v1::RequestType;
 use crate::plan::graph::{self, Node};
 use crate::plan::unfold::{acts_as, runs_for};
-use crate::plan::{Direction, MAX_PHASES, MAX_STEPS};
+use crate::plan::{Direction, MAX_AFTER, MAX_CONDITIONS, MAX_PHASES, MAX_STEPS};
 use crate::request::{TYPES, type_name, type_of};
 
 /// Types of runs that a plan can be written for.
@@ -77,6 +77,11 @@ fn size(found: &mut Findings, spec: &PlanSpec) {
             "add its steps or remove the phase",
         );
     }
+}
+
+/// Whether the plan is small enough to be judged.
+pub(super) fn within_limits(found: &mut Findings, spec: &PlanSpec) -> bool {
+    let steps = spec.phases.iter().map(|phase| phase.steps.len()).sum::<usize>();
     if spec.phases.len() > MAX_PHASES {
         found.add(
             Code::TooManyPhases,
@@ -97,6 +102,25 @@ fn size(found: &mut Findings, spec: &PlanSpec) {
             "join steps, or split the group into two",
         );
     }
+    let all = || spec.phases.iter().flat_map(|phase| &phase.steps);
+    for step in all().take(MAX_STEPS) {
+        let parts = [
+            ("steps in `after`", step.after.len(), MAX_AFTER),
+            ("prechecks", step.prechecks.len(), MAX_CONDITIONS),
+            ("postchecks", step.postchecks.len(), MAX_CONDITIONS),
+        ];
+        for (what, count, limit) in parts.into_iter().filter(|(_, count, limit)| count > limit) {
+            found.add(
+                Code::TooManyParts,
+                &step.id,
+                "a step is one thing, with a few conditions",
+                &format!("{count} {what}"),
+                &format!("at most {limit}"),
+                "make what it waits for a phase of its own, or split the step",
+            );
+        }
+    }
+    found.is_empty()
 }
 
 fn ids(found: &mut Findings, spec: &PlanSpec) {

@@ -1,5 +1,5 @@
 //! What the plans under testing/plans do not show: the borders of rules, and that no secret is repeated.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
 
 use super::given::{
     add, codes, document, findings, minutes, moves, phase, plan_of, resource, shop, shop_plan, step, tells,
