@@ -1,23 +1,24 @@
-//! The gRPC face: what a run is doing, as it does it, and the request to stop.
+//! The gRPC face: what a run is doing, as it does it, and what people say to it.
 
 use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
 use muster_domain::{
     AggregateId, Refusal, TenantId,
-    execution::{self, Execution},
-    ids::derived_id,
+    execution::Execution,
     refusal::{field_refusal, refusal},
 };
-use muster_eventlog::DecideError;
 use muster_proto::execution::v1::{
-    ExecutionView, GetExecutionRequest, GetExecutionResponse, StopExecutionRequest, StopExecutionResponse,
-    WatchExecutionRequest, WatchExecutionResponse, executor_service_server::ExecutorService,
+    AcknowledgeCoolDownRequest, AcknowledgeCoolDownResponse, DecideManualStepRequest, DecideManualStepResponse,
+    ExecutionView, GetExecutionRequest, GetExecutionResponse, NoteExecutionRequest, NoteExecutionResponse,
+    PauseExecutionRequest, PauseExecutionResponse, PreflightRequest, PreflightResponse, ResumeExecutionRequest,
+    ResumeExecutionResponse, StopExecutionRequest, StopExecutionResponse, WatchExecutionRequest,
+    WatchExecutionResponse, executor_service_server::ExecutorService,
 };
-use muster_runtime::{Call, IntoStatus, refused};
+use muster_runtime::{IntoStatus, refused};
 use tonic::{Request, Response, Status};
 
-use crate::{Executor, unfinished::RunKey, watch};
+use crate::{Executor, preflight, unfinished::RunKey, watch};
 
 pub(crate) struct Api(pub(crate) Arc<Executor>);
 
@@ -55,84 +56,58 @@ impl ExecutorService for Api {
 
     async fn pause_execution(
         &self,
-        _: Request<muster_proto::execution::v1::PauseExecutionRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::PauseExecutionResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<PauseExecutionRequest>,
+    ) -> Result<Response<PauseExecutionResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.pause(call).await?))
     }
 
     async fn resume_execution(
         &self,
-        _: Request<muster_proto::execution::v1::ResumeExecutionRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::ResumeExecutionResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<ResumeExecutionRequest>,
+    ) -> Result<Response<ResumeExecutionResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.resume(call).await?))
     }
 
     async fn decide_manual_step(
         &self,
-        _: Request<muster_proto::execution::v1::DecideManualStepRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::DecideManualStepResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<DecideManualStepRequest>,
+    ) -> Result<Response<DecideManualStepResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.decide_manual(call).await?))
     }
 
     async fn note_execution(
         &self,
-        _: Request<muster_proto::execution::v1::NoteExecutionRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::NoteExecutionResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<NoteExecutionRequest>,
+    ) -> Result<Response<NoteExecutionResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.note(call).await?))
     }
 
-    async fn preflight(
-        &self,
-        _: Request<muster_proto::execution::v1::PreflightRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::PreflightResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+    async fn preflight(&self, request: Request<PreflightRequest>) -> Result<Response<PreflightResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(preflight::make(&self.0, call).await?))
     }
 
     async fn acknowledge_cool_down(
         &self,
-        _: Request<muster_proto::execution::v1::AcknowledgeCoolDownRequest>,
-    ) -> Result<Response<muster_proto::execution::v1::AcknowledgeCoolDownResponse>, Status> {
-        Err(Status::unimplemented("PENDING"))
+        request: Request<AcknowledgeCoolDownRequest>,
+    ) -> Result<Response<AcknowledgeCoolDownResponse>, Status> {
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.acknowledge(call).await?))
     }
 }
 
 impl Api {
-    async fn stop(&self, call: Call<StopExecutionRequest>) -> Result<StopExecutionResponse, Status> {
-        let (ask, call) = call.split();
-        let id = request_id(&ask.request_id)?;
-        let mut meta = call.meta(&ask.idempotency_key)?;
-        if !ask.idempotency_key.is_empty() {
-            // The same key on another run is another command.
-            meta.event_id = derived_id(&["on", id.as_str(), &meta.event_id.to_string()]);
-        }
-        meta.correlation = id.as_str().parse().unwrap_or(meta.correlation);
-        let mut resource = String::new();
-        let decided = self
-            .0
-            .ctx
-            .log
-            .decide::<Execution, Refusal>(&call.tenant, &id, &meta, |execution| {
-                let Some(started) = &execution.view.started else { return Err(unknown_run(&id)) };
-                resource.clone_from(&started.resource);
-                execution::request_stop(execution, &call.actor, &ask.reason, call.now)
-            })
-            .await;
-        match decided {
-            Ok(decided) => Ok(StopExecutionResponse { execution: Some(decided.state.view), version: decided.sequence }),
-            Err(DecideError::Refused(refusal)) if refusal.code == "EXECUTION_NOT_RUNNING" => {
-                Err(self.0.ctx.deny(&call, &refusal, &resource, id.as_str()).await)
-            }
-            Err(error) => Err(error.into_status()),
-        }
-    }
-
     async fn view(&self, tenant: &TenantId, id: &AggregateId) -> Result<Option<ExecutionView>, Status> {
         let loaded = self.0.ctx.log.load::<Execution>(tenant, id).await.map_err(IntoStatus::into_status)?;
         Ok(loaded.state.exists().then_some(loaded.state.view))
     }
 }
 
-fn request_id(text: &str) -> Result<AggregateId, Status> {
+pub(crate) fn request_id(text: &str) -> Result<AggregateId, Status> {
     text.parse::<AggregateId>().map_err(|error| {
         refused(&field_refusal(
             "request_id",
@@ -145,7 +120,7 @@ fn request_id(text: &str) -> Result<AggregateId, Status> {
     })
 }
 
-fn unknown_run(id: &AggregateId) -> Refusal {
+pub(crate) fn unknown_run(id: &AggregateId) -> Refusal {
     refusal(
         "EXECUTION_NOT_FOUND",
         "there is no run of this request in this tenant",

@@ -10,7 +10,7 @@ use muster_domain::{
         execution::v1::{Check, CheckOutcome, CheckPhase},
         inventory::v1::Document,
         plan::v1::PlanRef,
-        request::v1::{CheckOverridden, RequestOpened, RequestType},
+        request::v1::{RequestOpened, RequestType},
     },
     refusal::{describe, refusal},
     request::{self, Request, Witness},
@@ -34,7 +34,9 @@ impl Run<'_> {
         let mut found = self.permissions().await?;
         if execution::blocking(&found).is_empty() {
             let mut theirs = self.of_members().await;
-            override_those(&mut theirs, &self.request.view.overrides);
+            if let Some(confirmed) = &self.request.view.confirmed {
+                request::apply_overrides(&mut theirs, confirmed);
+            }
             found.extend(theirs);
         }
         let now = self.executor.ctx.clock.now();
@@ -104,6 +106,9 @@ impl Run<'_> {
             _ => self.after_moves(execution).await,
         };
         found.extend(self.compare_integrity(execution));
+        if let Some(confirmed) = &self.request.view.confirmed {
+            request::apply_overrides(&mut found, confirmed);
+        }
         let now = self.executor.ctx.clock.now();
         self.decide(|execution, me| execution::record_checks(execution, me, CheckPhase::After, found.clone(), now))
             .await?;
@@ -258,18 +263,6 @@ fn copies(execution: &Execution) -> Vec<Check> {
 fn nothing_is_touched() -> Check {
     let text = "no account was read and no server asked: people talk the plan through";
     passed("nothing_is_touched", "nothing", "nothing", text)
-}
-
-/// A person of a named role has taken the responsibility for it: it is shown as it is, and holds nothing up.
-fn override_those(checks: &mut [Check], overrides: &[CheckOverridden]) {
-    for check in checks.iter_mut().filter(|check| !execution::blocking(std::slice::from_ref(check)).is_empty()) {
-        let by =
-            overrides.iter().find(|o| o.check == check.name && (o.resource.is_empty() || o.resource == check.resource));
-        if let Some(by) = by {
-            let who = by.actor.as_ref().map(|actor| actor.name.as_str()).unwrap_or_default();
-            check.overridden = format!("{who}, {}: {}", by.as_role().as_str_name(), by.reason);
-        }
-    }
 }
 
 /// "target_streams (the target receives nothing); …"

@@ -18,7 +18,6 @@
 //! - One [`Surroundings`] for a run: `Surroundings::new(ctx, tenant, run, resources)`; [`Resources`] answers what only the run
 //!   knows of its members.
 //! - Before a step [`checks`] of its `prechecks`, after it of its `postchecks`; all must have passed.
-//! - [`undo_of`] gives the step that takes one back, to be claimed and run like any other. `None`: there is nothing to run.
 //! - Limits: a step without a timeout has [`DEFAULT_TIMEOUT`]; [`run`] keeps to it by itself.
 
 mod command;
@@ -150,25 +149,6 @@ pub(crate) async fn run(step: &PlanStep, s: &Surroundings) -> Result<StepDone, S
     }
 }
 
-/// The step that takes this one back, with values as they have to be for that. A record set goes back to the value it had
-/// even where the plan says nothing.
-pub(crate) fn undo_of(step: &PlanStep) -> Option<PlanStep> {
-    let action = match (&step.undo, kind(step.action.as_ref())) {
-        (Some(undo), _) if undo.kind.is_some() => undo.clone(),
-        (_, Some(Kind::Dns(dns))) => Action { kind: Some(Kind::Dns(swapped(dns))) },
-        _ => return None,
-    };
-    Some(PlanStep {
-        id: format!("undo-{}", step.id),
-        title: format!("Take back: {}", step.title),
-        owner: step.owner.clone(),
-        timeout: step.timeout,
-        idempotent: step.idempotent,
-        action: Some(action),
-        ..PlanStep::default()
-    })
-}
-
 /// One condition, asked now. Never fails: what cannot be found out is a check with that outcome.
 pub(crate) async fn check(name: &str, condition: &Condition, s: &Surroundings) -> Check {
     condition::check(name, condition, s).await
@@ -203,8 +183,4 @@ fn notify(text: &str) -> Result<StepDone, StepError> {
         return Err(StepError::refused("the notice has no text"));
     }
     Ok(StepDone { note: text.to_owned(), outputs: Facts::from([(NOTICE.to_owned(), text.to_owned())]) })
-}
-
-fn swapped(action: &DnsAction) -> DnsAction {
-    DnsAction { from_values: action.to_values.clone(), to_values: action.from_values.clone(), ..action.clone() }
 }
