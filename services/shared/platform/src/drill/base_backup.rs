@@ -79,7 +79,7 @@ async fn look(
     let bytes: i64 = row.try_get(3)?;
     let replayed: Option<i64> = row.try_get(4)?;
     let spaces = sqlx::query(
-        "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE pg_tablespace_location(oid) <> '' ORDER BY oid",
+        "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE pg_tablespace_location(oid) LIKE '/%' ORDER BY oid",
     );
     let tablespaces = session.all(spaces).await?;
     Ok(Some(Standby {

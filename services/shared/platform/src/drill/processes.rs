@@ -46,12 +46,17 @@ pub(super) fn find(root: &Path) -> Result<Vec<Found>, AgentError> {
     Ok(found)
 }
 
+/// Those that the drill itself runs.
+pub(super) fn ours(root: &Path) -> Result<Vec<Found>, AgentError> {
+    Ok(find(root)?.into_iter().filter(Found::is_ours).collect())
+}
+
 /// Ends what the drill runs. `Ok` is proof that none of it is left.
 pub(super) async fn end(root: &Path) -> Result<usize, AgentError> {
     let deadline = Instant::now() + KILL_LIMIT;
     let mut ended = 0;
     loop {
-        let ours: Vec<Found> = find(root)?.into_iter().filter(Found::is_ours).collect();
+        let ours = ours(root)?;
         if ours.is_empty() {
             return Ok(ended);
         }

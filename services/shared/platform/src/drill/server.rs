@@ -36,28 +36,36 @@ async fn bring_up(job: &DrillJob) -> Result<StepDone, DrillError> {
     let place = Place::of(job)?;
     let state = place.state(job)?.filter(|state| state.stage == Stage::Copied);
     let state = state.ok_or_else(|| DrillError::Refused("there is no whole copy to start".to_owned()))?;
-    if !is_up(job, &place).await {
-        let configuration = place.file(CONFIGURATION);
-        let mut arguments: Vec<OsString> =
-            vec!["start".into(), "-D".into(), place.data().into(), "-s".into(), "-w".into()];
-        arguments.extend(["-t".into(), job.limits.start.as_secs().max(1).to_string().into()]);
-        arguments.extend(["-l".into(), OsString::from(place.file(LOG))]);
-        // pg_ctl hands it to a shell; the place has no character that means something there.
-        arguments.extend(["-o".into(), OsString::from(format!("-c config_file={}", configuration.display()))]);
-        if let Err(error) = pg_ctl(job, &place, arguments, job.limits.start + READ_LIMIT).await {
-            return Err(failed_start(&place, &error.to_string()));
-        }
-    }
     let deadline = Instant::now() + job.limits.start;
+    let mut begun = false;
     while !is_up(job, &place).await {
-        if Instant::now() >= deadline || processes::find(place.root())?.is_empty() {
-            return Err(failed_start(&place, "it did not leave recovery"));
+        // What a killed executor began goes on, and is waited for.
+        if processes::ours(place.root())?.is_empty() {
+            if begun {
+                return Err(failed_start(&place, "it ended"));
+            }
+            begin(job, &place).await?;
+            begun = true;
+        }
+        if Instant::now() >= deadline {
+            return Err(failed_start(&place, "it did not leave recovery in time"));
         }
         tokio::time::sleep(POLL).await;
     }
     let answered_at = state.answered_at.unwrap_or_else(|| (job.now)());
     place.write(&State { answered_at: Some(answered_at), ..state.clone() })?;
     Ok(done(format!("it answers at the socket in {}", place.root().display()), []))
+}
+
+async fn begin(job: &DrillJob, place: &Place) -> Result<(), DrillError> {
+    let mut arguments: Vec<OsString> = vec!["start".into(), "-D".into(), place.data().into(), "-s".into(), "-w".into()];
+    arguments.extend(["-t".into(), job.limits.start.as_secs().max(1).to_string().into()]);
+    arguments.extend(["-l".into(), OsString::from(place.file(LOG))]);
+    // pg_ctl hands it to a shell; the place has no character that means something there.
+    let configuration = format!("-c config_file={}", place.file(CONFIGURATION).display());
+    arguments.extend(["-o".into(), OsString::from(configuration)]);
+    let begun = pg_ctl(job, place, arguments, job.limits.start + READ_LIMIT).await;
+    begun.map(drop).map_err(|error| failed_start(place, &error.to_string()))
 }
 
 /// Its own words are the reason.

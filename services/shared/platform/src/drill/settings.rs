@@ -16,14 +16,13 @@ pub(super) const HBA: &str = "local all all trust\n";
 /// The server's files are below `root`; `restore_command` is where more log comes from.
 pub(super) fn configuration(root: &str, minimums: Minimums, restore_command: &str) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
-    let settings: [(&str, String); 31] = [
+    let settings: [(&str, String); 30] = [
         ("listen_addresses", quoted("")),
         ("unix_socket_directories", quoted(root)),
         ("unix_socket_permissions", "0700".into()),
         ("port", PORT.to_string()),
         ("hba_file", quoted(&format!("{root}/pg_hba.conf"))),
         ("ident_file", quoted(&format!("{root}/pg_ident.conf"))),
-        ("external_pid_file", quoted("")),
         ("cluster_name", quoted("muster_drill")),
         // Never into the live archive.
         ("archive_mode", "off".into()),

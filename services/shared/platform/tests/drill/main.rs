@@ -1,0 +1,12 @@
+//! Isolated drills on real servers: made, questioned, killed at every step, and gone afterwards.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
+
+mod backups;
+mod integrity;
+mod killed;
+#[path = "../postgresql/pair.rs"]
+#[expect(dead_code, reason = "shared with the tests of moves")]
+mod pair;
+mod refusals;
+mod stage;
+mod standby;
