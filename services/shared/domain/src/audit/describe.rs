@@ -4,8 +4,10 @@
 use prost::Message;
 use serde::Serialize;
 
+use super::decisions;
 use crate::delivery::Delivery;
 use crate::execution::{Execution, Reservation, blocking};
+use crate::gate::Gate;
 use crate::inventory::Declared;
 use crate::pb::{
     audit::v1::{ExportEvent, ParkedEvent, export_event, parked_event},
@@ -17,8 +19,10 @@ use crate::pb::{
     readiness::v1::{Assessment, ReadinessEvent, readiness_event},
     request::v1::{ApprovalPolicy, RequestEvent, request_event},
 };
+use crate::plan::Plan;
+use crate::preflight::Preflight;
 use crate::readiness::Readiness;
-use crate::request::Request;
+use crate::request::{Delegation, Request, scope_name};
 use crate::{Aggregate, denial::Denial, inventory::kind_token};
 
 /// The kind of the log's own events about what could not be taken in.
@@ -59,6 +63,10 @@ pub fn describe(kind: &str, aggregate_id: &str, payload: &[u8]) -> Result<Descri
         Reservation::KIND => read(kind, payload, reservation),
         Delivery::KIND => read(kind, payload, delivery),
         Denial::KIND => read(kind, payload, denial),
+        Delegation::KIND => read(kind, payload, decisions::delegation),
+        Gate::KIND => read(kind, payload, decisions::gate),
+        Plan::KIND => read(kind, payload, decisions::plan),
+        Preflight::KIND => read(kind, payload, decisions::preflight),
         super::Export::KIND => read(kind, payload, export),
         PARKED => read(kind, payload, parked),
         other => Err(DescribeError::UnknownKind(other.to_owned())),
@@ -79,7 +87,7 @@ fn of_request(id: &str, description: Option<Description>) -> Option<Description>
     description.map(|description| Description { request_id: id.to_owned(), ..description })
 }
 
-fn outcome(outcome: &str, reason: impl Into<String>) -> Description {
+pub(super) fn outcome(outcome: &str, reason: impl Into<String>) -> Description {
     Description { outcome: outcome.to_owned(), reason: reason.into(), ..Description::default() }
 }
 
@@ -137,7 +145,7 @@ fn reasons(assessment: Option<&Assessment>) -> String {
 fn request(event: &RequestEvent) -> Option<Description> {
     Some(match event.event.as_ref()? {
         request_event::Event::Opened(opened) => Description {
-            resource: opened.resource.clone(),
+            resource: scope_name(opened).to_owned(),
             site: opened.target_site.clone(),
             policy: policy(opened.policy.as_ref()),
             ..outcome("pending approval", &opened.reason)

@@ -1,5 +1,6 @@
 //! What one event says to an auditor: whom it concerns, how it ended, why, under which policy.
 
+mod decisions;
 mod describe;
 
 pub use describe::{DescribeError, Description, describe};

@@ -8,7 +8,9 @@ use crate::pb::execution::v1::{
 use crate::pb::request::v1::{RequestApproved, RequestEvent, RequestOpened, RequestType, request_event};
 use crate::time::{duration_from_pb, from_pb, humane};
 
+use super::emergency;
 use super::message::{MAX_TEXT_BYTES, Message, Severity, Source, clip, kind};
+use crate::request::{policy_words, scope_name};
 
 /// The output by which a step of a plan says that people are to be told: its text.
 pub const NOTICE: &str = "notice";
@@ -19,7 +21,10 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
     let about = |kind| about(source, kind, opened);
     let what = movement(opened);
     Some(match event.event.as_ref()? {
-        Event::Opened(_) => created(about(kind::REQUEST_CREATED), opened),
+        Event::Opened(_) => match &opened.break_glass {
+            Some(glass) => emergency::asked(about(kind::REQUEST_BREAK_GLASS), &what, opened, glass),
+            None => created(about(kind::REQUEST_CREATED), opened),
+        },
         Event::Approved(e) => approved(about(kind::REQUEST_APPROVED), opened, e),
         Event::Denied(e) => {
             let mut m = about(kind::REQUEST_REJECTED);
@@ -47,6 +52,7 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             m.next_step = "If the move is still needed, open a new request and reach the approvers directly.".into();
             m
         }
+        Event::Confirmed(e) if e.break_glass => emergency::broken(about(kind::REQUEST_BREAK_GLASS), &what, opened, e),
         Event::Confirmed(e) => {
             let mut m = about(kind::REQUEST_CONFIRMED);
             m.severity = Severity::Warning;
@@ -58,11 +64,13 @@ pub fn request_message(source: &Source, event: &RequestEvent, opened: &RequestOp
             m.next_step = "Follow the run on the page. Operators and approvers can stop it there.".into();
             m
         }
-        Event::CheckOverridden(_)
-        | Event::Escalated(_)
-        | Event::BreakGlassReviewed(_)
-        | Event::BreakGlassReviewOverdue(_)
-        | Event::BreakGlassLapsed(_) => return None,
+        Event::CheckOverridden(e) => emergency::overridden(about(kind::REQUEST_CHECK_OVERRIDDEN), &what, e),
+        Event::Escalated(e) => emergency::escalated(about(kind::REQUEST_ESCALATED), &what, opened, e),
+        Event::BreakGlassReviewed(e) => emergency::reviewed(about(kind::REQUEST_BREAK_GLASS_REVIEWED), &what, e),
+        Event::BreakGlassReviewOverdue(e) => {
+            emergency::overdue(about(kind::REQUEST_BREAK_GLASS_REVIEW_OVERDUE), &what, e)
+        }
+        Event::BreakGlassLapsed(_) => emergency::lapsed(about(kind::REQUEST_EXPIRED), &what),
     })
 }
 
@@ -119,7 +127,7 @@ pub fn opened_from_run(started: &ExecutionStarted) -> RequestOpened {
 }
 
 fn about(source: &Source, kind: &str, opened: &RequestOpened) -> Message {
-    let mut message = Message::about(source, kind, &opened.resource, opened.tier, opened.environment);
+    let mut message = Message::about(source, kind, scope_name(opened), opened.tier, opened.environment);
     message.request_id = opened.request_id.clone();
     message.fact("Requested by", person(opened.requester.as_ref()));
     message.fact("Ticket", &opened.ticket);
@@ -133,13 +141,11 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.set_subject(&format!("Approval needed: {what}"));
     m.set_summary(&format!("{} asks for a {what}, away from {}.", person(opened.requester.as_ref()), opened.from_site));
     m.fact("Why", &opened.reason);
-    let needed: Vec<String> = opened
-        .policy
-        .iter()
-        .flat_map(|policy| &policy.require)
-        .map(|r| format!("{} x {}", r.count, role_name(r.role())))
-        .collect();
-    m.fact("Approvals needed", if needed.is_empty() { "none by policy".to_owned() } else { needed.join(", ") });
+    m.fact("Approvals needed", opened.policy.as_ref().map_or_else(|| "none by policy".to_owned(), policy_words));
+    if let Some(plan) = &opened.plan {
+        let name = if plan.name.is_empty() { "built-in" } else { &plan.name };
+        m.fact("Plan", format!("{name} version {}, hash {}", plan.version, plan.hash));
+    }
     if let Some(at) = from_pb(opened.expires_at.as_ref()) {
         m.fact("Expires at", format!("{at:.0}"));
     }
@@ -240,10 +246,11 @@ fn movement(opened: &RequestOpened) -> String {
     };
     let tier = super::message::tier_name(opened.tier());
     let environment = super::message::environment_name(opened.environment());
-    format!("{verb} of {} ({tier}, {environment}) to {}", opened.resource, opened.target_site)
+    let group = if opened.group.is_empty() { "" } else { "group " };
+    format!("{verb} of {group}{} ({tier}, {environment}) to {}", scope_name(opened), opened.target_site)
 }
 
-fn person(actor: Option<&Actor>) -> String {
+pub(super) fn person(actor: Option<&Actor>) -> String {
     match actor {
         Some(actor) if !actor.name.is_empty() => actor.name.clone(),
         Some(actor) if !actor.id.is_empty() => actor.id.clone(),

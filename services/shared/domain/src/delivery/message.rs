@@ -33,6 +33,13 @@ pub mod kind {
     pub const REQUEST_SUCCEEDED: &str = "request.succeeded";
     pub const REQUEST_FAILED: &str = "request.failed";
     pub const REQUEST_STOPPED: &str = "request.stopped";
+    /// Approvals are skipped: when it is asked for, and when it is done.
+    pub const REQUEST_BREAK_GLASS: &str = "request.break_glass";
+    pub const REQUEST_BREAK_GLASS_REVIEWED: &str = "request.break_glass_reviewed";
+    pub const REQUEST_BREAK_GLASS_REVIEW_OVERDUE: &str = "request.break_glass_review_overdue";
+    /// Nobody decided in time.
+    pub const REQUEST_ESCALATED: &str = "request.escalated";
+    pub const REQUEST_CHECK_OVERRIDDEN: &str = "request.check_overridden";
     pub const PLAN_NOTICE: &str = "plan.notice";
     /// Another message could not be delivered; told on the other routes.
     pub const DELIVERY_FAILED: &str = "delivery.failed";
@@ -55,6 +62,11 @@ pub mod kind {
         REQUEST_SUCCEEDED,
         REQUEST_FAILED,
         REQUEST_STOPPED,
+        REQUEST_BREAK_GLASS,
+        REQUEST_BREAK_GLASS_REVIEWED,
+        REQUEST_BREAK_GLASS_REVIEW_OVERDUE,
+        REQUEST_ESCALATED,
+        REQUEST_CHECK_OVERRIDDEN,
         PLAN_NOTICE,
         DELIVERY_FAILED,
     ];
@@ -123,6 +135,9 @@ pub struct Message {
     pub loss: Vec<String>,
     /// What to do now.
     pub next_step: String,
+    /// Routes that are told whatever their lists say, and no others. Empty: the routes that ask for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_routes: Vec<String>,
 }
 
 impl Message {
@@ -147,6 +162,7 @@ impl Message {
             facts: Vec::new(),
             loss: Vec::new(),
             next_step: String::new(),
+            only_routes: Vec::new(),
         }
     }
 

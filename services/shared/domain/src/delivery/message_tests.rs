@@ -9,13 +9,14 @@ use crate::pb::common::v1::{Actor, LossStatement, Measurement, Reason, Role, Thr
 use crate::pb::execution::v1::{
     ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, execution_event,
 };
-use crate::pb::inventory::v1::ApprovalRequirement;
+use crate::pb::inventory::v1::{ApprovalRequirement, Escalation};
 use crate::pb::readiness::v1::{
     AlertKind, AlertOpened, AlertResolved, AlertUpdated, Assessment, ReadinessEvent, Severity as AlertSeverity, Status,
     StatusChanged, readiness_event,
 };
 use crate::pb::request::v1::{
-    ApprovalPolicy, RequestApproved, RequestConfirmed, RequestDenied, RequestEvent, RequestExpired, RequestOpened,
+    ApprovalPolicy, BreakGlass, BreakGlassLapsed, BreakGlassReviewOverdue, BreakGlassReviewed, CheckOverridden,
+    RequestApproved, RequestConfirmed, RequestDenied, RequestEscalated, RequestEvent, RequestExpired, RequestOpened,
     RequestWithdrawn, request_event,
 };
 use crate::statement;
@@ -205,6 +206,70 @@ fn request_texts() {
         request(Event::Expired(RequestExpired::default())),
         request(Event::Confirmed(RequestConfirmed { actor: person("Olga Operator"), ..Default::default() })),
     ]);
+}
+
+#[test]
+fn emergency_texts() {
+    use request_event::Event;
+    let glass = BreakGlass {
+        incident: "INC-7".into(),
+        reason: "fra is on fire".into(),
+        until: Some(to_pb(at(3600))),
+        review_due: Some(to_pb(at(3600 + 72 * 3600))),
+        skipped: vec!["one approval by Approver-IT".into(), "one approval by Approver-Business".into()],
+    };
+    let escalation =
+        Escalation { after: Some(duration_to_pb(SignedDuration::from_mins(30))), routes: vec!["managers".into()] };
+    let opened = RequestOpened {
+        break_glass: Some(glass),
+        group: "shop".into(),
+        resource: String::new(),
+        escalations: vec![escalation],
+        opened_at: Some(to_pb(at(0))),
+        ..opened_request()
+    };
+    let told = |event| lifecycle::request_message(&source(), &RequestEvent { event: Some(event) }, &opened).unwrap();
+    let confirmed = RequestConfirmed {
+        actor: person("Olga Operator"),
+        break_glass: true,
+        missing: vec!["one approval by Approver-Business".into()],
+        freeze: "year-end until 2027-01-04T06:00:00Z (policy changes)".into(),
+        ..Default::default()
+    };
+    let review = |justified| BreakGlassReviewed {
+        actor: person("Anna Approver"),
+        justified,
+        findings: "nobody was on call".into(),
+        ..Default::default()
+    };
+    let escalated = RequestEscalated {
+        stage: 1,
+        missing: vec!["one approval by Approver-Business".into()],
+        routes: vec!["managers".into()],
+        escalated_at: Some(to_pb(at(45 * 60))),
+    };
+    let overridden = CheckOverridden {
+        check: "target_free_disk".into(),
+        resource: "orders-db".into(),
+        reason: "the disk grows tonight".into(),
+        actor: person("Anna Approver"),
+        as_role: Role::ApproverIt.into(),
+        ..Default::default()
+    };
+    let overdue = BreakGlassReviewOverdue { due: Some(to_pb(at(0))), noticed_at: Some(to_pb(at(1))) };
+    let messages = vec![
+        told(Event::Opened(opened.clone())),
+        told(Event::Confirmed(confirmed)),
+        told(Event::BreakGlassReviewed(review(true))),
+        told(Event::BreakGlassReviewed(review(false))),
+        told(Event::BreakGlassReviewOverdue(overdue)),
+        told(Event::BreakGlassLapsed(BreakGlassLapsed::default())),
+        told(Event::Escalated(escalated)),
+        told(Event::CheckOverridden(overridden)),
+    ];
+    // Page class: who is skipped hears it while it can still be stopped.
+    assert!(messages[0].is_page_class() && messages[1].is_page_class() && messages[4].is_page_class());
+    insta::assert_yaml_snapshot!(messages);
 }
 
 #[test]

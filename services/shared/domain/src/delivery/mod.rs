@@ -5,6 +5,7 @@
 //! (`schedule`) until it is accepted or given up (`failure` says why).
 
 pub mod alert;
+mod emergency;
 pub mod failure;
 pub mod lifecycle;
 pub mod message;

@@ -63,7 +63,13 @@ pub fn route(message: &Message, routes: &[Route]) -> Vec<Decision> {
     let on_call = on_call_identities(routes);
     let production = message.environment == Environment::Production;
     let mut decisions = Vec::new();
-    for route in routes.iter().filter(|route| concerns(&route.spec, message)) {
+    // Names that are no route any more must not make a message disappear: then all are told that ask for it.
+    let named = routes.iter().any(|route| message.only_routes.contains(&route.name));
+    let concerned = |route: &&Route| match named {
+        true => message.only_routes.contains(&route.name),
+        false => concerns(&route.spec, message),
+    };
+    for route in routes.iter().filter(concerned) {
         let mut seen = BTreeSet::new();
         for mut decision in recipients(route) {
             // The same mailbox twice on one route is told once.

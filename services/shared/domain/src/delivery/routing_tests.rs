@@ -69,6 +69,25 @@ fn filters_choose_the_routes() {
 }
 
 #[test]
+fn named_routes_hear_it_whatever_their_lists_say_and_nobody_else_does() {
+    let mut managers = email_route("managers", &["m@example.com"]);
+    managers.spec.events = vec!["rpo.*".into()];
+    let mut pager = webhook_route("pager", "https://page.example.com/a");
+    pager.spec.production_on_call = true;
+    let routes = [managers, pager, email_route("team", &["team@example.com"])];
+    let told = |names: &[&str], environment| {
+        let mut m = message(kind::REQUEST_ESCALATED, Tier::Tier1, environment);
+        m.only_routes = names.iter().map(|name| (*name).to_owned()).collect();
+        let decisions = route(&m, &routes);
+        sent(&decisions).into_iter().map(|(route, _)| route.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["managers"], PROD), ["managers"]);
+    assert_eq!(told(&["managers", "pager"], PROD), ["managers", "pager"]);
+    assert_eq!(told(&["managers", "pager"], TEST), ["managers"], "the on-call is for production, whoever names it");
+    assert_eq!(told(&["gone"], PROD), ["pager", "team"], "nobody of that name: all that ask for it");
+}
+
+#[test]
 fn production_reaches_the_on_call_and_test_does_not() {
     let mut on_call = webhook_route("on-call", "https://page.example.com/a");
     on_call.spec.production_on_call = true;

@@ -6,9 +6,11 @@ use super::TenantInventory;
 use super::validate::{Finding, duration, text};
 use super::validate_approval::{approval_rule, request_types};
 use crate::access::{role_list, role_name};
+use crate::delivery::message::{environment_name, tier_name};
 use crate::ids::check_name;
-use crate::pb::common::v1::{Role, Tier};
+use crate::pb::common::v1::Tier;
 use crate::pb::inventory::v1::{AutonomyRule, BreakGlassRule, ChangeFreeze, PolicySpec, WeeklyWindow};
+use crate::request::{BREAK_GLASS_ROLES, MAX_BREAK_GLASS, first_unusable, type_name};
 use crate::time::{from_pb, humane, time_of_day, zone};
 
 const MAX_RULES: usize = 50;
@@ -18,11 +20,8 @@ const MAX_COOL_DOWN: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// More clean drills than this are never counted in a year.
 const MAX_CLEAN_DRILLS: u32 = 50;
 const MAX_AUTONOMY_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 366);
-/// Skipping approvals is for the moment of the incident.
-const MAX_BREAK_GLASS: SignedDuration = SignedDuration::from_hours(1);
 /// Later than this nobody remembers.
 const MAX_REVIEW: SignedDuration = SignedDuration::from_hours(24 * 14);
-const BREAK_GLASS_ROLES: [Role; 3] = [Role::Operator, Role::ApproverIt, Role::Admin];
 
 pub(super) fn validate_policy(found: &mut Finding, spec: &PolicySpec, others: &TenantInventory) {
     text(found, "spec.description", &spec.description);
@@ -63,6 +62,27 @@ pub(super) fn validate_policy(found: &mut Finding, spec: &PolicySpec, others: &T
         break_glass(found, rule);
     }
     duration(found, "spec.coolDown", spec.cool_down.as_ref(), MAX_COOL_DOWN);
+    if found.faults.is_empty() {
+        together(found, others);
+    }
+}
+
+/// Every policy of the tenant holds at once: each may be fine, and all together have too many ways to be satisfied.
+fn together(found: &mut Finding, others: &TenantInventory) {
+    let policies: Vec<_> = others.policies().map(|(document, _)| document).collect();
+    let Some((tier, environment, kind, unusable)) = first_unusable(&policies) else { return };
+    found.fault(
+        "spec.approvals",
+        "policies that hold together can be worked out by people",
+        format!(
+            "a {} of {}, {} would have {unusable}",
+            type_name(kind),
+            tier_name(tier),
+            environment_name(environment)
+        ),
+        "fewer alternatives in the rules that match it",
+        "use groups instead of lists of people, or fewer expressions",
+    );
 }
 
 fn freeze(found: &mut Finding, field: &str, freeze: &ChangeFreeze) {

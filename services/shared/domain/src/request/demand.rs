@@ -2,10 +2,11 @@
 
 use super::expression::{MAX_ALTERNATIVES, MAX_PLACES, Place, Unusable, Way, expression_words, place_words, ways};
 use super::seats::{Voice, seat, voices};
+use super::{TYPES, effective_policy};
 use crate::access::role_name;
-use crate::pb::common::v1::Role;
-use crate::pb::inventory::v1::{ApprovalExpression, approval_expression::Kind};
-use crate::pb::request::v1::{ApprovalPolicy, RequestState, RequestView};
+use crate::pb::common::v1::{Environment, Role, Tier};
+use crate::pb::inventory::v1::{ApprovalExpression, Document, approval_expression::Kind};
+use crate::pb::request::v1::{ApprovalPolicy, RequestState, RequestType, RequestView};
 
 /// One thing that a policy asks for: a number of people with a role, or an expression.
 enum Part<'a> {
@@ -206,4 +207,19 @@ pub(crate) fn missing_for(policy: &ApprovalPolicy, people: &[Voice<'_>]) -> Vec<
 /// Who must say yes, for people who ask before they open a request.
 pub fn policy_words(policy: &ApprovalPolicy) -> String {
     Demand::of(policy).map_or_else(|unusable| format!("nobody can: the policy is {unusable}"), |demand| demand.words())
+}
+
+/// The first kind of request for which these policies together cannot be used, if there is one.
+pub fn first_unusable(policies: &[&Document]) -> Option<(Tier, Environment, RequestType, Unusable)> {
+    let tiers = [Tier::Tier1, Tier::Tier2, Tier::Tier3];
+    let environments = [Environment::Production, Environment::Staging, Environment::Test, Environment::Development];
+    let kinds = tiers.into_iter().flat_map(|tier| {
+        environments
+            .into_iter()
+            .flat_map(move |environment| TYPES.into_iter().map(move |kind| (tier, environment, kind)))
+    });
+    kinds.into_iter().find_map(|(tier, environment, kind)| {
+        let policy = effective_policy(policies, tier, environment, kind).policy;
+        Demand::of(&policy).err().map(|unusable| (tier, environment, kind, unusable))
+    })
 }

@@ -13,8 +13,6 @@ pub(super) const MAX_ALTERNATIVES: usize = 256;
 pub(super) const MAX_PLACES: usize = 32;
 /// Expressions within expressions.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Members of a named list of approvers.
-pub(super) const MAX_GROUP_PEOPLE: usize = 50;
 
 /// One place of a policy: exactly one person fills it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -29,7 +29,7 @@ pub use break_glass::{
 pub use close::{expire, withdraw};
 pub use confirmed::{Witness, as_approved, delegations_named, proven, proven_by, unchanged};
 pub use delegation::{Delegate, Delegation, delegate, end as end_delegation};
-pub use demand::{missing_approvals, policy_words};
+pub use demand::{first_unusable, missing_approvals, policy_words};
 pub use escalate::{escalate, escalations_due};
 pub use expression::{Unusable, expression_words};
 pub use freeze::{Frozen, freeze_at, freeze_for};

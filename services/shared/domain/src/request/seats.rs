@@ -59,12 +59,24 @@ pub(crate) fn all_different(voices: &[Voice<'_>]) -> bool {
 /// Seats people so that as many places as possible are filled. Returns for each place the index of its person.
 ///
 /// A person who is both Approver-IT and Approver-Business must not block the only other one, so this
-/// is a bipartite matching and not first come, first served.
+/// is a bipartite matching and not first come, first served. Places that few can fill are tried first, so that what
+/// stays open is what is easiest to find somebody for.
 pub(crate) fn seat(places: &[Place<'_>], voices: &[Voice<'_>]) -> Vec<Option<usize>> {
-    let mut seats: Vec<Option<usize>> = vec![None; places.len()];
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|index| match places[*index] {
+        Place::Person(_) => 0,
+        Place::Group { people, .. } => people.len(),
+        Place::Role(_) => usize::MAX,
+    });
+    let sorted: Vec<Place<'_>> = order.iter().map(|index| places[*index]).collect();
+    let mut taken: Vec<Option<usize>> = vec![None; places.len()];
     for voice in 0..voices.len() {
         let mut visited = vec![false; places.len()];
-        give_seat(voice, places, voices, &mut seats, &mut visited);
+        give_seat(voice, &sorted, voices, &mut taken, &mut visited);
+    }
+    let mut seats = vec![None; places.len()];
+    for (index, sitting) in order.into_iter().zip(taken) {
+        seats[index] = sitting;
     }
     seats
 }
