@@ -17,7 +17,7 @@ use crate::{
     free_port,
     guardian::Guardian,
     postgres::{clean_environment, temporary},
-    process::{POLL, children, is_alive, run_with_input, signal, wait_until},
+    process::{POLL, children, is_alive, run, run_with_input, signal, wait_until},
     tools,
 };
 
@@ -184,6 +184,14 @@ impl PatroniMember {
             Some(mut daemon) => daemon.kill().await,
             None => Ok(()),
         }
+    }
+
+    /// Stops PostgreSQL behind Patroni's back, at once. Unless the cluster is paused, Patroni starts it again.
+    pub async fn stop_database(&self) -> Result<()> {
+        let mut command = self.account.command(self.bin_dir.join("pg_ctl"));
+        clean_environment(&mut command);
+        command.args(["stop", "-s", "-w", "-m", "immediate", "-D"]).arg(self.data_dir()).current_dir("/");
+        run(command).await.map(drop)
     }
 
     /// Runs SQL as the superuser in the database `postgres`, through psql. Rows come back as lines, columns separated by `|`.

@@ -29,11 +29,11 @@ pub const SLOT: &str = "slot";
 /// The slot on the old primary that the target streamed through; it would hold log for ever.
 pub const STALE_SLOT: &str = "stale_slot";
 
-pub(super) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
+pub(crate) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
     required(facts, name)?.parse().map_err(|error| StepError::refused(format!("fact '{name}': {error}")))
 }
 
-pub(super) fn timeline(facts: &Facts, name: &str) -> Result<u32, StepError> {
+pub(crate) fn timeline(facts: &Facts, name: &str) -> Result<u32, StepError> {
     let text = required(facts, name)?;
     text.parse().map_err(|_| StepError::refused(format!("fact '{name}': '{text}' is not a timeline")))
 }

@@ -8,6 +8,7 @@
 //! before the target is promoted, the fence is proven again under a lock right before the promotion,
 //! and it is taken away only with proof that the target is not promoted and will not be.
 
+pub(crate) mod databases;
 pub(crate) mod errors;
 pub mod fact;
 mod facts;

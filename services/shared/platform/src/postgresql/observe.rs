@@ -35,7 +35,7 @@ const KEEP_FOR: Duration = Duration::from_secs(600);
 /// Connections kept by one process. Beyond it every look opens its own.
 const MAX_KEPT: usize = 2_000;
 
-pub(super) struct PostgresqlObserver {
+pub(crate) struct PostgresqlObserver {
     now: Now,
     kept: Mutex<HashMap<Key, Kept>>,
 }
@@ -66,7 +66,7 @@ impl Kept {
 }
 
 impl PostgresqlObserver {
-    pub(super) fn new(now: Now) -> Self {
+    pub(crate) fn new(now: Now) -> Self {
         Self { now, kept: Mutex::new(HashMap::new()) }
     }
 

@@ -34,6 +34,17 @@ pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Vec<Check> {
     checks
 }
 
+/// The databases alone, where somebody else stopped and promoted them.
+pub(super) async fn databases(work: &Work<'_>, facts: &Facts) -> Vec<Check> {
+    let target = work.look(work.target).await;
+    let mut checks = vec![target_is_primary(work, &target), timeline_rose(facts, &target), accepts_writes(work).await];
+    checks.push(read_only_default(&target));
+    if work.job.kind == MoveKind::Switchover {
+        checks.push(old_primary_follows(work, facts, &target).await);
+    }
+    checks
+}
+
 type Looked = Result<PostgresqlFacts, SqlError>;
 
 fn target_is_primary(work: &Work<'_>, target: &Looked) -> Check {

@@ -152,24 +152,24 @@ enum Fence {
 
 /// What is safely on a standby's disk. After a restart the receive position begins anew at a segment's
 /// start and can lie behind what is already applied.
-pub(super) fn received(facts: &PostgresqlFacts) -> Option<Lsn> {
+pub(crate) fn received(facts: &PostgresqlFacts) -> Option<Lsn> {
     facts.receive_lsn.max(facts.replay_lsn).map(Lsn)
 }
 
-pub(super) fn replayed(facts: &PostgresqlFacts) -> Option<Lsn> {
+pub(crate) fn replayed(facts: &PostgresqlFacts) -> Option<Lsn> {
     facts.replay_lsn.map(Lsn)
 }
 
-pub(super) fn is_standby(facts: &PostgresqlFacts) -> bool {
+pub(crate) fn is_standby(facts: &PostgresqlFacts) -> bool {
     facts.in_recovery == Some(true)
 }
 
-pub(super) fn is_primary(facts: &PostgresqlFacts) -> bool {
+pub(crate) fn is_primary(facts: &PostgresqlFacts) -> bool {
     facts.in_recovery == Some(false)
 }
 
 /// Something to show in place of a position that is not known.
-pub(super) fn shown(lsn: Option<Lsn>) -> String {
+pub(crate) fn shown(lsn: Option<Lsn>) -> String {
     lsn.map_or_else(|| "an unknown position".to_owned(), |lsn| lsn.to_string())
 }
 

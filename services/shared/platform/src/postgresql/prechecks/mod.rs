@@ -46,6 +46,27 @@ pub(super) async fn run(work: &Work<'_>) -> Vec<Check> {
     checks
 }
 
+/// The databases alone, where somebody else stops and promotes them.
+pub(super) async fn databases_before_switchover(work: &Work<'_>) -> Vec<Check> {
+    let seen = databases(work).await;
+    let mut checks = vec![target_is_standby(work, &seen), same_system(work, &seen)];
+    checks.extend(switchover::of_databases(work, &seen).await);
+    checks.push(synchronous_standbys(&seen));
+    checks
+}
+
+pub(super) async fn databases_before_failover(work: &Work<'_>) -> Vec<Check> {
+    let seen = databases(work).await;
+    let mut checks = vec![target_is_standby(work, &seen)];
+    checks.extend(failover::checks(work, &seen).await);
+    checks
+}
+
+async fn databases(work: &Work<'_>) -> Seen {
+    let (from, target) = tokio::join!(work.look(work.from), work.look(work.target));
+    Seen { from, target, host: Err("nobody asks its host".to_owned()) }
+}
+
 async fn host(work: &Work<'_>) -> Result<Host, String> {
     let agent = work.agent(work.from).map_err(|error| error.text)?;
     Ok(Host {

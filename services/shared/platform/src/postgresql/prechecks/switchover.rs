@@ -16,9 +16,17 @@ use crate::postgresql::{
 };
 
 pub(super) async fn checks(work: &Work<'_>, seen: &Seen) -> Vec<Check> {
+    let mut checks = vec![agent_is_the_node(work, seen).await];
+    checks.extend(of_databases(work, seen).await);
+    checks.push(rewind_is_possible(seen));
+    checks.push(way_back(work, seen).await);
+    checks
+}
+
+/// What the two databases say, whoever stops and starts them.
+pub(super) async fn of_databases(work: &Work<'_>, seen: &Seen) -> Vec<Check> {
     vec![
         from_is_primary(work, seen),
-        agent_is_the_node(work, seen).await,
         distinct_servers(work).await,
         same_major_version(seen),
         receiver_streams(work, seen),
@@ -27,8 +35,6 @@ pub(super) async fn checks(work: &Work<'_>, seen: &Seen) -> Vec<Check> {
         unapplied(work, seen),
         no_apply_delay(seen),
         other_standbys(work, seen),
-        rewind_is_possible(seen),
-        way_back(work, seen).await,
     ]
 }
 

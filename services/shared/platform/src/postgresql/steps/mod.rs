@@ -8,7 +8,7 @@ mod stop;
 mod verify;
 
 pub(super) use promote::lock_moves;
-pub(super) use rejoin::drop_unused_slot;
+pub(super) use rejoin::{drop_unused_slot, wait_until_protected};
 pub(super) use verify::{fork_lsn, test_write};
 
 use super::{plan::StepId, work::Work};
@@ -49,7 +49,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::CheckpointTarget => verify::checkpoint(work, facts).await,
         StepId::CreateSlot => rejoin::create_slot(work).await,
         StepId::RejoinOldPrimary => rejoin::rejoin(work, facts).await,
-        StepId::WaitUntilProtected => rejoin::wait_until_protected(work, facts).await,
+        StepId::WaitUntilProtected => wait_until_protected(work, facts).await,
         StepId::DropStaleSlot => rejoin::drop_stale_slot(work, facts).await,
     }
 }

@@ -158,7 +158,7 @@ fn must_not_need_rewind(work: &Work<'_>, facts: &Facts, checkpoint: Lsn, timelin
 }
 
 /// Protected again: the returned node has everything the new primary had when the step began.
-pub(super) async fn wait_until_protected(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
+pub(in crate::postgresql) async fn wait_until_protected(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
     let (from, target) = (&work.from.name, &work.target.name);
     let timeline = fact::timeline(facts, fact::NEW_TIMELINE)?;
     let primary = work.look(work.target).await.map_err(|e| unreachable(target, &e))?;
