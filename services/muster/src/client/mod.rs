@@ -8,10 +8,12 @@ mod describe;
 mod docs;
 mod error;
 mod exit;
+mod gate;
 mod get;
 mod kinds;
 pub(crate) mod login;
 mod output;
+mod plan;
 mod profile;
 mod request;
 mod session;
@@ -83,6 +85,12 @@ pub(crate) enum ClientCommand {
     /// Requests to move a system: open, decide, start, follow.
     #[command(subcommand)]
     Request(request::RequestCommand),
+    /// Recovery plans: judge, review, publish, print.
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// How far Muster may go by itself, for each type of request.
+    #[command(subcommand)]
+    Gate(gate::GateCommand),
     /// The record of everything that was done.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -152,6 +160,10 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Request(command) => {
             return request::run(command, &Session::with_tenant(global).await?, screen).await;
         }
+        ClientCommand::Plan(command) => {
+            return plan::run(command, &Session::with_tenant(global).await?, screen).await;
+        }
+        ClientCommand::Gate(command) => gate::run(command, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Audit(command) => audit::run(command, &Session::with_tenant(global).await?, screen).await?,
     }
     Ok(exit::Exit::Done)
