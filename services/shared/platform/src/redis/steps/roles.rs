@@ -1,0 +1,56 @@
+//! Making the new roles last, and waiting until the old primary protects the new one.
+
+use crate::{
+    Facts, MoveKind, StepDone, StepError,
+    redis::{
+        fact,
+        roles::rewrite_configuration,
+        work::{Work, is_primary, on_host, shown, unreachable},
+    },
+    step::{Seen, done, until},
+};
+
+pub(super) async fn persist(work: &Work<'_>) -> Result<StepDone, StepError> {
+    let (from, target) = (&work.from, &work.target);
+    let seen = work.look(target).await.map_err(|e| unreachable(target, &e))?.facts;
+    if !is_primary(&seen) {
+        return Err(StepError::refused(format!("{} is not a primary", target.name)));
+    }
+    super::prove_fence(work).await?;
+    work.agent(target)?.unfence().await.map_err(on_host)?;
+    rewrite_configuration(work, target).await?;
+    if work.job.kind == MoveKind::Failover {
+        return Ok(done(format!("{} stays the primary over a restart", target.name), []));
+    }
+    rewrite_configuration(work, from).await?;
+    Ok(done(format!("{} stays the primary over a restart, and {} its replica", target.name, from.name), []))
+}
+
+pub(super) async fn wait_until_protected(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
+    let (from, target) = (&work.from, &work.target);
+    let new = fact::required(facts, fact::NEW_REPLID)?;
+    let primary = work.look(target).await.map_err(|e| unreachable(target, &e))?.facts;
+    // A position taken first, so that a busy writer does not make it unreachable.
+    let goal = primary.offset.filter(|_| is_primary(&primary) && primary.replid == new);
+    let goal = goal.ok_or_else(|| StepError::failed(format!("{} is not the primary of this move", target.name)))?;
+    let caught_up = until(work.job.timeouts.protected, || async {
+        let seen = match work.look(from).await {
+            Ok(seen) => seen.facts,
+            Err(error) => return Ok(Seen::Waiting(error.message)),
+        };
+        let follows = work.follows(&seen, target) && seen.link_up == Some(true) && seen.replid == new;
+        let usable = seen.loading != Some(true) && seen.sync_in_progress != Some(true);
+        Ok(match seen.offset {
+            Some(offset) if follows && usable && offset >= goal => Seen::There(offset),
+            offset => Seen::Waiting(format!("it is at {} of {goal}, link up: {:?}", shown(offset), seen.link_up)),
+        })
+    })
+    .await?;
+    match caught_up {
+        Ok(offset) => Ok(done(
+            format!("{} follows {} and has applied {offset}", from.name, target.name),
+            [(fact::PROTECTED_AT, work.time())],
+        )),
+        Err(state) => Err(StepError::failed(format!("{} does not protect {} yet: {state}", from.name, target.name))),
+    }
+}

@@ -1,0 +1,63 @@
+//! What every platform must hold, against its real servers. One set of cases; a platform brings a [`Fixture`]
+//! (`fixture.rs`): how a healthy pair of it is started, how a job for it looks, how one row is written. Everything else is
+//! asked through the same traits that the product uses.
+//!
+//! To add a platform: a file with its fixture, and one line `compliance!(name, Fixture);` below. The cases:
+//!
+//! | case | what must hold |
+//! |---|---|
+//! | `is_watched` | the observer says who is the primary and where, with times; a side that is silent is unknown, and no number is made up for it |
+//! | `wrong_pairs_are_refused` | prechecks pass on a healthy pair, and say no to swapped roles, swapped or missing agents, a refused account, a lost target; plans are complete: title, node, time limit and guidance of every step |
+//! | `executors_die_anywhere` | each step is given up right after its beginning, again in the middle, run by a successor that dies with its outputs, probed, and run again; with writers at work nothing that was acknowledged is missing, and two nodes never accept writes at once; then the same pair moves back |
+//! | `a_failed_move_is_taken_back_or_told` | after each step the move is given up: either the old primary serves again, or the refusal and the account of both nodes are true |
+//! | `a_lost_primary` | SIGKILL under load, failover, the old primary started by its host: it never accepts a write again; the loss is what the markers say |
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
+
+mod drive;
+mod fixture;
+mod load;
+mod moves;
+mod postgresql;
+mod redis;
+mod refusals;
+mod watching;
+
+use fixture::Fixture;
+
+/// All cases for one platform. `None` from its fixture: its servers cannot be had here, and it said why.
+macro_rules! compliance {
+    ($name:ident, $fixture:ty) => {
+        mod $name {
+            use crate::{moves, refusals, watching};
+
+            compliance!(@case $fixture, is_watched, watching::is_watched);
+            compliance!(@case $fixture, wrong_pairs_are_refused, refusals::wrong_pairs_are_refused);
+            compliance!(@case $fixture, executors_die_anywhere, moves::executors_die_anywhere);
+            compliance!(@case $fixture, a_failed_move_is_taken_back_or_told, moves::a_failed_move_is_taken_back_or_told);
+            compliance!(@case $fixture, a_lost_primary, moves::a_lost_primary);
+        }
+    };
+    (@case $fixture:ty, $case:ident, $run:path) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $case() {
+            if let Some(fixture) = <$fixture>::start().await {
+                $run(std::sync::Arc::new(fixture)).await;
+            }
+        }
+    };
+}
+
+mod cases {
+    compliance!(postgresql, crate::postgresql::Postgresql);
+    compliance!(redis, crate::redis::Redis);
+}
+
+/// A platform that is in the registry and not here would be one that nobody tried.
+#[test]
+fn every_platform_of_the_registry_is_here() {
+    let here = [postgresql::Postgresql::PLATFORM, redis::Redis::PLATFORM];
+    let registry: Vec<&str> = muster_platform::registry::PLATFORMS.iter().map(|platform| platform.name).collect();
+    for name in here {
+        assert!(registry.contains(&name), "{name} is not in the registry");
+    }
+}
