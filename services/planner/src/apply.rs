@@ -5,10 +5,10 @@ use muster_domain::{TenantId, inventory::kind_token, refusal::field_refusal};
 use muster_eventlog::{AppendError, Database, EventLog, Meta};
 
 use crate::{
+    changeset::{Basis, Changeset},
     error::CommandError,
     lock::InventoryLock,
     manifest::{self, Declaration},
-    changeset::{Basis, Changeset},
 };
 
 /// The lock keeps other applies away, so a conflict is rare: somebody whose lease had run out.

@@ -44,7 +44,12 @@ pub use document::new_signing_key;
 pub use projection::{Documents, PROJECTION};
 
 use error::CommandError;
-use plans::{Plans, api::Api, lapse::Lapse, proof::{PROOFS, Proofs}};
+use plans::{
+    Plans,
+    api::Api,
+    lapse::Lapse,
+    proof::{PROOFS, Proofs},
+};
 
 /// Where everybody gets the key that run-cards are verified with: it is public.
 pub const SIGNING_KEY_PATH: &str = "/run-card-key.pem";

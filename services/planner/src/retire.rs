@@ -5,7 +5,13 @@ use muster_domain::pb::inventory::v1::{Document, Kind};
 use muster_domain::{Refusal, TenantId, ids::InvalidId, refusal::field_refusal, refusal::refusal};
 use muster_eventlog::{Database, EventLog, Meta, wait_for};
 
-use crate::{error::CommandError, lock::InventoryLock, projection::{PROJECTION, TABLES_BEHIND}, query, references::references};
+use crate::{
+    error::CommandError,
+    lock::InventoryLock,
+    projection::{PROJECTION, TABLES_BEHIND},
+    query,
+    references::references,
+};
 
 /// Longest reason: a sentence or two.
 const MAX_REASON: usize = 500;

@@ -28,9 +28,9 @@ pub(crate) struct ApplyArgs {
 }
 
 /// A manifest and where it begins in what is sent.
-struct Source {
+pub(super) struct Source {
     name: String,
-    text: String,
+    pub(super) text: String,
 }
 
 pub(crate) async fn run(args: ApplyArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -50,14 +50,12 @@ pub(crate) async fn run(args: ApplyArgs, session: &Session, screen: &Screen) -> 
 fn read_all(files: &[PathBuf]) -> Result<Vec<Source>, CliError> {
     let mut sources = Vec::new();
     for file in files {
-        if file.as_os_str() == "-" {
-            sources.push(source("standard input", read_bounded(std::io::stdin().lock(), "standard input")?));
-        } else if file.is_dir() {
+        if file.is_dir() {
             for file in manifests_in(file)? {
                 sources.push(read_file(&file)?);
             }
         } else {
-            sources.push(read_file(file)?);
+            sources.push(read_one(file)?);
         }
     }
     let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
@@ -87,6 +85,14 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
         ))),
         _ => Ok(files),
     }
+}
+
+/// A file, or `-` for standard input.
+pub(super) fn read_one(file: &Path) -> Result<Source, CliError> {
+    if file.as_os_str() == "-" {
+        return Ok(source("standard input", read_bounded(std::io::stdin().lock(), "standard input")?));
+    }
+    read_file(file)
 }
 
 fn read_file(path: &Path) -> Result<Source, CliError> {
@@ -137,7 +143,7 @@ fn check(sources: &[Source], tenant: &str) -> Result<(), CliError> {
 }
 
 /// The server counts documents and lines through everything that was sent: say the lines of the files.
-fn in_files(error: CliError, sources: &[Source]) -> CliError {
+pub(super) fn in_files(error: CliError, sources: &[Source]) -> CliError {
     match error {
         CliError::Manifest(faults) => CliError::Manifest(faults.iter().map(|fault| in_file(fault, sources)).collect()),
         CliError::Refused(refusal) => CliError::Refused(refusal),

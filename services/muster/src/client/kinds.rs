@@ -15,9 +15,10 @@ const NAMES: &[(&str, Kind)] = &[
     ("route", Kind::NotificationRoute),
     ("notificationroute", Kind::NotificationRoute),
     ("notification-route", Kind::NotificationRoute),
+    ("plan", Kind::Plan),
 ];
 
-pub(crate) const HELP: &str = "tenants, sites, resources, groups, policies, routes";
+pub(crate) const HELP: &str = "tenants, sites, resources, groups, policies, routes, plans";
 
 pub(crate) fn document_kind(text: &str) -> Option<Kind> {
     let lower = text.to_ascii_lowercase();
@@ -46,6 +47,7 @@ mod tests {
             ("Policy", Kind::Policy),
             ("routes", Kind::NotificationRoute),
             ("NotificationRoutes", Kind::NotificationRoute),
+            ("plans", Kind::Plan),
         ] {
             assert_eq!(document_kind(text), Some(kind), "{text}");
         }

@@ -8,6 +8,7 @@ use muster_domain::pb::execution::v1::executor_service_client::ExecutorServiceCl
 use muster_domain::pb::identity::v1::{WhoAmIRequest, WhoAmIResponse, identity_service_client::IdentityServiceClient};
 use muster_domain::pb::inventory::v1::planner_service_client::PlannerServiceClient;
 use muster_domain::pb::notification::v1::notifier_service_client::NotifierServiceClient;
+use muster_domain::pb::plan::v1::plan_service_client::PlanServiceClient;
 use muster_domain::pb::readiness::v1::monitor_service_client::MonitorServiceClient;
 use muster_domain::pb::request::v1::approval_service_client::ApprovalServiceClient;
 use muster_runtime::Clock;
@@ -88,6 +89,10 @@ impl Session {
 
     pub(crate) fn planner(&self) -> PlannerServiceClient<Channel> {
         PlannerServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn plans(&self) -> PlanServiceClient<Channel> {
+        PlanServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn monitor(&self) -> MonitorServiceClient<Channel> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use muster_local::tools;
 use muster_runtime::{
     Config,
@@ -17,6 +17,8 @@ use crate::{
     },
     place::Place,
 };
+
+const RUN_CARD_KEY: &str = "run-card-key";
 
 pub(crate) fn local(
     place: &Place,
@@ -38,6 +40,7 @@ pub(crate) fn local(
     config.postgres.owner_password_ref = Some("file:postgres-owner".into());
     config.local.directory = place.root().to_owned();
     config.secrets.directory = Some(place.secrets());
+    config.planner.signing_key_ref = Some(run_card_key(place)?);
     config.local.people = people::people();
     config.use_local_issuer();
     for issuer in &mut config.auth.issuers {
@@ -61,6 +64,13 @@ pub(crate) fn local(
     // For `muster doctor`, `muster projection rebuild` and curious people: what this process runs with.
     crate::demo::private_file(&place.file("muster.toml"), &toml::to_string(&config)?)?;
     Ok(config)
+}
+
+/// Made at the first start, and kept: cards that are on somebody's shelf stay verifiable.
+fn run_card_key(place: &Place) -> Result<String> {
+    let key = muster_planner::new_signing_key().context("the random number generator failed")?;
+    place.secret("_system", RUN_CARD_KEY, || key)?;
+    Ok(format!("file:{RUN_CARD_KEY}"))
 }
 
 /// One host agent for each server of the estate. Tenants can only name them.

@@ -191,7 +191,9 @@ impl MemberPage {
 
 fn node_lines(platform: &Platform) -> Vec<NodeLine> {
     let api_url = |name: &str| match platform {
-        Platform::Patroni(target) => target.nodes.iter().find(|node| node.name == name).map(|node| node.api_url.clone()),
+        Platform::Patroni(target) => {
+            target.nodes.iter().find(|node| node.name == name).map(|node| node.api_url.clone())
+        }
         _ => None,
     };
     let lines = nodes(platform).into_iter().map(|node| NodeLine {
@@ -245,7 +247,8 @@ fn tests(view: &PlanView) -> Vec<TestLine> {
 fn documents(view: &PlanView, version: u64, scope: Option<&Scope<'_>>) -> Vec<String> {
     let mut documents = vec![format!("plan {} version {version}", view.name)];
     if let Some(scope) = scope {
-        documents.extend(scope.group.iter().map(|(group, _)| format!("group {} version {}", group.name, group.version)));
+        documents
+            .extend(scope.group.iter().map(|(group, _)| format!("group {} version {}", group.name, group.version)));
         let members = scope.members.iter().map(|member| member.document);
         documents.extend(members.map(|document| format!("resource {} version {}", document.name, document.version)));
     }

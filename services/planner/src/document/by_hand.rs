@@ -48,25 +48,50 @@ fn step(on: NodeRef<'_>, text: impl Into<String>, command: impl Into<String>) ->
 fn fence(from: NodeRef<'_>) -> HandStep {
     step(
         from,
-        format!("Make sure that {} cannot take writes: power off, or cut its storage or network. Not answering is not enough. If nobody can make sure, stop here.", from.name),
+        format!(
+            "Make sure that {} cannot take writes: power off, or cut its storage or network. Not answering is not enough. If nobody can make sure, stop here.",
+            from.name
+        ),
         "",
     )
 }
 
 fn postgresql(from: NodeRef<'_>, to: NodeRef<'_>, database: &str) -> ByHand {
     let psql = |node: NodeRef<'_>, sql: &str| {
-        format!("psql -h {} -p {} -U postgres -d {} -Atc {}", quoted(node.host), node.port, quoted(database), quoted(sql))
+        format!(
+            "psql -h {} -p {} -U postgres -d {} -Atc {}",
+            quoted(node.host),
+            node.port,
+            quoted(database),
+            quoted(sql)
+        )
     };
     let promote = [
         step(to, format!("Promote {}.", to.name), psql(to, "SELECT pg_promote(true, 60)")),
-        step(to, "It must answer f. If it answers t, look again; do not start the other side.", psql(to, "SELECT pg_is_in_recovery()")),
+        step(
+            to,
+            "It must answer f. If it answers t, look again; do not start the other side.",
+            psql(to, "SELECT pg_is_in_recovery()"),
+        ),
     ];
     let slot = "muster_by_hand";
     let planned = vec![
         step(from, "Keep the stop short.", psql(from, "CHECKPOINT")),
-        step(to, format!("Keep the log for the return of {}.", from.name), psql(to, &format!("SELECT pg_create_physical_replication_slot('{slot}', true)"))),
-        step(from, format!("Fence {} and stop it cleanly.", from.name), "touch \"$PGDATA/standby.signal\" && pg_ctl stop -D \"$PGDATA\" -m fast -w"),
-        step(from, "It must say 'shut down'. Write down the position of the checkpoint.", "pg_controldata \"$PGDATA\" | grep -E 'cluster state|Latest checkpoint location'"),
+        step(
+            to,
+            format!("Keep the log for the return of {}.", from.name),
+            psql(to, &format!("SELECT pg_create_physical_replication_slot('{slot}', true)")),
+        ),
+        step(
+            from,
+            format!("Fence {} and stop it cleanly.", from.name),
+            "touch \"$PGDATA/standby.signal\" && pg_ctl stop -D \"$PGDATA\" -m fast -w",
+        ),
+        step(
+            from,
+            "It must say 'shut down'. Write down the position of the checkpoint.",
+            "pg_controldata \"$PGDATA\" | grep -E 'cluster state|Latest checkpoint location'",
+        ),
         step(to, "Wait until the answer is that position or later.", psql(to, "SELECT pg_last_wal_replay_lsn()")),
     ];
     let rejoin = vec![
@@ -75,16 +100,29 @@ fn postgresql(from: NodeRef<'_>, to: NodeRef<'_>, database: &str) -> ByHand {
             format!("Point {} at {}, and start it as the standby.", from.name, to.name),
             format!(
                 "cat >> \"$PGDATA/postgresql.auto.conf\" <<'END'\nprimary_conninfo = 'host={} port={} user=REPLICATION-ACCOUNT'\nprimary_slot_name = '{slot}'\nEND\npg_ctl start -D \"$PGDATA\" -w",
-                conninfo(to.host), to.port
+                conninfo(to.host),
+                to.port
             ),
         ),
-        step(to, "It must show one line with the state streaming.", psql(to, "SELECT application_name, state, replay_lsn FROM pg_stat_replication")),
+        step(
+            to,
+            "It must show one line with the state streaming.",
+            psql(to, "SELECT application_name, state, replay_lsn FROM pg_stat_replication"),
+        ),
     ];
     let drain = vec![
         fence(from),
-        step(to, "Ask twice, some seconds apart, until both answers are the same: everything received is applied. Write the answers down.", psql(to, "SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()")),
+        step(
+            to,
+            "Ask twice, some seconds apart, until both answers are the same: everything received is applied. Write the answers down.",
+            psql(to, "SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()"),
+        ),
     ];
-    let kept = step(from, format!("Leave {} off. It comes back by pg_rewind or a new base backup, never by a plain start.", from.name), "");
+    let kept = step(
+        from,
+        format!("Leave {} off. It comes back by pg_rewind or a new base backup, never by a plain start.", from.name),
+        "",
+    );
     ByHand {
         planned: planned.into_iter().chain(promote.clone()).chain(rejoin).collect(),
         lost: drain.into_iter().chain(promote).chain([kept]).collect(),
@@ -97,29 +135,57 @@ fn conninfo(host: &str) -> String {
 }
 
 fn mariadb(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
-    let sql = |node: NodeRef<'_>, sql: &str| format!("mariadb -h {} -P {} -e {}", quoted(node.host), node.port, quoted(sql));
+    let sql =
+        |node: NodeRef<'_>, sql: &str| format!("mariadb -h {} -P {} -e {}", quoted(node.host), node.port, quoted(sql));
     let open = [
-        step(to, format!("{} stops following, and takes writes.", to.name), sql(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0")),
+        step(
+            to,
+            format!("{} stops following, and takes writes.", to.name),
+            sql(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0"),
+        ),
         step(to, "It must answer 0, and no slave status.", sql(to, "SELECT @@read_only; SHOW SLAVE STATUS")),
     ];
     let planned = vec![
-        step(from, format!("{} takes no more writes. Put read_only = 1 into its configuration, too.", from.name), sql(from, "SET GLOBAL read_only = 1; FLUSH TABLES WITH READ LOCK")),
+        step(
+            from,
+            format!("{} takes no more writes. Put read_only = 1 into its configuration, too.", from.name),
+            sql(from, "SET GLOBAL read_only = 1; FLUSH TABLES WITH READ LOCK"),
+        ),
         step(from, "Write down the position.", sql(from, "SELECT @@gtid_binlog_pos")),
-        step(to, "Put the position in. It must answer 0: everything is there.", sql(to, "SELECT MASTER_GTID_WAIT('POSITION', 60)")),
+        step(
+            to,
+            "Put the position in. It must answer 0: everything is there.",
+            sql(to, "SELECT MASTER_GTID_WAIT('POSITION', 60)"),
+        ),
     ];
     let follow = vec![
         step(
             from,
             format!("{} follows {}.", from.name, to.name),
-            sql(from, &format!("UNLOCK TABLES; CHANGE MASTER TO MASTER_HOST='{}', MASTER_PORT={}, MASTER_USER='REPLICATION-ACCOUNT', MASTER_PASSWORD='…', MASTER_USE_GTID=slave_pos; START SLAVE", conninfo(to.host), to.port)),
+            sql(
+                from,
+                &format!(
+                    "UNLOCK TABLES; CHANGE MASTER TO MASTER_HOST='{}', MASTER_PORT={}, MASTER_USER='REPLICATION-ACCOUNT', MASTER_PASSWORD='…', MASTER_USE_GTID=slave_pos; START SLAVE",
+                    conninfo(to.host),
+                    to.port
+                ),
+            ),
         ),
         step(from, "Both threads must say Yes, and Seconds_Behind_Master 0.", sql(from, "SHOW SLAVE STATUS\\G")),
     ];
     let drain = vec![
         fence(from),
-        step(to, "Ask until Slave_SQL_Running_State has read all of the relay log. Write down Gtid_IO_Pos.", sql(to, "SHOW SLAVE STATUS\\G")),
+        step(
+            to,
+            "Ask until Slave_SQL_Running_State has read all of the relay log. Write down Gtid_IO_Pos.",
+            sql(to, "SHOW SLAVE STATUS\\G"),
+        ),
     ];
-    let kept = step(from, format!("Leave {} off until somebody has compared its GTIDs with those of {}.", from.name, to.name), "");
+    let kept = step(
+        from,
+        format!("Leave {} off until somebody has compared its GTIDs with those of {}.", from.name, to.name),
+        "",
+    );
     ByHand {
         planned: planned.into_iter().chain(open.clone()).chain(follow).collect(),
         lost: drain.into_iter().chain(open).chain([kept]).collect(),
@@ -138,10 +204,18 @@ fn redis(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
         step(to, "slave_repl_offset must be the same number.", cli(to, "INFO replication")),
     ];
     let follow = vec![
-        step(from, format!("{} follows {}.", from.name, to.name), cli(from, &format!("REPLICAOF {} {}", quoted(to.host), to.port))),
+        step(
+            from,
+            format!("{} follows {}.", from.name, to.name),
+            cli(from, &format!("REPLICAOF {} {}", quoted(to.host), to.port)),
+        ),
         step(from, "It must say master_link_status:up.", cli(from, "INFO replication")),
     ];
-    let kept = step(from, format!("Leave {} off. When it comes back it must follow {}, or clients write to both.", from.name, to.name), "");
+    let kept = step(
+        from,
+        format!("Leave {} off. When it comes back it must follow {}, or clients write to both.", from.name, to.name),
+        "",
+    );
     ByHand {
         planned: planned.into_iter().chain(open.clone()).chain(follow).collect(),
         lost: [fence(from)].into_iter().chain(open).chain([kept]).collect(),
@@ -152,7 +226,11 @@ fn redis(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
 fn patroni(from: NodeRef<'_>, to: NodeRef<'_>, target: &PatroniTarget) -> ByHand {
     let api = |name: &str| target.nodes.iter().find(|node| node.name == name).map_or("", |node| node.api_url.as_str());
     let post = |node: NodeRef<'_>, path: &str, body: String| {
-        format!("curl -sS -u USER:PASSWORD -X POST {} -d {}", quoted(&format!("{}/{path}", api(node.name))), quoted(&body))
+        format!(
+            "curl -sS -u USER:PASSWORD -X POST {} -d {}",
+            quoted(&format!("{}/{path}", api(node.name))),
+            quoted(&body)
+        )
     };
     let look = |node: NodeRef<'_>| format!("curl -sS {}", quoted(&format!("{}/cluster", api(node.name))));
     let both = format!(r#"{{"leader": "{}", "candidate": "{}"}}"#, from.name, to.name);
@@ -165,7 +243,11 @@ fn patroni(from: NodeRef<'_>, to: NodeRef<'_>, target: &PatroniTarget) -> ByHand
         ],
         lost: vec![
             fence(from),
-            step(to, format!("When Patroni has not promoted {} by itself already:", to.name), post(to, "failover", one)),
+            step(
+                to,
+                format!("When Patroni has not promoted {} by itself already:", to.name),
+                post(to, "failover", one),
+            ),
             step(to, format!("{} must be the leader.", to.name), look(to)),
         ],
     }

@@ -62,7 +62,8 @@ fn draw_phase<'a>(phase: &'a PhasePage, top: usize, places: &mut Places<'a>) -> 
         bottom = bottom.max(y + BOX_HEIGHT);
         right = right.max(x + BOX_WIDTH);
     }
-    let heading = format!("<text x=\"{MARGIN}\" y=\"{}\" class=\"phase\">{}</text>", top + MARGIN + 14, label(&phase.title));
+    let heading =
+        format!("<text x=\"{MARGIN}\" y=\"{}\" class=\"phase\">{}</text>", top + MARGIN + 14, label(&phase.title));
     (format!("{heading}{drawn}"), bottom + MARGIN, right + MARGIN)
 }
 
@@ -73,7 +74,8 @@ fn columns(phase: &PhasePage) -> Vec<usize> {
     for _ in 0..count {
         let mut changed = false;
         for (index, step) in phase.steps.iter().enumerate() {
-            let before = |id: &String| phase.steps.iter().position(|other| other.id == *id).filter(|other| *other != index);
+            let before =
+                |id: &String| phase.steps.iter().position(|other| other.id == *id).filter(|other| *other != index);
             let wanted = step.after.iter().filter_map(before).map(|other| columns[other] + 1).max().unwrap_or(0);
             let wanted = wanted.min(count.saturating_sub(1));
             changed |= wanted != columns[index];

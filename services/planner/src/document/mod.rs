@@ -22,8 +22,8 @@ use muster_domain::pb::plan::v1::{PlanRef, RenderFormat, RenderPlanResponse};
 use sha2::{Digest, Sha256};
 
 pub(crate) use book::Book;
-pub use sign::new_signing_key;
 pub(crate) use sign::SigningKey;
+pub use sign::new_signing_key;
 
 /// The line before which the signed part of a run-card ends.
 const NOTE_BEGINS: &str = "<!-- muster signed note";
@@ -33,7 +33,11 @@ const NOTE_BEGINS: &str = "<!-- muster signed note";
 pub(crate) struct RenderError(#[from] minijinja::Error);
 
 /// Markdown and pages need no key; a run-card is signed, or not made.
-pub(crate) fn render(book: &Book, format: RenderFormat, key: Option<&SigningKey>) -> Result<RenderPlanResponse, RenderError> {
+pub(crate) fn render(
+    book: &Book,
+    format: RenderFormat,
+    key: Option<&SigningKey>,
+) -> Result<RenderPlanResponse, RenderError> {
     let plan = Some(PlanRef { name: book.name.clone(), version: book.version, hash: book.hash.clone() });
     let (template, media_type) = match format {
         RenderFormat::Markdown | RenderFormat::Unspecified => ("plan.md", "text/markdown; charset=utf-8"),
@@ -41,7 +45,9 @@ pub(crate) fn render(book: &Book, format: RenderFormat, key: Option<&SigningKey>
         RenderFormat::RunCard => ("run-card.html", "text/html; charset=utf-8"),
     };
     let graph = if format == RenderFormat::Html { graph::drawing(book) } else { String::new() };
-    let content = environment()?.get_template(template)?.render(context! { book => Value::from(Serde(book)), graph => Value::from_safe_string(graph) })?;
+    let content = environment()?
+        .get_template(template)?
+        .render(context! { book => Value::from(Serde(book)), graph => Value::from_safe_string(graph) })?;
     let (content, signature) = match key {
         Some(key) if format == RenderFormat::RunCard => signed(content, book, key),
         _ => (content, String::new()),
@@ -74,9 +80,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     // What people declared is text, never markup: HTML is escaped by the engine, Markdown by a filter of ours.
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     // A line with nothing but a tag leaves no line.
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);

@@ -4,7 +4,7 @@ use muster_domain::access::role_name;
 use muster_domain::pb::plan::v1::{
     Action, Condition, DnsAction, FailurePolicy, HttpAction, HttpProbe, PlanStep, action, condition,
 };
-use muster_domain::plan::{reversed, undo_of, Direction};
+use muster_domain::plan::{Direction, reversed, undo_of};
 use muster_domain::time::{duration_from_pb, humane};
 use serde::Serialize;
 
@@ -91,7 +91,13 @@ fn work(action: Option<&Action>) -> Work {
         action::Kind::Dns(change) => (dns_text(change), vec![nsupdate(change)]),
         action::Kind::Command(command) => (
             format!("Run the command '{}' of the executor's configuration", command.name),
-            vec![std::iter::once(&command.name).chain(&command.arguments).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")],
+            vec![
+                std::iter::once(&command.name)
+                    .chain(&command.arguments)
+                    .map(|word| quoted(word))
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            ],
         ),
         action::Kind::Notify(notify) => (format!("Tell everybody: {}", notify.text), Vec::new()),
         action::Kind::Manual(manual) => (format!("{}: {}", role_name(manual.role()), manual.instructions), Vec::new()),
@@ -103,7 +109,11 @@ fn work(action: Option<&Action>) -> Work {
 fn condition_text(condition: &Condition) -> String {
     let what = match &condition.kind {
         Some(condition::Kind::Http(probe)) => {
-            let body = if probe.expect_body.is_empty() { String::new() } else { format!(" and contains '{}'", probe.expect_body) };
+            let body = if probe.expect_body.is_empty() {
+                String::new()
+            } else {
+                format!(" and contains '{}'", probe.expect_body)
+            };
             format!("{} answers {}{body}", probe.url, statuses(&probe.expect_status))
         }
         Some(condition::Kind::Tcp(probe)) => format!("{} accepts a connection", probe.address),
@@ -133,7 +143,13 @@ fn condition_commands(condition: &Condition) -> Vec<String> {
         Some(condition::Kind::Http(HttpProbe { url, .. })) => vec![format!("curl -sS -i {}", quoted(url))],
         Some(condition::Kind::Dns(probe)) => {
             let (host, port) = probe.server.rsplit_once(':').unwrap_or((&probe.server, "53"));
-            vec![format!("dig @{} -p {} {} {} +short", quoted(host), quoted(port), quoted(&probe.name), quoted(&probe.r#type))]
+            vec![format!(
+                "dig @{} -p {} {} {} +short",
+                quoted(host),
+                quoted(port),
+                quoted(&probe.name),
+                quoted(&probe.r#type)
+            )]
         }
         _ => Vec::new(),
     }
@@ -153,7 +169,11 @@ fn curl(call: &HttpAction) -> String {
     }
     words.push(quoted(&call.url));
     let command = words.join(" ");
-    if call.token_ref.is_empty() { command } else { format!("# TOKEN: the secret {}\n{command}", one_line(&call.token_ref)) }
+    if call.token_ref.is_empty() {
+        command
+    } else {
+        format!("# TOKEN: the secret {}\n{command}", one_line(&call.token_ref))
+    }
 }
 
 fn dns_text(change: &DnsAction) -> String {

@@ -5,9 +5,7 @@ use muster_domain::{
     ids::derived_id,
     inventory::TenantInventory,
     pb::inventory::v1::{Document, Kind},
-    pb::plan::v1::{
-        Lint, PlanEvent, PlanRef, PlanView, PublishPlanRequest, ReturnPlanRequest, SubmitPlanRequest,
-    },
+    pb::plan::v1::{Lint, PlanEvent, PlanRef, PlanView, PublishPlanRequest, ReturnPlanRequest, SubmitPlanRequest},
     plan::{self, Plan},
 };
 use muster_eventlog::Meta;

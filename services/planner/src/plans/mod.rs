@@ -59,7 +59,14 @@ fn is_attempt(refusal: &Refusal) -> bool {
 /// The aggregate of a plan's life.
 fn plan_id(name: &str) -> Result<AggregateId, Refusal> {
     name.parse::<AggregateId>().map_err(|error| {
-        field_refusal("name", "FIELD_INVALID", "a plan is named", error.value, error.rule, "use the name of its document")
+        field_refusal(
+            "name",
+            "FIELD_INVALID",
+            "a plan is named",
+            error.value,
+            error.rule,
+            "use the name of its document",
+        )
     })
 }
 

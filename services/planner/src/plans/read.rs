@@ -56,8 +56,7 @@ impl Plans {
     pub(super) async fn lint_manifest(&self, tenant: &TenantId, text: &str) -> Result<LintPlanResponse, CommandError> {
         let declarations = manifest::parse(text, tenant).map_err(CommandError::Faults)?;
         let declaration = the_plan(&declarations)?;
-        let inventory =
-            surroundings::of_tables(&self.ctx.db, tenant, &references(&declaration.document)).await?;
+        let inventory = surroundings::of_tables(&self.ctx.db, tenant, &references(&declaration.document)).await?;
         let faults = validate(&declaration.document, &inventory).faults;
         if !faults.is_empty() {
             return Err(CommandError::Faults(faults.into_iter().map(|fault| declaration.fault(fault)).collect()));
@@ -97,7 +96,8 @@ fn the_plan(declarations: &[Declaration]) -> Result<&Declaration, CommandError> 
     match declarations {
         [only] if only.document.kind() == Kind::Plan => Ok(only),
         _ => {
-            let kinds: Vec<&str> = declarations.iter().map(|d| manifest::kind_name(d.document.kind())).take(10).collect();
+            let kinds: Vec<&str> =
+                declarations.iter().map(|d| manifest::kind_name(d.document.kind())).take(10).collect();
             Err(refusal(
                 "MANIFEST_INVALID",
                 "a plan is judged by itself, among what is declared already",

@@ -11,7 +11,13 @@ use muster_domain::{
     refusal::field_refusal,
 };
 
-use super::{Plans, judge::judge, not_found, surroundings::{reference, scope_of}, view::know};
+use super::{
+    Plans,
+    judge::judge,
+    not_found,
+    surroundings::{reference, scope_of},
+    view::know,
+};
 use crate::{
     document::{self, Book, SigningKey},
     error::CommandError,
@@ -30,7 +36,15 @@ impl Plans {
     ) -> Result<RenderPlanResponse, CommandError> {
         if format == RenderFormat::Unspecified {
             let next = "name the form";
-            return Err(field_refusal("format", "FIELD_INVALID", "a document has a form", "unspecified", "markdown, html, run-card", next).into());
+            return Err(field_refusal(
+                "format",
+                "FIELD_INVALID",
+                "a document has a form",
+                "unspecified",
+                "markdown, html, run-card",
+                next,
+            )
+            .into());
         }
         let key = match format {
             RenderFormat::RunCard => Some(self.key()?),
