@@ -25,7 +25,8 @@ impl Platform {
     }
 }
 
-pub const PLATFORMS: &[Platform] = &[crate::postgresql::PLATFORM, crate::redis::PLATFORM];
+pub const PLATFORMS: &[Platform] =
+    &[crate::postgresql::PLATFORM, crate::mariadb::PLATFORM, crate::patroni::PLATFORM, crate::redis::PLATFORM];
 
 /// The platform that serves a resource. `None`: the specification is newer than this program.
 pub fn platform_of(spec: &PlatformSpec) -> Option<&'static Platform> {
