@@ -60,8 +60,13 @@ impl Pair {
 
     /// As its manifest describes it.
     pub(crate) fn target(&self) -> PostgresqlTarget {
+        self.target_as(["a", "b"])
+    }
+
+    /// The same with other names for its two nodes.
+    pub(crate) fn target_as(&self, [first, second]: [&str; 2]) -> PostgresqlTarget {
         PostgresqlTarget {
-            nodes: vec![node("a", "west", self.a.port()), node("b", "east", self.b.port())],
+            nodes: vec![node(first, "west", self.a.port()), node(second, "east", self.b.port())],
             database: "postgres".into(),
             monitor: Some(credential("mon")),
             execute: Some(credential("exec")),

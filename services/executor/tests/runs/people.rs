@@ -7,10 +7,11 @@ use muster_domain::{
     AggregateId, Refusal,
     execution::{self, Execution},
     gate::{self, Gate},
-    inventory::{Declared, TenantInventory, document_id},
+    inventory::TenantInventory,
     pb::{
         common::v1::{Actor, ActorKind, Environment, Role, Tier},
-        inventory::v1::Kind,
+        execution::v1::ExecutionEvent,
+        inventory::v1::{Kind, document},
         request::v1::{RequestEvent, RequestType},
     },
     plan,
@@ -46,6 +47,17 @@ pub(crate) fn meta(actor: &Actor) -> Meta {
     }
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked<'a> {
+    pub kind: RequestType,
+    pub group: &'a str,
+    pub resource: &'a str,
+    pub site: &'a str,
+    /// A declared plan; empty: the built-in one.
+    pub plan: &'a str,
+}
+
 impl World {
     /// A confirmed request to move the resource to `site`.
     pub(crate) async fn confirmed(&self, kind: RequestType, site: &str) -> AggregateId {
@@ -55,18 +67,33 @@ impl World {
     }
 
     pub(crate) async fn approved(&self, kind: RequestType, site: &str) -> AggregateId {
-        let document =
-            self.log.load::<Declared>(&acme(), &document_id(Kind::Resource, RESOURCE).unwrap()).await.unwrap();
-        let resource = document.state.document.unwrap();
+        self.approved_for(&Asked { kind, resource: RESOURCE, site, ..Asked::default() }).await
+    }
+
+    pub(crate) async fn approved_for(&self, asked: &Asked<'_>) -> AggregateId {
+        let Asked { kind, group, resource, site, plan } = *asked;
         let mut inventory = TenantInventory::default();
-        inventory.insert(resource);
-        let scope = plan::scope(&inventory, "", RESOURCE).unwrap();
+        let mut names = vec![resource.to_owned()];
+        if !group.is_empty() {
+            let document = self.document(Kind::Group, group).await;
+            let Some(document::Spec::GroupSpec(spec)) = &document.spec else { panic!("not a group") };
+            names = spec.members.iter().map(|member| member.resource.clone()).collect();
+            inventory.insert(document);
+        }
+        for name in &names {
+            inventory.insert(self.document(Kind::Resource, name).await);
+        }
+        let plan = match plan {
+            "" => None,
+            name => Some(self.document(Kind::Plan, name).await),
+        };
+        let scope = plan::scope(&inventory, group, resource).unwrap();
         let policy = request::effective_policy(&[], Tier::Tier1, Environment::Production, kind);
         let nothing_decided = Gate::default();
         let (tier, environment) = request::worst(&scope);
         let case = Case {
             scope: &scope,
-            plan: None,
+            plan: plan.as_ref(),
             policy: &policy,
             gate: &gate::effective(kind, "", tier, environment, &nothing_decided, &nothing_decided),
             evidence: None,
@@ -77,19 +104,43 @@ impl World {
         let command = OpenRequest {
             request_id: id.to_string(),
             kind,
-            resource: RESOURCE.into(),
+            resource: resource.into(),
+            group: group.into(),
             target_site: site.into(),
             reason: "test".into(),
             ..OpenRequest::default()
         };
         let olga = person("Olga");
         self.ask(&id, &olga, |r| request::open(r, &command, &case, &olga, Timestamp::now())).await;
+        let hash = plan::hash(plan.as_ref(), &scope).hash;
         for name in ["Ingo", "Bea"] {
             let approver = person(name);
-            let yes = Yes::default();
-            self.ask(&id, &approver, |r| request::approve(r, &approver, &yes, Timestamp::now())).await;
+            let yes = Yes { plan_hash: &hash, ..Yes::default() };
+            self.ask(&id, &approver, |r| match request::approve(r, &approver, &yes, Timestamp::now()) {
+                // A drill needs fewer people.
+                Err(refusal) if ["NOT_AN_APPROVER", "APPROVAL_NOT_NEEDED"].contains(&refusal.code.as_str()) => Ok(None),
+                decided => decided,
+            })
+            .await;
         }
         id
+    }
+
+    /// A confirmed request about whatever it is.
+    pub(crate) async fn confirmed_for(&self, asked: &Asked<'_>) -> AggregateId {
+        let id = self.approved_for(asked).await;
+        self.confirm(&id).await;
+        id
+    }
+
+    /// What somebody says to a run that is under way.
+    pub(crate) async fn say(
+        &self,
+        id: &AggregateId,
+        who: &Actor,
+        say: impl FnMut(&Execution) -> Result<Option<ExecutionEvent>, Refusal>,
+    ) {
+        self.log.decide::<Execution, Refusal>(&acme(), id, &meta(who), say).await.unwrap();
     }
 
     pub(crate) async fn confirm(&self, id: &AggregateId) {

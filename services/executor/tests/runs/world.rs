@@ -1,9 +1,6 @@
 //! Everything around an executor: its stores, its configuration, the pair it may act on.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
@@ -80,30 +77,33 @@ impl World {
 
     /// Declares the resource as the planner does.
     pub(crate) async fn declare(&self, target: PostgresqlTarget) {
-        let spec = ResourceSpec {
-            tier: Tier::Tier1.into(),
-            environment: Environment::Production.into(),
-            owner: "dba".into(),
-            primary_site: "west".into(),
-            dr_site: "east".into(),
-            rpo: Some(duration_to_pb(SignedDuration::from_secs(30))),
-            rto: Some(duration_to_pb(SignedDuration::from_mins(5))),
-            platform: Some(Platform::Postgresql(target)),
-            ..Default::default()
-        };
+        self.declare_resource(RESOURCE, spec_of(target)).await;
+    }
+
+    pub(crate) async fn declare_resource(&self, name: &str, spec: ResourceSpec) {
+        self.declare_document(Kind::Resource, name, document::Spec::ResourceSpec(spec)).await;
+    }
+
+    pub(crate) async fn declare_document(&self, kind: Kind, name: &str, spec: document::Spec) {
         let document = Document {
-            kind: Kind::Resource.into(),
+            kind: kind.into(),
             tenant: "acme".into(),
-            name: RESOURCE.into(),
-            spec: Some(document::Spec::ResourceSpec(spec)),
+            name: name.into(),
+            spec: Some(spec),
             ..Default::default()
         };
-        let id = document_id(Kind::Resource, RESOURCE).unwrap();
+        let id = document_id(kind, name).unwrap();
         let meta = crate::people::meta(&crate::people::person("Ada"));
         let decide = |declared: &Declared| -> Result<_, Refusal> {
             Ok(inventory::declare(declared, &document, "Ada", Timestamp::now()))
         };
         self.log.decide::<Declared, Refusal>(&acme(), &id, &meta, decide).await.unwrap();
+    }
+
+    /// A document as it is declared now.
+    pub(crate) async fn document(&self, kind: Kind, name: &str) -> Document {
+        let id = document_id(kind, name).unwrap();
+        self.log.load::<Declared>(&acme(), &id).await.unwrap().state.document.unwrap()
     }
 
     pub(crate) async fn execution(&self, request: &AggregateId) -> ExecutionView {
@@ -112,7 +112,11 @@ impl World {
 
     /// Who holds the resource.
     pub(crate) async fn held_by(&self) -> Option<String> {
-        self.log.load::<Reservation>(&acme(), &RESOURCE.parse().unwrap()).await.unwrap().state.held_by
+        self.reservation(RESOURCE).await.held_by
+    }
+
+    pub(crate) async fn reservation(&self, name: &str) -> Reservation {
+        self.log.load::<Reservation>(&acme(), &name.parse().unwrap()).await.unwrap().state
     }
 
     /// Waits for the end of a run, and for the resource to be free again.
@@ -124,6 +128,21 @@ impl World {
         })
         .await;
         self.execution(request).await
+    }
+}
+
+/// A tier 1 resource in production, at home in the west.
+pub(crate) fn spec_of(target: PostgresqlTarget) -> ResourceSpec {
+    ResourceSpec {
+        tier: Tier::Tier1.into(),
+        environment: Environment::Production.into(),
+        owner: "dba".into(),
+        primary_site: "west".into(),
+        dr_site: "east".into(),
+        rpo: Some(duration_to_pb(SignedDuration::from_secs(30))),
+        rto: Some(duration_to_pb(SignedDuration::from_mins(5))),
+        platform: Some(Platform::Postgresql(target)),
+        ..Default::default()
     }
 }
 
@@ -141,14 +160,18 @@ async fn connect(url: &str) -> EventLog {
 }
 
 fn agents(pair: &Pair) -> Executor {
-    let agent = |server: &PostgresServer| Agent {
+    let agents = [("agent-a", &pair.a), ("agent-b", &pair.b)];
+    Executor { agents: agents.map(|(name, server)| (name.to_owned(), agent_of(server))).into(), ..Executor::default() }
+}
+
+pub(crate) fn agent_of(server: &PostgresServer) -> Agent {
+    Agent {
         tenant: "acme".into(),
         kind: AgentKind::Postgresql,
         data_directory: server.dir().to_owned(),
         bin_directory: server.bin_dir().to_owned(),
         ..Agent::default()
-    };
-    Executor { agents: BTreeMap::from([("agent-a".into(), agent(&pair.a)), ("agent-b".into(), agent(&pair.b))]), ..Executor::default() }
+    }
 }
 
 /// The service as a process serves it, with the local issuer for logins.
