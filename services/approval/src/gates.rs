@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -30,6 +31,9 @@ use tonic::Status;
 
 use crate::{Approval, SERVICE};
 
+/// How long a reader waits for what they have just decided.
+const WAIT_FOR_VERSION: Duration = Duration::from_secs(5);
+
 type Gates = BTreeMap<(TenantId, String), Gate>;
 
 /// Every tenant's gates, for lists. What a decision rests on is read from the log.
@@ -55,10 +59,10 @@ impl KnownGates {
         self.fold.is_caught_up()
     }
 
-    /// By aggregate id.
+    /// By aggregate id. A version that is no gate's is not waited for longer than anybody reads on.
     async fn of(&self, tenant: &TenantId, sequence: u64) -> BTreeMap<String, Gate> {
         self.fold.caught_up().await;
-        self.fold.reached(tenant, sequence).await;
+        let _ = tokio::time::timeout(WAIT_FOR_VERSION, self.fold.reached(tenant, sequence)).await;
         let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
         gates.iter().filter(|((of, _), _)| of == tenant).map(|((_, id), gate)| (id.clone(), gate.clone())).collect()
     }
