@@ -12,6 +12,8 @@ use super::MariadbServer;
 use crate::{LocalError, Result, process::run_with_input};
 
 pub(super) const DATA: &str = "data";
+/// Of its own: a starting server removes whatever looks like a temporary table there, also another server's.
+pub(super) const TEMPORARY: &str = "tmp";
 pub(super) const CONFIG: &str = "my.cnf";
 pub(super) const FENCE: &str = "muster-fence.cnf";
 /// These three are inside the data directory.
@@ -53,13 +55,13 @@ const SYSTEM_TABLES: [[&str; 2]; 3] = [
 
 impl MariadbServer {
     pub(super) async fn make_data_dir(&self) -> Result<()> {
-        let (dir, data) = (self.dir().to_owned(), self.data_dir());
-        fs::create_dir_all(&data).map_err(LocalError::io("create", &data))?;
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).map_err(LocalError::io("open", &dir))?;
-        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(LocalError::io("restrict", &data))?;
-        self.account.own(&dir)?;
-        self.account.own(&data)?;
-        self.account.require_entry(&data)?;
+        let (dir, data, temporary) = (self.dir().to_owned(), self.data_dir(), self.dir().join(TEMPORARY));
+        for (path, mode) in [(&dir, 0o755), (&data, 0o700), (&temporary, 0o700)] {
+            fs::create_dir_all(path).map_err(LocalError::io("create", path))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(LocalError::io("restrict", path))?;
+            self.account.own(path)?;
+            self.account.require_entry(path)?;
+        }
         // The superuser is whoever runs us, known by the socket and by nothing else: there is no password to find.
         let superuser = User::from_uid(Uid::effective()).ok().flatten().map_or_else(|| "root".into(), |user| user.name);
         let mut sql = format!(
@@ -75,6 +77,7 @@ impl MariadbServer {
         command.args(["--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M"]);
         command.arg(format!("--basedir={}", self.programs.base_dir.display()));
         command.arg(format!("--datadir={}", data.display()));
+        command.arg(format!("--tmpdir={}", temporary.display()));
         run_with_input(command, &sql).await.map(drop)
     }
 
@@ -93,7 +96,9 @@ impl MariadbServer {
         let port = self.port.to_string();
         let server_id = self.options.server_id.unwrap_or(u32::from(self.port)).to_string();
         let (base, data) = (self.programs.base_dir.display().to_string(), self.data_dir().display().to_string());
-        let own = [("basedir", base), ("datadir", data), ("port", port), ("server-id", server_id)];
+        let temporary = self.dir().join(TEMPORARY).display().to_string();
+        let own =
+            [("basedir", base), ("datadir", data), ("tmpdir", temporary), ("port", port), ("server-id", server_id)];
         let mut text = "[mariadbd]\n".to_owned();
         let more = self.options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in own.iter().map(|(n, v)| (*n, v.as_str())).chain(DEFAULTS).chain(more) {

@@ -8,8 +8,8 @@ use crate::{LocalError, Result};
 /// An empty primary is copied in a second; longer means that it cannot log in.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(60);
 
-/// What makes the next start one that accepts no writes, as a host agent writes it.
-const FENCE: &str = "# This server is not the primary.\n[mysqld]\nread_only=1\n";
+/// What makes the next start one that accepts no writes: to the letter as a host agent writes it, which knows it by that.
+const FENCE: &str = "# Written by Muster: this server is not the primary.\n[mysqld]\nread_only=1\n";
 
 impl MariadbServer {
     /// Makes this running server, which holds nothing of its own yet, a replica of a primary whose binary log reaches

@@ -21,13 +21,13 @@ pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe
         StepId::FencePrimary => fence::probe(work).await,
         StepId::DetachTarget => detach::probe(work).await,
         StepId::PromoteTarget => promote::probe(work, facts).await,
-        StepId::KeepTargetWritable => promote::probe_keep(work).await,
         StepId::RejoinOldPrimary => rejoin::probe(work).await,
         // Looking is all these do, or doing it again is harmless: they are done when they have run.
         StepId::EndSessions
         | StepId::ReadFinalPosition
         | StepId::WaitForApply
         | StepId::DrainRelayLog
+        | StepId::KeepTargetWritable
         | StepId::VerifyTarget
         | StepId::WaitUntilProtected => Probe::NotDone,
     }

@@ -116,18 +116,6 @@ async fn must_be_the_end(work: &Work<'_>, facts: &Facts) -> Result<(), StepError
     )))
 }
 
-pub(super) async fn probe_keep(work: &Work<'_>) -> Probe {
-    let fenced = match work.agent(&work.target) {
-        Ok(agent) => agent.is_fenced().await.map_err(on_host),
-        Err(error) => Err(error),
-    };
-    match fenced {
-        Ok(false) => probed(done(format!("{} carries no fence", work.target.name), [])),
-        Ok(true) => Probe::NotDone,
-        Err(error) => Probe::Unknown(error.text),
-    }
-}
-
 /// The promotion is in memory alone until here: a restart in between leaves a pair that refuses writes, and not two
 /// primaries.
 pub(super) async fn keep(work: &Work<'_>) -> Result<StepDone, StepError> {
