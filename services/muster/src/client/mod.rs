@@ -3,6 +3,7 @@
 
 mod apply;
 mod audit;
+mod delegate;
 mod delete;
 mod describe;
 mod docs;
@@ -12,8 +13,10 @@ mod gate;
 mod get;
 mod kinds;
 pub(crate) mod login;
+mod moment;
 mod output;
 mod plan;
+mod policy;
 mod profile;
 mod request;
 mod session;
@@ -91,6 +94,12 @@ pub(crate) enum ClientCommand {
     /// How far Muster may go by itself, for each type of request.
     #[command(subcommand)]
     Gate(gate::GateCommand),
+    /// Who decides for you while you are away.
+    #[command(subcommand)]
+    Delegate(delegate::DelegateCommand),
+    /// Who would have to approve a request.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The record of everything that was done.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -164,6 +173,10 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
             return plan::run(command, &Session::with_tenant(global).await?, screen).await;
         }
         ClientCommand::Gate(command) => gate::run(command, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Delegate(command) => {
+            delegate::run(command, &Session::with_tenant(global).await?, screen).await?;
+        }
+        ClientCommand::Policy(command) => policy::run(command, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Audit(command) => audit::run(command, &Session::with_tenant(global).await?, screen).await?,
     }
     Ok(exit::Exit::Done)

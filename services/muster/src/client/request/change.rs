@@ -12,8 +12,14 @@ pub(crate) struct ApproveArgs {
     #[command(flatten)]
     request: IdArgs,
     /// A remark for the record.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     note: String,
+    /// The plan's hash that you looked at; another one is refused.
+    #[arg(long, value_name = "HASH", default_value = "", hide_default_value = true)]
+    plan_hash: String,
+    /// Decide for this person, who is away and has delegated to you: the stable id.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    on_behalf_of: String,
 }
 
 #[derive(Debug, Args)]
@@ -33,7 +39,8 @@ pub(super) async fn approve(args: ApproveArgs, session: &Session, screen: &Scree
         request_id,
         note: args.note,
         idempotency_key,
-        ..ApproveRequestRequest::default()
+        plan_hash: args.plan_hash,
+        on_behalf_of: args.on_behalf_of,
     };
     let answer = session.approval().approve_request(session.ask(ask)).await?.into_inner();
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)

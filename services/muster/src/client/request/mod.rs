@@ -1,15 +1,21 @@
 //! `muster request …`: open, decide, start, stop, follow.
 
 mod change;
+mod exceptions;
 mod find;
 mod follow;
 mod open;
+mod scope;
 mod show;
 mod start;
 
+pub(crate) use open::request_type;
+
 use clap::{Args, Subcommand};
-use muster_domain::pb::request::v1::{ListRequestsRequest, ListRequestsResponse, RequestState, RequestView};
-use muster_domain::request::{state_name, type_name};
+use muster_domain::pb::request::v1::{
+    ListRequestsRequest, ListRequestsResponse, RequestOpened, RequestState, RequestView,
+};
+use muster_domain::request::{scope_name, state_name, type_name};
 
 use super::{
     error::CliError,
@@ -36,6 +42,10 @@ pub(crate) enum RequestCommand {
     Approve(change::ApproveArgs),
     /// Say no.
     Deny(change::ReasonArgs),
+    /// Take the responsibility for one check that says no, as an Approver-IT other than the requester.
+    Override(exceptions::OverrideArgs),
+    /// Record the review that a broken glass owes.
+    Review(exceptions::ReviewArgs),
     /// Take a request back.
     Withdraw(change::ReasonArgs),
     /// Start an approved request; asks for the confirmation phrase.
@@ -57,9 +67,15 @@ pub(crate) struct ListArgs {
     /// Only in this state: pending, approved, denied, withdrawn, expired, confirmed, executing, succeeded, failed, stopped.
     #[arg(long = "state", value_parser = state)]
     states: Vec<RequestState>,
-    /// Only of this resource.
+    /// Only of this resource, alone or in a group.
     #[arg(long)]
     resource: Option<String>,
+    /// Only of this group.
+    #[arg(long)]
+    group: Option<String>,
+    /// Only those that used, or could use, the emergency path.
+    #[arg(long)]
+    break_glass: bool,
 }
 
 pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Screen) -> Result<Exit, CliError> {
@@ -69,6 +85,8 @@ pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Scr
         RequestCommand::Show(args) => show::print(&find::find(&args.id, session).await?, session.clock.now(), screen)?,
         RequestCommand::Approve(args) => change::approve(args, session, screen).await?,
         RequestCommand::Deny(args) => change::deny(args, session, screen).await?,
+        RequestCommand::Override(args) => exceptions::override_check(args, session, screen).await?,
+        RequestCommand::Review(args) => exceptions::review(args, session, screen).await?,
         RequestCommand::Withdraw(args) => change::withdraw(args, session, screen).await?,
         RequestCommand::Stop(args) => change::stop(args, session, screen).await?,
         RequestCommand::Start(args) => return start::run(args, session, screen).await,
@@ -81,24 +99,21 @@ pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Scr
 }
 
 async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
-    let all = fetch(args.states, args.resource.unwrap_or_default(), session, screen).await?;
+    let all = fetch(args, session, screen).await?;
     if screen.is_table() { table(&all.requests).print(screen, "no requests") } else { screen.value(&all) }
 }
 
-async fn fetch(
-    states: Vec<RequestState>,
-    resource: String,
-    session: &Session,
-    screen: &Screen,
-) -> Result<ListRequestsResponse, CliError> {
+async fn fetch(args: ListArgs, session: &Session, screen: &Screen) -> Result<ListRequestsResponse, CliError> {
     let mut all = ListRequestsResponse::default();
     let (mut token, mut pages) = (Some(String::new()), 0);
     while let Some(after) = token {
-        let states = states.iter().map(|state| (*state).into()).collect();
+        let states = args.states.iter().map(|state| (*state).into()).collect();
         let ask = ListRequestsRequest {
             tenant: session.tenant(),
             states,
-            resource: resource.clone(),
+            resource: args.resource.clone().unwrap_or_default(),
+            group: args.group.clone().unwrap_or_default(),
+            break_glass: args.break_glass,
             page: next_page(after),
             ..ListRequestsRequest::default()
         };
@@ -111,14 +126,14 @@ async fn fetch(
 }
 
 pub(crate) fn table(requests: &[RequestView]) -> Table {
-    let mut table = Table::new(&["ID", "STATE", "TYPE", "RESOURCE", "FROM", "TO", "REQUESTER", "OPENED", "MISSING"]);
+    let mut table = Table::new(&["ID", "STATE", "TYPE", "SCOPE", "FROM", "TO", "REQUESTER", "OPENED", "MISSING"]);
     for view in requests {
         let opened = view.opened.clone().unwrap_or_default();
         table.row([
             view.request_id.as_str().into(),
             state_cell(view.state()),
             type_name(opened.r#type()).into(),
-            opened.resource.as_str().into(),
+            scope_words(&opened).into(),
             opened.from_site.as_str().into(),
             opened.target_site.as_str().into(),
             words::actor(opened.requester.as_ref()).into(),
@@ -127,6 +142,13 @@ pub(crate) fn table(requests: &[RequestView]) -> Table {
         ]);
     }
     table
+}
+
+/// "orders-db", "group shop"; with a sign where approvals may be skipped.
+fn scope_words(opened: &RequestOpened) -> String {
+    let group = if opened.group.is_empty() { "" } else { "group " };
+    let glass = if opened.break_glass.is_some() { " (break-glass)" } else { "" };
+    format!("{group}{}{glass}", scope_name(opened))
 }
 
 fn state_cell(state: RequestState) -> Cell {

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use muster_domain::access::role_name;
 use muster_domain::pb::execution::v1::{Check, ExecutionState, ExecutionView, StepView};
 use muster_domain::pb::request::v1::{RequestOpened, RequestState, RequestView};
-use muster_domain::request::type_name;
+use muster_domain::request::{policy_words, type_name};
 use muster_domain::time::{duration_to_pb, from_pb};
 
-use super::state_cell;
+use super::{scope, scope_words, state_cell};
 use crate::client::{
     error::CliError,
     output::{
@@ -26,7 +26,10 @@ pub(super) fn print(view: &RequestView, now: Timestamp, screen: &Screen) -> Resu
     screen.heading(&format!("request {}", view.request_id))?;
     screen.field("state", state_cell(view.state()))?;
     what_was_asked(&opened, now, screen)?;
+    scope::scope(&opened, screen)?;
+    scope::evidence(&opened, screen)?;
     decisions(view, &opened, screen)?;
+    scope::exceptions(view, &opened, now, screen)?;
     if let Some(execution) = &view.execution {
         self::execution(execution, screen)?;
     }
@@ -39,7 +42,7 @@ fn what_was_asked(opened: &RequestOpened, now: Timestamp, screen: &Screen) -> Re
         format!(
             "{} of {} from {} to {}",
             type_name(opened.r#type()),
-            opened.resource,
+            scope_words(opened),
             opened.from_site,
             opened.target_site
         ),
@@ -62,12 +65,13 @@ fn decisions(view: &RequestView, opened: &RequestOpened, screen: &Screen) -> Res
     screen.line("")?;
     screen.heading("decisions")?;
     let policy = opened.policy.clone().unwrap_or_default();
-    let needed: Vec<String> = policy.require.iter().map(|r| format!("{} x {}", r.count, role_name(r.role()))).collect();
-    screen.field("policy", format!("{} ({})", needed.join(", "), policy.source))?;
+    screen.field("policy", format!("{} ({})", policy_words(&policy), policy.source))?;
     for approval in &view.approvals {
         let note = if approval.note.is_empty() { String::new() } else { format!(": {}", approval.note) };
+        let away = approval.on_behalf_of.as_ref();
+        let away = away.map(|who| format!(" for {}", words::actor(Some(who)))).unwrap_or_default();
         let text = format!(
-            "{} as {} at {}{note}",
+            "{}{away} as {} at {}{note}",
             words::actor(approval.approver.as_ref()),
             role_name(approval.as_role()),
             words::time(approval.approved_at.as_ref())
@@ -365,7 +369,7 @@ mod tests {
         for part in [
             "switchover of orders-db from fra to ams",
             "(over)",
-            "1 x Approver-IT (built-in ADR-001)",
+            "one Approver-IT, not the requester (built-in ADR-001)",
             "Ingo as Approver-IT",
             "target_is_standby  UNKNOWN",
             "orders-a (-, primary): timeline 1, LSN 0/3010430",

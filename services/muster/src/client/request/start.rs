@@ -25,7 +25,7 @@ pub(super) async fn run(args: StartArgs, session: &Session, screen: &Screen) -> 
     let confirmation = match args.confirm {
         Some(phrase) => phrase,
         // Only what can be started is worth a phrase; the server says the rest.
-        None if view.state() == RequestState::Approved => ask_for_phrase(&view, session, screen)?,
+        None if can_be_started(&view) => ask_for_phrase(&view, session, screen)?,
         None => String::new(),
     };
     let ask = StartRequestRequest {
@@ -45,6 +45,11 @@ pub(super) async fn run(args: StartArgs, session: &Session, screen: &Screen) -> 
     }
     screen.line(&format!("started; follow it with `muster request watch {}`", started.request_id))?;
     Ok(Exit::Done)
+}
+
+fn can_be_started(view: &RequestView) -> bool {
+    let breaks_glass = view.opened.as_ref().is_some_and(|opened| opened.break_glass.is_some());
+    view.state() == RequestState::Approved || (breaks_glass && view.state() == RequestState::PendingApproval)
 }
 
 fn ask_for_phrase(view: &RequestView, session: &Session, screen: &Screen) -> Result<String, CliError> {
