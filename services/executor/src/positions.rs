@@ -13,7 +13,8 @@ use std::{
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
-    pb::observation::v1::{NodeObservation, Observation, node_observation::Result as Seen},
+    pb::observation::v1::{NodeObservation, Observation, PostgresqlFacts, node_observation::Result as Seen},
+    readiness::{mariadb, redis},
     time::{duration_from_pb, from_pb},
 };
 use muster_eventlog::{EventLog, ObservationStart};
@@ -73,7 +74,7 @@ impl Positions {
             };
             let mut histories = self.0.write().unwrap_or_else(PoisonError::into_inner);
             if histories.len() < MAX_NODES || histories.contains_key(&key) {
-                histories.entry(key).or_default().add(system, sample);
+                histories.entry(key).or_default().add(&system, sample);
             }
         }
     }
@@ -111,21 +112,36 @@ impl History {
     }
 }
 
-/// A node that said it is a primary, where it is, and when it was asked. Anything missing: no sample.
-fn sample_of(node: &NodeObservation) -> Option<(&str, Sample)> {
-    let Some(Seen::Postgresql(facts)) = &node.result else { return None };
+/// A node that said it is a primary: in which history, where it is, and when it was asked. Anything missing: no sample.
+fn sample_of(node: &NodeObservation) -> Option<(String, Sample)> {
+    let (history, timeline, lsn) = match node.result.as_ref()? {
+        Seen::Postgresql(facts) => postgresql(facts)?,
+        Seen::Patroni(facts) => postgresql(facts.database.as_ref()?)?,
+        Seen::Mariadb(facts) => unbranched(mariadb::primary_sample(facts)?),
+        Seen::Redis(facts) => unbranched(redis::primary_sample(facts)?),
+        Seen::Error(_) => return None,
+    };
+    let since = from_pb(node.read_at.as_ref())?.checked_sub(duration_from_pb(node.took.as_ref())?).ok()?;
+    Some((history, Sample { since, timeline, lsn }))
+}
+
+fn postgresql(facts: &PostgresqlFacts) -> Option<(String, u32, u64)> {
     if facts.in_recovery != Some(false) || facts.system_identifier.is_empty() {
         return None;
     }
-    let since = from_pb(node.read_at.as_ref())?.checked_sub(duration_from_pb(node.took.as_ref())?).ok()?;
-    Some((&facts.system_identifier, Sample { since, timeline: facts.timeline?, lsn: facts.current_lsn? }))
+    Some((facts.system_identifier.clone(), facts.timeline?, facts.current_lsn?))
+}
+
+/// A history of such a platform has no timelines: another one has another name.
+fn unbranched((history, position): (String, u64)) -> (String, u32, u64) {
+    (history, 0, position)
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
     use muster_domain::{
-        pb::observation::v1::PostgresqlFacts,
+        pb::observation::v1::{PatroniFacts, PostgresqlFacts},
         time::{duration_to_pb, to_pb},
     };
 
@@ -163,6 +179,17 @@ mod tests {
         let newest = positions.of("acme", "erp", "db-a").newest().unwrap();
         assert_eq!((newest.since, newest.lsn), (at(10) - SignedDuration::from_millis(400), 77));
         assert_eq!(positions.of("globex", "erp", "db-a").newest(), None);
+    }
+
+    #[test]
+    fn a_member_of_a_patroni_cluster_counts_by_its_database() {
+        let positions = Positions::default();
+        let mut observation = look(10, 400, primary(77));
+        let Some(Seen::Postgresql(database)) = observation.nodes[0].result.take() else { panic!() };
+        observation.nodes[0].result =
+            Some(Seen::Patroni(PatroniFacts { database: Some(database), ..Default::default() }));
+        positions.take_in(&observation);
+        assert_eq!(positions.of("acme", "erp", "db-a").newest().unwrap().lsn, 77);
     }
 
     #[test]

@@ -165,10 +165,7 @@ impl PatroniMember {
     /// SIGKILL to Patroni and to every process of its PostgreSQL: the machine is lost.
     pub async fn kill(&mut self) -> Result<()> {
         self.kill_patroni().await?;
-        let Some(postmaster) = self.postmaster() else { return Ok(()) };
-        signal(postmaster, Signal::SIGSTOP); // so that it starts no further child
-        let mut processes = children(postmaster);
-        processes.push(postmaster);
+        let processes = self.database_processes();
         for &pid in &processes {
             signal(pid, Signal::SIGKILL);
         }
@@ -176,6 +173,15 @@ impl PatroniMember {
             return Ok(());
         }
         Err(LocalError::NotReady { server: SERVER, waited: KILL_LIMIT, log_tail: String::new() })
+    }
+
+    /// Lets everything of it stand still, as a host that hangs, or go on.
+    pub fn freeze(&self, frozen: bool) {
+        let what = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        let patroni = self.pid().map(u32::cast_signed);
+        for pid in patroni.into_iter().chain(self.database_processes()) {
+            signal(pid, what);
+        }
     }
 
     /// SIGKILL to Patroni alone: PostgreSQL goes on without its manager.
@@ -221,6 +227,15 @@ impl PatroniMember {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// PostgreSQL's processes. The first one is stopped, so that it starts no further one meanwhile.
+    fn database_processes(&self) -> Vec<i32> {
+        let Some(postmaster) = self.postmaster() else { return Vec::new() };
+        signal(postmaster, Signal::SIGSTOP);
+        let mut processes = children(postmaster);
+        processes.push(postmaster);
+        processes
     }
 
     fn postmaster(&self) -> Option<i32> {

@@ -17,6 +17,7 @@ mod drive;
 mod fixture;
 mod load;
 mod moves;
+mod patroni;
 mod postgresql;
 mod redis;
 mod refusals;
@@ -48,6 +49,7 @@ macro_rules! compliance {
 }
 
 mod cases {
+    compliance!(patroni, crate::patroni::Patroni);
     compliance!(postgresql, crate::postgresql::Postgresql);
     compliance!(redis, crate::redis::Redis);
 }
@@ -55,7 +57,7 @@ mod cases {
 /// A platform that is in the registry and not here would be one that nobody tried.
 #[test]
 fn every_platform_of_the_registry_is_here() {
-    let here = [postgresql::Postgresql::PLATFORM, redis::Redis::PLATFORM];
+    let here = [patroni::Patroni::PLATFORM, postgresql::Postgresql::PLATFORM, redis::Redis::PLATFORM];
     let registry: Vec<&str> = muster_platform::registry::PLATFORMS.iter().map(|platform| platform.name).collect();
     for name in here {
         assert!(registry.contains(&name), "{name} is not in the registry");

@@ -52,24 +52,8 @@ impl Cluster {
         }
     }
 
-    /// A new job each time: what one process remembers must never matter.
     pub(crate) fn job(&self, kind: MoveKind, from: &str, target: &str) -> MoveJob {
-        MoveJob {
-            tenant: "acme".into(),
-            resource: "ledger".into(),
-            kind,
-            from_node: from.into(),
-            target_node: target.into(),
-            spec: PlatformSpec::Patroni(self.target()),
-            execute: login(REST_USER, REST_PASSWORD),
-            replication: Some(login("exec", "exec-password")),
-            agents: BTreeMap::new(),
-            services: BTreeMap::new(),
-            timeouts: Timeouts { promote: Duration::from_secs(30), ..Timeouts::default() },
-            limits: Limits::default(),
-            last_known_primary: None,
-            now: Arc::new(Timestamp::now),
-        }
+        job_on(self.target(), kind, from, target)
     }
 
     pub(crate) fn watched(&self) -> ObserveTarget {
@@ -77,7 +61,7 @@ impl Cluster {
             tenant: "acme".into(),
             resource: "ledger".into(),
             spec: PlatformSpec::Patroni(self.target()),
-            monitor: login("mon", "mon-password"),
+            monitor: monitor(),
         }
     }
 
@@ -116,6 +100,30 @@ impl Cluster {
             .await;
         }
     }
+}
+
+/// A new job each time: what one process remembers must never matter.
+pub(crate) fn job_on(cluster: PatroniTarget, kind: MoveKind, from: &str, target: &str) -> MoveJob {
+    MoveJob {
+        tenant: "acme".into(),
+        resource: "ledger".into(),
+        kind,
+        from_node: from.into(),
+        target_node: target.into(),
+        spec: PlatformSpec::Patroni(cluster),
+        execute: login(REST_USER, REST_PASSWORD),
+        replication: Some(login("exec", "exec-password")),
+        agents: BTreeMap::new(),
+        services: BTreeMap::new(),
+        timeouts: Timeouts { promote: Duration::from_secs(30), ..Timeouts::default() },
+        limits: Limits::default(),
+        last_known_primary: None,
+        now: Arc::new(Timestamp::now),
+    }
+}
+
+pub(crate) fn monitor() -> Login {
+    login("mon", "mon-password")
 }
 
 pub(crate) fn login(user: &str, password: &str) -> Login {
