@@ -36,7 +36,7 @@ use muster_domain::{
     delivery::lifecycle::NOTICE,
     pb::{
         execution::v1::Check,
-        plan::v1::{Action, Condition, DnsAction, PlanStep, action::Kind},
+        plan::v1::{Action, Condition, PlanStep, action::Kind},
     },
     time::duration_from_pb,
 };

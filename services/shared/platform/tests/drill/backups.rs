@@ -12,7 +12,7 @@ use muster_domain::pb::{
     execution::v1::CheckOutcome,
     inventory::v1::{PostgresqlTarget, TlsMode},
 };
-use muster_local::postgres::PostgresServer;
+use muster_local::{postgres::PostgresServer, tools};
 use muster_platform::{
     StepErrorKind,
     backup::{self, BackupTool, Repository},
@@ -26,18 +26,21 @@ use crate::{
 
 /// A server that archives into a pgBackRest repository, with one backup.
 struct BackedUp {
+    program: PathBuf,
     server: PostgresServer,
     repository: DrillDirectory,
     drills: DrillDirectory,
 }
 
 impl BackedUp {
-    async fn start() -> Self {
+    /// `None`: this machine cannot have pgBackRest, and that was said.
+    async fn start() -> Option<Self> {
+        let program = tools::or_skip(tools::pgbackrest()).unwrap()?;
         // The server has to know where its archive is before it exists.
         let server = PostgresServer::temporary_with(&[("archive_mode", "on")]).await.unwrap();
         let repository = DrillDirectory::beside(&server);
         let drills = DrillDirectory::beside(&server);
-        let this = Self { server, repository, drills };
+        let this = Self { program, server, repository, drills };
         let config = format!(
             "[global]\nrepo1-path={repo}/repo\nlog-level-file=off\nlock-path={repo}/lock\nspool-path={repo}/spool\n\
              archive-timeout=20\nstart-fast=y\ncompress-type=gz\n\n\
@@ -49,8 +52,8 @@ impl BackedUp {
         );
         std::fs::write(this.config(), config).unwrap();
         this.tool(&["stanza-create"]);
-        let program = pgbackrest().display().to_string();
-        let archive = format!("{program} --config={} --stanza=orders archive-push %p", this.config().display());
+        let archive =
+            format!("{} --config={} --stanza=orders archive-push %p", this.program.display(), this.config().display());
         this.server.sql(&format!("ALTER SYSTEM SET archive_command = '{archive}'")).await.unwrap();
         this.server.sql("SELECT pg_reload_conf()").await.unwrap();
         this.server
@@ -61,7 +64,7 @@ impl BackedUp {
             .await
             .unwrap();
         this.tool(&["--type=full", "backup"]);
-        this
+        Some(this)
     }
 
     fn config(&self) -> PathBuf {
@@ -69,7 +72,7 @@ impl BackedUp {
     }
 
     fn tool(&self, arguments: &[&str]) {
-        let mut command = Command::new(pgbackrest());
+        let mut command = Command::new(&self.program);
         command.arg(format!("--config={}", self.config().display())).arg("--stanza=orders").args(arguments);
         // The server has no socket: by loopback.
         as_owner(command.env("PGHOST", "127.0.0.1"), self.server.dir());
@@ -80,7 +83,7 @@ impl BackedUp {
     fn of(&self, stanza: &str) -> Repository {
         Repository {
             tool: BackupTool::Pgbackrest,
-            program: pgbackrest(),
+            program: self.program.clone(),
             config_file: Some(self.config()),
             stanza: stanza.into(),
             repository: String::new(),
@@ -103,10 +106,6 @@ impl BackedUp {
     }
 }
 
-fn pgbackrest() -> PathBuf {
-    muster_local::tools::pgbackrest().unwrap()
-}
-
 fn as_owner(command: &mut Command, directory: &Path) {
     let owner = std::fs::metadata(directory).unwrap();
     if nix::unistd::geteuid().is_root() {
@@ -117,7 +116,7 @@ fn as_owner(command: &mut Command, directory: &Path) {
 
 #[tokio::test]
 async fn the_newest_backup_is_restored_with_all_the_log_that_was_archived() {
-    let backed_up = BackedUp::start().await;
+    let Some(backed_up) = BackedUp::start().await else { return };
     // After the backup: only the archive has these.
     backed_up.server.sql("INSERT INTO ledger SELECT generate_series(101, 150)").await.unwrap();
     let segment = backed_up.server.sql("SELECT pg_walfile_name(pg_switch_wal())").await.unwrap();
@@ -154,7 +153,7 @@ async fn the_newest_backup_is_restored_with_all_the_log_that_was_archived() {
 
 #[tokio::test]
 async fn a_backup_that_is_too_old_missing_or_restics_is_refused() {
-    let backed_up = BackedUp::start().await;
+    let Some(backed_up) = BackedUp::start().await else { return };
     let mut old = backed_up.drill(backed_up.of("orders"), Some(SignedDuration::from_hours(1)));
     old.now = Arc::new(|| Timestamp::now() + SignedDuration::from_hours(2));
     let restic = Repository { tool: BackupTool::Restic, ..backed_up.of("orders") };
@@ -173,7 +172,7 @@ async fn a_backup_that_is_too_old_missing_or_restics_is_refused() {
 
 #[tokio::test]
 async fn the_age_of_a_backup_is_judged_by_its_tools_own_words() {
-    let backed_up = BackedUp::start().await;
+    let Some(backed_up) = BackedUp::start().await else { return };
     let directory = backed_up.drills.path();
     let found = backup::newest(&backed_up.of("orders"), directory).await;
     let age = found.as_ref().unwrap().age(Timestamp::now());
@@ -189,6 +188,7 @@ async fn the_age_of_a_backup_is_judged_by_its_tools_own_words() {
 
 #[tokio::test]
 async fn restic_snapshots_are_listed_and_aged() {
+    let Some(program) = tools::or_skip(tools::restic()).unwrap() else { return };
     let server = PostgresServer::temporary().await.unwrap();
     let place = DrillDirectory::beside(&server);
     let dump = place.path().join("dump");
@@ -196,7 +196,7 @@ async fn restic_snapshots_are_listed_and_aged() {
     std::fs::write(dump.join("orders.sql"), "SELECT 1;").unwrap();
     let repository = Repository {
         tool: BackupTool::Restic,
-        program: muster_local::tools::restic().unwrap(),
+        program,
         config_file: None,
         stanza: String::new(),
         repository: place.path().join("repo").display().to_string(),

@@ -115,7 +115,8 @@ async fn a_tablespace_is_copied_into_the_copy() {
     // Both servers of this machine use the same path, with the same content: on two machines each has its own.
     let location = spaces.path().display();
     pair.a.sql(&format!("CREATE TABLESPACE fast LOCATION '{location}'")).await.unwrap();
-    pair.a.sql("CREATE TABLE moved (n int) TABLESPACE fast; INSERT INTO moved VALUES (1); GRANT SELECT ON moved TO exec")
+    pair.a
+        .sql("CREATE TABLE moved (n int) TABLESPACE fast; INSERT INTO moved VALUES (1); GRANT SELECT ON moved TO exec")
         .await
         .unwrap();
     pair.a.sql("CHECKPOINT").await.unwrap();
