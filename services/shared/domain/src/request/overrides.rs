@@ -15,27 +15,24 @@ pub const OVERRIDING_ROLE: Role = Role::ApproverIt;
 /// Responsibility for more than this is not taken knowingly.
 pub(super) const MAX_OVERRIDES: usize = 20;
 
-/// Checks that a person may take the responsibility for: they weigh what it costs. Everything else proves that a step
-/// does what it says, on what it says, alone, as it was approved, now: no person can make that true by deciding it.
-pub const OVERRIDABLE: &[&str] = &[
-    "has_standby",
-    "integrity",
-    "last_known_position",
-    "may_create_slots",
-    "old_primary_follows",
-    "plan_is_proven",
-    "replication_lag",
-    "same_major_version",
-    "synchronous_standbys",
-    "target_free_disk",
-    "target_streams",
-    "unapplied_bytes",
+/// Checks that a person may take the responsibility for, and what each weighs. Everything else proves that a step does
+/// what it says, on what it says, alone, as it was approved, now: no person can make that true by deciding it.
+pub const OVERRIDABLE: &[(&str, &str)] = &[
+    ("bytes_behind", "how long writes pause while the target catches up"),
+    ("integrity", "one question about the data (`integrity/NAME`) whose answer is not the expected one"),
+    ("keys_have_not_collapsed", "that one side holds far fewer keys than the other"),
+    ("newest_backup_age", "that a drill restores from an older backup than wished"),
+    ("other_standbys", "that further standbys do not follow the new primary by themselves"),
+    ("rewind_possible", "that the old primary has to be rebuilt instead of rewound"),
+    ("target_free_disk", "that the target may run out of room"),
+    ("target_uses_slot", "that log which the target needs may be removed"),
+    ("way_back", "that the old primary cannot follow by itself afterwards"),
 ];
 
-/// Whether that check may be overridden. A check of one of several questions is named "integrity:orders-count".
+/// Whether that check may be overridden. One of several of a kind has its name behind: "integrity/orders-count".
 pub fn may_be_overridden(check: &str) -> bool {
-    let family = check.split_once(':').map_or(check, |(family, _)| family);
-    OVERRIDABLE.contains(&family)
+    let kind = check.split_once('/').map_or(check, |(kind, _)| kind);
+    OVERRIDABLE.iter().any(|(name, _)| *name == kind)
 }
 
 /// Takes the responsibility. For the same check and resource once.
@@ -74,7 +71,7 @@ pub fn override_check(
             "CHECK_NOT_OVERRIDABLE",
             "approvals, freshness, identity, fence and reservation are never overridden",
             check.chars().take(80).collect::<String>(),
-            OVERRIDABLE.join(", "),
+            OVERRIDABLE.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             "remove the cause that the check names",
         ));
     }

@@ -24,7 +24,7 @@ fn an_approver_of_it_takes_it_once_and_the_requester_never() {
     let decision = go(&request, &olga(), PHRASE);
     apply(&mut request, decision);
     assert_eq!(request.view.confirmed.as_ref().unwrap().overrides.len(), 1);
-    assert_eq!(code(take(&request, &ingo(), "integrity:orders", "")), "REQUEST_CLOSED");
+    assert_eq!(code(take(&request, &ingo(), "integrity/orders", "")), "REQUEST_CLOSED");
 }
 
 #[test]
@@ -41,6 +41,7 @@ fn what_proves_that_a_step_is_safe_is_never_overridden() {
         "resource_is_free",
         "same_system",
         "target_is_standby",
+        "protection_is_back",
         "agent_is_the_node",
         "",
         "integrity_of_everything",
@@ -48,7 +49,7 @@ fn what_proves_that_a_step_is_safe_is_never_overridden() {
     for check in never {
         assert_eq!(code(take(&request, &ingo(), check, "")), "CHECK_NOT_OVERRIDABLE", "{check}");
     }
-    for check in OVERRIDABLE {
+    for (check, _) in OVERRIDABLE {
         assert!(take(&request, &ingo(), check, "").is_ok(), "{check}");
     }
 }
@@ -86,4 +87,13 @@ fn it_is_applied_to_the_check_that_was_meant_and_to_no_other() {
     assert_eq!(checks[0].overridden, "ingo as Approver-IT: the disk grows tonight");
     assert_eq!(checks[0].outcome(), CheckOutcome::Failed, "it is shown as it is");
     assert_eq!(crate::execution::blocking(&checks).len(), 2);
+}
+
+#[test]
+fn the_page_names_each_check_with_what_it_weighs() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/approvals.md"));
+    let rows: Vec<String> = OVERRIDABLE.iter().map(|(check, weighs)| format!("| `{check}` | {weighs} |")).collect();
+    let section = page.split("\n## Overriding a check\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let told: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(told, rows);
 }
