@@ -10,11 +10,13 @@ use muster_domain::{
     plan,
     refusal::refusal,
 };
+use muster_eventlog::wait_for;
 
 use super::{Plans, judge::judge, not_found, surroundings, view::know};
 use crate::{
     error::CommandError,
     manifest::{self, Declaration},
+    projection::{PROJECTION, TABLES_BEHIND},
     query,
     references::references,
 };
@@ -46,6 +48,7 @@ impl Plans {
     }
 
     pub(super) async fn lint_declared(&self, tenant: &TenantId, name: &str) -> Result<LintPlanResponse, CommandError> {
+        self.catch_up(tenant).await?;
         let inventory = self.around(tenant, &[name.to_owned()]).await?;
         let document = inventory.get(Kind::Plan, name).ok_or_else(|| not_found(name))?;
         let spec = plan::spec_of(document).ok_or_else(|| not_found(name))?;
@@ -56,6 +59,7 @@ impl Plans {
     pub(super) async fn lint_manifest(&self, tenant: &TenantId, text: &str) -> Result<LintPlanResponse, CommandError> {
         let declarations = manifest::parse(text, tenant).map_err(CommandError::Faults)?;
         let declaration = the_plan(&declarations)?;
+        self.catch_up(tenant).await?;
         let inventory = surroundings::of_tables(&self.ctx.db, tenant, &references(&declaration.document)).await?;
         let faults = validate(&declaration.document, &inventory).faults;
         if !faults.is_empty() {
@@ -84,6 +88,12 @@ impl Plans {
         let findings =
             plan::spec_of(document).map(|spec| judge(&self.ctx, tenant, spec, inventory)).unwrap_or_default();
         Ok(known.view(findings, now))
+    }
+
+    /// Who judges or prints a plan right after declaring it means that text.
+    pub(super) async fn catch_up(&self, tenant: &TenantId) -> Result<(), CommandError> {
+        let newest = self.ctx.log.last_sequence(tenant).await?;
+        Ok(wait_for(&self.ctx.db, PROJECTION, tenant, newest, TABLES_BEHIND).await?)
     }
 
     pub(super) async fn around(&self, tenant: &TenantId, plans: &[String]) -> Result<TenantInventory, CommandError> {

@@ -50,6 +50,10 @@ impl Plans {
             RenderFormat::RunCard => Some(self.key()?),
             _ => None,
         };
+        // Paper of a moment ago is better than none: a document says what it was made from.
+        if let Err(error) = self.catch_up(tenant).await {
+            tracing::warn!(%error, "a document is made from what the tables hold");
+        }
         let inventory = self.around(tenant, &[name.to_owned()]).await?;
         let declared = inventory.get(Kind::Plan, name).ok_or_else(|| not_found(name))?;
         let known = know(&self.ctx, tenant, declared, &inventory).await?;
