@@ -8,20 +8,13 @@ use muster_domain::{
         common::v1::LossStatement,
         execution::v1::{Step, StepView},
     },
-    statement::{bounded, proven_none, unknown},
+    statement::{bounded, unknown},
     time::from_pb,
 };
-use muster_platform::{
-    Facts, fact as common,
-    postgresql::{Lsn, fact},
-};
+use muster_platform::{Facts, evidence, fact as common};
 
 use crate::{leg::Leg, positions::History};
 
-const ONE_CLUSTER: &str =
-    "Covers commits on this database cluster only, not writes an application held back or sent elsewhere.";
-const SYNCHRONOUS: &str =
-    "Covers commits that waited for the primary's disk; with synchronous_commit off, younger ones can be missing.";
 const OUR_CLOCKS: &str = "The window compares the clocks of Muster's own hosts.";
 const PRIMARY_CLOCK: &str = "No observation of the lost primary is old enough: the window begins at the last applied commit, by the lost primary's own clock.";
 
@@ -61,35 +54,31 @@ impl<'a> Told<'a> {
 
 /// What can be said about missing data once the target was promoted.
 pub(crate) fn loss(told: &Told<'_>, primary: &History) -> LossStatement {
-    let facts = &told.facts;
-    let position = |name: &str| facts.get(name).and_then(|text| text.parse::<Lsn>().ok());
-    // Also in a failover: the old primary may have ended cleanly before it was found to be gone.
-    if let (Some(stop), Some(replayed)) = (position(fact::SHUTDOWN_LSN), position(fact::TARGET_REPLAY_LSN))
-        && replayed > stop
-    {
-        return proven_none(&stop.to_string(), &replayed.to_string());
+    let Some(evidence) = evidence(&told.facts) else { return unknown("what the target had received is not known") };
+    if let Some(proof) = evidence.complete {
+        return proof;
     }
-    let Some(received) = position(fact::TARGET_RECEIVE_LSN).max(position(fact::TARGET_REPLAY_LSN)) else {
-        return unknown("what the target had received is not known");
-    };
+    let Some(received) = evidence.received else { return unknown("what the target had received is not known") };
     let Some(fenced_at) = told.stop_step().and_then(|step| from_pb(step.finished_at.as_ref())) else {
         return unknown("when the old primary stopped accepting writes is not known");
     };
-    let timeline = facts.get(fact::OLD_TIMELINE).and_then(|text| text.parse::<u32>().ok());
-    let mut seen = primary.samples.iter().filter(|s| Some(s.timeline) == timeline && s.since <= fenced_at);
-    let missing = seen.clone().next_back().map(|newest| newest.lsn.saturating_sub(received.0));
-    let mut limits = vec![ONE_CLUSTER.to_owned(), SYNCHRONOUS.to_owned()];
+    let comparable = evidence.history.as_ref().is_none_or(|history| *history == primary.system_identifier);
+    let mut seen =
+        primary.samples.iter().filter(|s| comparable && Some(s.timeline) == evidence.timeline && s.since <= fenced_at);
+    let missing = seen.clone().next_back().map(|newest| newest.lsn.saturating_sub(received));
+    let missing = missing.filter(|_| evidence.in_bytes);
+    let mut limits: Vec<String> = evidence.limits.iter().map(|limit| (*limit).to_owned()).collect();
     // Whatever was committed before a look that found the primary here is on the target.
-    if let Some(covered) = seen.rfind(|s| s.lsn <= received.0) {
+    if let Some(covered) = seen.rfind(|s| s.lsn <= received) {
         limits.push(OUR_CLOCKS.to_owned());
         return bounded(covered.since, fenced_at, missing, limits);
     }
-    match time(facts, fact::TARGET_LAST_COMMIT_AT) {
+    match evidence.last_commit_at {
         Some(last_commit) => {
             limits.push(PRIMARY_CLOCK.to_owned());
             bounded(last_commit, fenced_at, missing, limits)
         }
-        None => unknown("the lost primary was never observed on this timeline, and the target names no commit"),
+        None => unknown("the lost primary was never observed in this history, and the target names no commit"),
     }
 }
 
@@ -113,6 +102,8 @@ mod tests {
         pb::{common::v1::LossCertainty, execution::v1::ExecutionStarted},
         time::{duration_from_pb, to_pb},
     };
+
+    use muster_platform::postgresql::fact;
 
     use super::*;
     use crate::positions::Sample;

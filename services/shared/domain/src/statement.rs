@@ -5,16 +5,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::pb::common::v1::{LossCertainty, LossStatement};
 use crate::time::{duration_from_pb, duration_to_pb, humane, to_pb};
 
-/// A clean stop, and the target replayed past the shutdown checkpoint: the only proof of zero loss.
+/// PostgreSQL: a clean stop, and the target replayed past the shutdown checkpoint.
 pub fn proven_none(stop_lsn: &str, replayed_lsn: &str) -> LossStatement {
+    proven_by(&format!(
+        "the old primary was stopped cleanly at {stop_lsn} and the target replayed to {replayed_lsn}, past that position"
+    ))
+}
+
+/// Nothing is missing, and this is the proof: where the old primary ended, and that the target has it.
+pub fn proven_by(proof: &str) -> LossStatement {
     LossStatement {
         certainty: LossCertainty::ProvenNone.into(),
         caught_up_to: None,
         window: Some(duration_to_pb(SignedDuration::ZERO)),
         missing_bytes: Some(0),
-        text: format!(
-            "No committed data is missing: the old primary was stopped cleanly at {stop_lsn} and the target replayed to {replayed_lsn}, past that position."
-        ),
+        text: format!("No committed data is missing: {proof}."),
         limits: vec![
             "Covers commits on this database cluster only, not writes an application held back or sent elsewhere."
                 .into(),

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod backup;
 mod checks;
 pub mod drill;
+mod evidence;
 pub mod fact;
 pub mod integrity;
 pub mod mariadb;
@@ -25,6 +26,7 @@ pub use agent::{
     AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Service,
     ServiceAgent,
 };
+pub use evidence::{Evidence, evidence};
 pub use mover::{
     Facts, LastKnownPrimary, Limits, MoveJob, MoveKind, Mover, Probe, StepDone, StepError, StepErrorKind, Timeouts,
 };

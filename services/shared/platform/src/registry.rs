@@ -7,7 +7,7 @@ use muster_domain::{
     pb::inventory::v1::resource_spec::Platform as PlatformSpec,
 };
 
-use crate::{Mover, Now, Observer};
+use crate::{Evidence, Facts, Mover, Now, Observer};
 
 /// One kind of platform.
 pub struct Platform {
@@ -16,6 +16,8 @@ pub struct Platform {
     pub serves: fn(&PlatformSpec) -> bool,
     pub observer: fn(Now) -> Arc<dyn Observer>,
     pub mover: fn() -> Arc<dyn Mover>,
+    /// What the facts of a move say about missing data. `None`: they are not this platform's, or say nothing yet.
+    pub evidence: fn(&Facts) -> Option<Evidence>,
 }
 
 impl Platform {

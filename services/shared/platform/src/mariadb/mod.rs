@@ -10,6 +10,7 @@
 //! the final position is read twice and again before the promotion, so that such a write stops the move.
 
 mod errors;
+mod evidence;
 pub mod fact;
 mod facts;
 mod markers;
@@ -42,6 +43,7 @@ pub const PLATFORM: Platform = Platform {
     serves: |spec| matches!(spec, PlatformSpec::Mariadb(_)),
     observer: |now| Arc::new(observe::MariadbObserver::new(now)),
     mover: || Arc::new(MariadbMover),
+    evidence: evidence::evidence,
 };
 
 /// Holds nothing: everything a move needs is in the job, in the facts and on the servers.

@@ -39,6 +39,8 @@ pub const PLATFORM: Platform = Platform {
     serves: |spec| matches!(spec, PlatformSpec::Patroni(_)),
     observer: |now| Arc::new(observe::PatroniObserver::new(now)),
     mover: || Arc::new(PatroniMover),
+    // Its moves hand on the facts of its databases.
+    evidence: crate::postgresql::PLATFORM.evidence,
 };
 
 /// Holds nothing: everything a move needs is in the job, in the facts and with the members.

@@ -10,6 +10,7 @@
 
 pub(crate) mod databases;
 pub(crate) mod errors;
+mod evidence;
 pub mod fact;
 mod facts;
 mod lsn;
@@ -44,6 +45,7 @@ pub const PLATFORM: Platform = Platform {
     serves: |spec| matches!(spec, PlatformSpec::Postgresql(_)),
     observer: |now| Arc::new(observe::PostgresqlObserver::new(now)),
     mover: || Arc::new(PostgresqlMover),
+    evidence: evidence::evidence,
 };
 
 /// Holds nothing: everything a move needs is in the job, in the facts and on the servers.

@@ -11,6 +11,7 @@
 //! failover promotes only behind a proven fence; before either, a restart of the old primary makes a replica.
 
 mod errors;
+mod evidence;
 pub mod fact;
 mod info;
 mod markers;
@@ -44,6 +45,7 @@ pub const PLATFORM: Platform = Platform {
     serves: |spec| matches!(spec, PlatformSpec::Redis(_)),
     observer: |now| Arc::new(observe::RedisObserver::new(now)),
     mover: || Arc::new(RedisMover),
+    evidence: evidence::evidence,
 };
 
 /// Holds nothing: everything a move needs is in the job, in the facts and on the servers.
