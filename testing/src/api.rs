@@ -135,6 +135,10 @@ impl Person {
             idempotency_key: uuid::Uuid::new_v4().to_string(),
             ..OpenRequestRequest::default()
         };
+        self.open_with(ask).await
+    }
+
+    pub async fn open_with(&self, ask: OpenRequestRequest) -> Result<RequestView, Status> {
         Ok(self.approval().open_request(self.request(ask)).await?.into_inner().request.unwrap_or_default())
     }
 

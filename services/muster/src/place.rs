@@ -1,6 +1,9 @@
 //! Where `muster up` keeps everything: one directory, so that removing it removes all.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use uuid::Uuid;
@@ -36,6 +39,18 @@ impl Place {
         self.root.join("postgres")
     }
 
+    /// Where copies for isolated drills are made: a short path of its own, because a socket is made in it.
+    pub(crate) fn drills(&self) -> Result<PathBuf> {
+        use sha2::Digest as _;
+        let digest = sha2::Sha256::digest(self.root.as_os_str().as_encoded_bytes());
+        let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let directory = std::env::temp_dir().join(format!("muster-drills-{short}"));
+        std::fs::create_dir_all(&directory)?;
+        // The database's user must be able to come in; what is in it belongs to that user alone.
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o1777))?;
+        Ok(directory)
+    }
+
     pub(crate) fn estate(&self) -> PathBuf {
         self.root.join("estate")
     }
@@ -54,7 +69,6 @@ impl Place {
 
     /// A secret that is made up the first time it is asked for and then stays.
     pub(crate) fn secret(&self, owner: &str, name: &str, make: impl FnOnce() -> String) -> Result<String> {
-        use std::os::unix::fs::PermissionsExt as _;
         let directory = self.secrets().join(owner);
         std::fs::create_dir_all(&directory)?;
         std::fs::set_permissions(self.secrets(), std::fs::Permissions::from_mode(0o700))?;

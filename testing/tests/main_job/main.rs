@@ -11,6 +11,7 @@ mod audit;
 mod bad_input;
 mod crash;
 mod failover;
+mod groups;
 mod readiness;
 mod support;
 mod switchover;
@@ -52,6 +53,10 @@ fn main() {
         "TC-044 a failure in the middle stops safely and says so" => switchover::failure_in_the_middle,
         "stop between steps leaves a true account" => switchover::stop_between_steps,
         "4 TC-023 failover after the primary is killed: the window covers what was lost" => failover::kill_and_fail_over,
+        "TC-006 break-glass is time-bound, told at once, reviewed and in the record" => groups::break_glass,
+        "TC-045 a group of three platforms switches over and fails back, no row lost" => groups::over_and_back,
+        "a group that is stopped in the middle says what is left, and a failback leaves that" => groups::stopped_in_the_middle,
+        "an isolated drill measures a copy and leaves nothing behind" => groups::isolated_drill,
         "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
         "muster up starts its own killed servers again" => crash::own_servers_come_back,

@@ -46,7 +46,7 @@ pub(crate) fn local(
     for issuer in &mut config.auth.issuers {
         issuer.mappings = people::mappings();
     }
-    config.executor.agents = agents(estate)?;
+    config.executor.agents = agents(place, estate)?;
     // Everything of local mode is on this machine; what plans reach, too.
     config.executor.http_allow = ["127.0.0.0/8", "::1"].map(str::to_owned).to_vec();
     // The demo's webhook receiver is on this machine; tenants' webhooks may otherwise not go to loopback.
@@ -74,7 +74,7 @@ fn run_card_key(place: &Place) -> Result<String> {
 }
 
 /// One host agent for each server of the estate. Tenants can only name them.
-fn agents(estate: &Estate) -> Result<BTreeMap<String, Agent>> {
+fn agents(place: &Place, estate: &Estate) -> Result<BTreeMap<String, Agent>> {
     let mut agents = BTreeMap::new();
     for pair in &estate.pairs {
         for node in &pair.nodes {
@@ -92,6 +92,7 @@ fn agents(estate: &Estate) -> Result<BTreeMap<String, Agent>> {
                     kind: AgentKind::Postgresql,
                     data_directory: directory.clone(),
                     bin_directory: tools::postgres_bin_dir()?,
+                    drill_directory: Some(place.drills()?),
                     ..common.clone()
                 },
                 Platform::Mariadb => service(AgentKind::Mariadb, &tools::mariadb()?.mariadbd, "my.cnf"),

@@ -123,6 +123,21 @@ fn resource(pair: &Pair) -> String {
         "catalog-db" => ("30s", "Products of the web shop"),
         _ => ("1m", "Sessions of the web shop"),
     };
+    // What must hold of the data, and how a copy of it is made for drills.
+    let data = match pair.platform {
+        Platform::Postgresql => format!(
+            "  integrity:
+    - {{name: orders, description: No order is missing, rowCountOf: orders}}
+  isolatedDrill: {{agent: {}, source: standby}}
+",
+            pair.nodes[1].name
+        ),
+        Platform::Mariadb => {
+            "  integrity:\n    - {name: products, description: No product is missing, rowCountOf: products}\n"
+                .to_owned()
+        }
+        Platform::Redis => String::new(),
+    };
     let (platform, own) = match pair.platform {
         Platform::Postgresql => ("postgresql", format!("    database: {DATABASE}\n    heartbeat: transactionId\n")),
         Platform::Mariadb => ("mariadb", format!("    database: {DATABASE}\n")),
@@ -141,7 +156,7 @@ spec:
   rpo: {rpo}
   rto: 2m
   thresholds: {{recoverFor: 10s}}
-  {platform}:
+{data}  {platform}:
 {own}    tls: disable
     monitor: {{user: {MONITOR}, passwordRef: \"file:monitor\"}}
     execute: {{user: {EXECUTE}, passwordRef: \"file:execute\"}}
