@@ -4,8 +4,13 @@
 //! that nobody goes on with would hold PostgreSQL's end for a minute.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics to fail")]
 
+mod binding;
 mod deciding;
+mod delegating;
+mod emergency;
+mod escalating;
 mod expiry;
+mod groups;
 mod issuer;
 mod listing;
 mod opening;

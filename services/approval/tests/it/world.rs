@@ -13,8 +13,8 @@ use muster_domain::{
         common::v1::{Actor, ActorKind, Environment, Tier},
         identity::v1::{AttemptDenied, DenialEvent, denial_event},
         inventory::v1::{
-            Credential, Document, Kind, PolicySpec, PostgresqlNode, PostgresqlTarget, ResourceSpec, document,
-            resource_spec::Platform,
+            Credential, Document, GroupMember, GroupSpec, Kind, PolicySpec, PostgresqlNode, PostgresqlTarget,
+            ResourceSpec, document, resource_spec::Platform,
         },
         request::v1::{
             ApproveRequestRequest, GetRequestRequest, ListRequestsRequest, ListRequestsResponse, OpenRequestRequest,
@@ -162,7 +162,28 @@ impl World {
         self.declare(Kind::Policy, name, document::Spec::PolicySpec(spec)).await;
     }
 
-    async fn declare(&self, kind: Kind, name: &str, spec: document::Spec) {
+    /// Another resource like the first one, and the group of both.
+    pub(crate) async fn declare_shop(&self) {
+        let resource = self.log.document(&acme(), Kind::Resource, RESOURCE).await.unwrap().unwrap();
+        self.declare(Kind::Resource, "cart", resource.spec.unwrap()).await;
+        let member = |resource: &str, depends_on: &[&str]| GroupMember {
+            resource: resource.into(),
+            depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let members = vec![member("cart", &[RESOURCE]), member(RESOURCE, &[])];
+        let spec = GroupSpec { members, ..Default::default() };
+        self.declare(Kind::Group, "shop", document::Spec::GroupSpec(spec)).await;
+    }
+
+    /// The request as an executor finds it in the log, and what its proof rests on.
+    pub(crate) async fn proven(&self, request_id: &str) -> Result<(), String> {
+        let request = self.log.load::<muster_domain::request::Request>(&acme(), &request_id.parse().unwrap()).await;
+        let request = request.unwrap().state;
+        let witness = self.log.witness(&acme(), &request).await.unwrap();
+        muster_domain::request::proven_by(&request, &witness).map(drop).map_err(|refusal| refusal.rule)
+    }
+
+    pub(crate) async fn declare(&self, kind: Kind, name: &str, spec: document::Spec) {
         let document = Document {
             kind: kind.into(),
             tenant: "acme".into(),
