@@ -25,7 +25,7 @@ pub struct RedisAccounts {
     pub application: RedisAccount,
     /// Reads positions and the state of replication.
     pub monitor: RedisAccount,
-    /// Moves the roles. It holds no right on data.
+    /// Moves the roles, and counts the keys. It holds no right on data.
     pub execute: RedisAccount,
     /// What a replica logs in with.
     pub replication: RedisAccount,
@@ -34,7 +34,7 @@ pub struct RedisAccounts {
 const ADMIN: &str = "~* &* +@all";
 const APPLICATION: &str = "~* resetchannels -@all +@read +@write +@connection +@transaction";
 const MONITOR: &str = "resetchannels -@all +info +ping +role +hello +client|setname +dbsize";
-const EXECUTE: &str = "resetchannels -@all +info +ping +role +replicaof +failover +wait +client|pause +client|unpause \
+const EXECUTE: &str = "resetchannels -@all +info +ping +role +dbsize +replicaof +failover +wait +client|pause +client|unpause \
                        +config|rewrite";
 const REPLICATION: &str = "resetchannels -@all +psync +replconf +ping";
 

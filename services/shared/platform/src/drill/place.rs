@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -141,26 +141,32 @@ impl Place {
         Ok(())
     }
 
-    /// Removes every file of the drill, the state last: a removal that is killed midway is found and finished. Refuses a
-    /// directory that does not say that it is this drill's.
+    /// Refuses what is there and does not say that it is this drill's, before anything in it is touched.
+    pub(super) fn must_be_ours(&self, job: &DrillJob) -> Result<(), DrillError> {
+        let not_ours = |why: &str| {
+            let text = format!("{} {why}: look at it and remove it by hand", self.root.display());
+            Err(DrillError::Place(text))
+        };
+        let Ok(metadata) = fs::symlink_metadata(&self.root) else { return Ok(()) };
+        // A link would lead what is removed to somewhere else.
+        if !metadata.is_dir() || metadata.uid() != self.owner.uid {
+            return not_ours("is not a directory of the copies' user");
+        }
+        if self.state(job)?.is_none() && !self.entries()?.iter().all(is_state) {
+            return not_ours("does not say that it is a drill's");
+        }
+        Ok(())
+    }
+
+    /// Removes every file of the drill, the state last: a removal that is killed midway is found and finished.
     pub(super) fn clear(&self, job: &DrillJob) -> Result<(), DrillError> {
+        self.must_be_ours(job)?;
+        if !self.exists() {
+            return Ok(());
+        }
         let failed =
             |path: &Path, error: std::io::Error| AgentError::File { path: path.to_owned(), why: error.to_string() };
-        let entries = match fs::read_dir(&self.root) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(|error| failed(&self.root, error))?,
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(|error| failed(&self.root, error))?.path());
-        }
-        let ours = |path: &PathBuf| path.ends_with(STATE) || path.ends_with(STATE_UNFINISHED);
-        if self.state(job)?.is_none() && !paths.iter().all(ours) {
-            let text =
-                format!("{} does not say that it is a drill's: look at it and remove it by hand", self.root.display());
-            return Err(DrillError::Place(text));
-        }
-        for path in paths.iter().filter(|path| !ours(path)) {
+        for path in self.entries()?.iter().filter(|path| !is_state(path)) {
             let is_directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
             // Neither follows a link: a link to elsewhere is removed itself.
             let removed = if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) };
@@ -172,9 +178,30 @@ impl Place {
         Ok(())
     }
 
+    fn entries(&self) -> Result<Vec<PathBuf>, DrillError> {
+        let failed = |error: std::io::Error| AgentError::File { path: self.root.clone(), why: error.to_string() };
+        let entries = fs::read_dir(&self.root).map_err(failed)?;
+        entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect()
+    }
+
+    /// What other drills left in the same directory, killed and never finished.
+    pub(super) fn others(&self) -> Vec<String> {
+        let directory = self.root.parent().unwrap_or(&self.root);
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| entry.path() != self.root);
+        names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.starts_with("drill-"))
+            .collect()
+    }
+
     pub(super) fn exists(&self) -> bool {
         fs::symlink_metadata(&self.root).is_ok()
     }
+}
+
+fn is_state(path: &PathBuf) -> bool {
+    path.ends_with(STATE) || path.ends_with(STATE_UNFINISHED)
 }
 
 /// No copy in a data directory, and no data directory among the copies.

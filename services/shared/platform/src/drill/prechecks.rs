@@ -29,6 +29,8 @@ pub async fn prechecks(job: &DrillJob) -> Vec<Check> {
     let limit = "outside every data directory";
     let shown = place.root().display().to_string();
     let mut found = vec![checks::passed(PLACE, shown, limit, "the copy gets a directory of its own")];
+    found.extend(leftovers(&place));
+    found.extend(account(job));
     let source = prepare::find(job).await;
     if let CopySource::Backup { max_age, .. } = &job.source {
         let newest = match &source {
@@ -47,6 +49,19 @@ pub async fn prechecks(job: &DrillJob) -> Vec<Check> {
         Err(error) => found.push(checks::failed(SOURCE, "none", "a standby or a backup", error.to_string())),
     }
     found
+}
+
+/// Another drill may be running there, or was given up: it takes the room of this one.
+fn leftovers(place: &Place) -> Option<Check> {
+    let others = place.others();
+    let text = "copies of other drills are there: running ones go by themselves, the others are removed by hand";
+    (!others.is_empty()).then(|| checks::warning("drill_place_is_free", others.join(", "), "none", text))
+}
+
+fn account(job: &DrillJob) -> Option<Check> {
+    let missing = matches!(job.source, CopySource::Standby) && job.replication.is_none();
+    let text = "the copy is made with the replication account: add `replication` to the resource's manifest";
+    missing.then(|| checks::failed("drill_account_is_there", "none", "a replication account", text))
 }
 
 fn room(job: &DrillJob, source: &Found<'_>) -> Check {

@@ -85,6 +85,7 @@ pub async fn prepare(job: &DrillJob) -> Result<StepDone, StepError> {
 
 async fn make(job: &DrillJob) -> Result<StepDone, DrillError> {
     let place = Place::of(job)?;
+    place.must_be_ours(job)?;
     if let Some(state) = place.state(job)?.filter(|state| state.stage == Stage::Copied) {
         return Ok(done(format!("{} is there", state.source), []));
     }

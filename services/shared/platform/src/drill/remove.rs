@@ -15,9 +15,8 @@ pub async fn remove(job: &DrillJob) -> Result<StepDone, StepError> {
 
 async fn tear_down(job: &DrillJob) -> Result<StepDone, DrillError> {
     let place = Place::of(job)?;
-    // Refuses a directory that is not ours before anything in it is ended.
     let was_there = place.exists();
-    place.state(job)?;
+    place.must_be_ours(job)?;
     server::stop(job, &place).await;
     let ended = processes::end(place.root()).await?;
     let (clearing, of) = (place.clone(), job.clone());

@@ -34,6 +34,7 @@ pub async fn start(job: &DrillJob) -> Result<StepDone, StepError> {
 
 async fn bring_up(job: &DrillJob) -> Result<StepDone, DrillError> {
     let place = Place::of(job)?;
+    place.must_be_ours(job)?;
     let state = place.state(job)?.filter(|state| state.stage == Stage::Copied);
     let state = state.ok_or_else(|| DrillError::Refused("there is no whole copy to start".to_owned()))?;
     let deadline = Instant::now() + job.limits.start;

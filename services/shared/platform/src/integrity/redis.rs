@@ -59,7 +59,10 @@ async fn connect(source: &Source<'_>) -> Result<MultiplexedConnection, String> {
             return Err(text);
         }
     };
-    let mut account = RedisConnectionInfo::default().set_password(source.login.password.expose_secret());
+    let mut account = RedisConnectionInfo::default()
+        .set_password(source.login.password.expose_secret())
+        // The account has no right to it.
+        .set_skip_set_lib_name();
     if !source.login.user.is_empty() {
         account = account.set_username(&source.login.user);
     }

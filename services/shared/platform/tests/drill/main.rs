@@ -3,6 +3,7 @@
 
 mod backups;
 mod integrity;
+mod integrity_elsewhere;
 mod killed;
 #[path = "../postgresql/pair.rs"]
 #[expect(dead_code, reason = "shared with the tests of moves")]

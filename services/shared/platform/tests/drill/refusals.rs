@@ -82,6 +82,30 @@ async fn a_directory_of_somebody_else_is_not_removed() {
     std::fs::write(&state, text).unwrap();
     drill::remove(&job).await.unwrap();
     is_gone(&job, &drills).await;
+
+    // A link leads to somebody else's files, whatever stands there.
+    let elsewhere = DrillDirectory::beside(&pair.b);
+    std::fs::write(elsewhere.path().join("precious"), "").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &copy).unwrap();
+    for error in [drill::remove(&job).await.unwrap_err(), drill::prepare(&job).await.unwrap_err()] {
+        assert!(error.text.contains("remove it by hand"), "{error:?}");
+    }
+    assert!(elsewhere.path().join("precious").exists());
+    std::fs::remove_file(&copy).unwrap();
+}
+
+#[tokio::test]
+async fn what_other_drills_left_is_said_and_a_missing_account_is_refused() {
+    let pair = pair_with_rows(10).await;
+    let drills = DrillDirectory::beside(&pair.b);
+    std::fs::create_dir(drills.path().join("drill-of-yesterday")).unwrap();
+    let job = DrillJob { replication: None, ..drill_of(&pair, &drills) };
+    let checks = drill::prechecks(&job).await;
+    let free = checks.iter().find(|check| check.name == "drill_place_is_free").unwrap();
+    assert!(free.advisory && free.value == "drill-of-yesterday", "{free:?}");
+    assert!(checks.iter().any(|check| check.name == "drill_account_is_there"), "{checks:#?}");
+    assert!(drill::prepare(&job).await.unwrap_err().text.contains("replication account"));
+    drill::remove(&job).await.unwrap();
 }
 
 /// A failed copy says why without the password, and leaves what the last step removes.
