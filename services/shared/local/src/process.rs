@@ -38,6 +38,13 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// Whether nothing of it runs any more. Of a killed process the first thread can be gone while others are still ending,
+/// with its files and ports open.
+pub(crate) fn has_ended(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    threads <= 1 && !is_alive(pid)
+}
+
 /// Whether this is the process's working directory. Only the same user and root may look.
 pub(crate) fn works_in(pid: i32, dir: &Path) -> bool {
     fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| fs::canonicalize(dir).is_ok_and(|dir| dir == cwd))

@@ -11,7 +11,7 @@ use super::{MariadbServer, SERVER, files};
 use crate::{
     LocalError, Result, free_port,
     port::{PORT_ATTEMPTS, check_free},
-    process::{POLL, is_alive, signal, wait_until, works_in},
+    process::{POLL, has_ended, is_alive, signal, wait_until, works_in},
 };
 
 /// Crash recovery of a large server takes a while; longer means that it is stuck.
@@ -26,10 +26,11 @@ impl MariadbServer {
         if self.is_running() {
             return self.wait_ready(None).await;
         }
+        // Others know the port of a server that has run before: replicas, manifests.
+        let another_port_may_do = self.options.port.is_none() && !self.log_file().exists();
         let mut outcome = Ok(());
         for _ in 0..PORT_ATTEMPTS {
             outcome = self.launch().await;
-            let another_port_may_do = self.options.port.is_none();
             if !(another_port_may_do && matches!(outcome, Err(LocalError::PortTaken { .. }))) {
                 break;
             }
@@ -68,7 +69,7 @@ impl MariadbServer {
     async fn end(&self, how: Signal, limit: Duration) -> Result<()> {
         let Some(pid) = self.pid().map(u32::cast_signed) else { return Ok(()) };
         signal(pid, how);
-        if wait_until(limit, || !is_alive(pid)).await {
+        if wait_until(limit, || has_ended(pid)).await {
             return Ok(());
         }
         Err(LocalError::NotReady { server: SERVER, waited: limit, log_tail: self.log_tail() })
