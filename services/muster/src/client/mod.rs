@@ -19,6 +19,7 @@ mod plan;
 mod policy;
 mod profile;
 mod request;
+mod run;
 mod session;
 mod watch;
 
@@ -88,6 +89,11 @@ pub(crate) enum ClientCommand {
     /// Requests to move a system: open, decide, start, follow.
     #[command(subcommand)]
     Request(request::RequestCommand),
+    /// Could this be run now? Every check of a run, and nothing is claimed.
+    Preflight(run::preflight::PreflightArgs),
+    /// The quiet after a failover.
+    #[command(subcommand)]
+    Cooldown(run::cooldown::CooldownCommand),
     /// Recovery plans: judge, review, publish, print.
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -168,6 +174,12 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Watch(args) => watch::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Request(command) => {
             return request::run(command, &Session::with_tenant(global).await?, screen).await;
+        }
+        ClientCommand::Preflight(args) => {
+            return run::preflight::run(args, &Session::with_tenant(global).await?, screen).await;
+        }
+        ClientCommand::Cooldown(command) => {
+            run::cooldown::run(command, &Session::with_tenant(global).await?, screen).await?;
         }
         ClientCommand::Plan(command) => {
             return plan::run(command, &Session::with_tenant(global).await?, screen).await;

@@ -11,7 +11,7 @@ const WHOLE: usize = 36;
 /// Newest first: requests older than the newest 5,000 are named by their whole id.
 const MAX_PAGES: usize = 10;
 
-pub(super) async fn find(text: &str, session: &Session) -> Result<RequestView, CliError> {
+pub(crate) async fn find(text: &str, session: &Session) -> Result<RequestView, CliError> {
     let text = text.trim().to_ascii_lowercase();
     let id = if text.len() == WHOLE { text } else { complete(&text, session).await? };
     get(&id, session).await

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use muster_domain::pb::execution::v1::{CheckOutcome, ExecutionState, ExecutionView, StepState, WatchExecutionRequest};
+use muster_domain::pb::execution::v1::{
+    CheckOutcome, ExecutionState, ExecutionView, Step, StepState, WatchExecutionRequest,
+};
 use muster_domain::pb::request::v1::{RequestState, RequestView};
 use muster_domain::request::state_name;
 use tonic::Code;
@@ -103,7 +105,19 @@ struct Told {
     checks: usize,
     steps: BTreeMap<String, (StepState, u32)>,
     stop: bool,
+    paused: bool,
+    notes: usize,
     noted: String,
+}
+
+/// "phase databases, orders-db: ": where in the graph a step is. A single resource's own steps need no place.
+fn place_of(step: &Step) -> String {
+    let phase = if step.phase.is_empty() { String::new() } else { format!("phase {}, ", step.phase) };
+    match (phase.is_empty(), step.resource.as_str()) {
+        (true, _) => String::new(),
+        (false, "") => format!("{}: ", phase.trim_end_matches(", ")),
+        (false, resource) => format!("{phase}{resource}: "),
+    }
 }
 
 impl Told {
@@ -163,8 +177,9 @@ impl Told {
             }
         }
         self.checks = all.len();
-        for step in &view.steps {
+        for step in view.steps.iter().chain(&view.undo_steps) {
             let plan = step.step.clone().unwrap_or_default();
+            let place = place_of(&plan);
             let now = (step.state(), step.attempts);
             let known = self.steps.insert(plan.id, now);
             if known != Some(now) && step.state() != StepState::Pending {
@@ -174,9 +189,21 @@ impl Told {
                     format!(" in {}", show::took(step))
                 };
                 let note = if step.note.is_empty() { String::new() } else { format!(": {}", step.note) };
-                self.line(words::step_state(step.state()), &format!("{}{took}{note}", plan.title), screen)?;
+                self.line(words::step_state(step.state()), &format!("{place}{}{took}{note}", plan.title), screen)?;
             }
         }
+        if self.paused != view.paused.is_some() {
+            self.paused = view.paused.is_some();
+            let text = match &view.paused {
+                Some(pause) => format!("by {}: {}", words::actor(pause.actor.as_ref()), pause.reason),
+                None => "resumed".to_owned(),
+            };
+            self.line("pause   ", &text, screen)?;
+        }
+        for note in view.notes.iter().skip(self.notes) {
+            self.line("note    ", &format!("{}: {}", words::actor(note.actor.as_ref()), note.text), screen)?;
+        }
+        self.notes = view.notes.len();
         if let (false, Some(stop)) = (self.stop, &view.stop_requested) {
             self.stop = true;
             self.line(

@@ -2,7 +2,7 @@
 
 mod change;
 mod exceptions;
-mod find;
+pub(crate) mod find;
 mod follow;
 mod open;
 mod scope;
@@ -27,6 +27,7 @@ use super::{
         table::{Cell, Table},
         words,
     },
+    run::say,
     session::Session,
 };
 
@@ -52,6 +53,14 @@ pub(crate) enum RequestCommand {
     Start(start::StartArgs),
     /// Stop a running execution before its next step.
     Stop(change::ReasonArgs),
+    /// Begin no further step until somebody resumes; what is under way comes to its end.
+    Pause(say::PauseArgs),
+    /// Let a paused run go on.
+    Resume(say::ResumeArgs),
+    /// Say that a manual step is done, or that it cannot be done.
+    ConfirmStep(say::ConfirmStepArgs),
+    /// Add a note to a run.
+    Note(say::NoteArgs),
     /// Follow a request until it is over.
     Watch(IdArgs),
 }
@@ -89,6 +98,10 @@ pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Scr
         RequestCommand::Review(args) => exceptions::review(args, session, screen).await?,
         RequestCommand::Withdraw(args) => change::withdraw(args, session, screen).await?,
         RequestCommand::Stop(args) => change::stop(args, session, screen).await?,
+        RequestCommand::Pause(args) => say::pause(args, session, screen).await?,
+        RequestCommand::Resume(args) => say::resume(args, session, screen).await?,
+        RequestCommand::ConfirmStep(args) => say::confirm_step(args, session, screen).await?,
+        RequestCommand::Note(args) => say::note(args, session, screen).await?,
         RequestCommand::Start(args) => return start::run(args, session, screen).await,
         RequestCommand::Watch(args) => {
             let id = find::find(&args.id, session).await?.request_id;
