@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Message, Severity, Source, alert, lifecycle, message};
 use crate::pb::common::v1::{Actor, LossStatement, Measurement, Reason, Role, Thresholds};
 use crate::pb::execution::v1::{
-    ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, execution_event,
+    ExecutionEvent, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepClaimed, StepSucceeded, execution_event,
 };
 use crate::pb::inventory::v1::{ApprovalRequirement, Escalation};
 use crate::pb::readiness::v1::{
@@ -310,6 +310,21 @@ fn steps_in_between_are_not_told() {
     assert!(execution(step).is_none());
     let failed = execution_event::Event::Failed(ExecutionFailed::default());
     assert!(lifecycle::is_told(&ExecutionEvent { event: Some(failed) }));
+}
+
+#[test]
+fn a_notice_of_a_plan_is_told_in_its_own_words_and_other_steps_are_not() {
+    let step = |outputs: &[(&str, &str)]| {
+        let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        execution_event::Event::StepSucceeded(StepSucceeded { step: "tell".into(), outputs, ..Default::default() })
+    };
+    let notice = step(&[(lifecycle::NOTICE, "The shop is closed.\nUse the counter.")]);
+    assert!(lifecycle::is_told(&ExecutionEvent { event: Some(notice.clone()) }));
+    let told = execution(notice).unwrap();
+    assert_eq!((told.kind.as_str(), told.severity), (message::kind::PLAN_NOTICE, Severity::Info));
+    assert!(told.summary.starts_with("The shop is closed."), "{told:?}");
+    let other = step(&[("shutdown_lsn", "0/3010430")]);
+    assert!(!lifecycle::is_told(&ExecutionEvent { event: Some(other.clone()) }) && execution(other).is_none());
 }
 
 #[test]

@@ -155,3 +155,44 @@ fn an_agent_of_a_service_names_the_file_that_fences_it() {
         assert!(error.contains(&format!("executor.agents.a.{key}")), "{more}: {error}");
     }
 }
+
+#[test]
+fn what_plans_may_run_and_reach_is_named_exactly() {
+    let command = |more: &str| load(&format!("[executor.commands.drain]\ntenant = 'acme'\n{more}"), &[]);
+    let good = "program = '/usr/local/bin/drain'\narguments = ['--pool']\nenvironment = ['LANG']\ntimeout = '2m'\n";
+    assert_eq!(command(good).unwrap().executor.commands["drain"].arguments, ["--pool"]);
+    for (more, key) in [
+        ("program = 'drain'\n", "program"),
+        ("program = '/usr/bin/drain'\ntimeout = '0s'\n", "timeout"),
+        ("program = '/usr/bin/drain'\nenvironment = ['MUSTER_SECRET_ACME_X']\n", "environment"),
+    ] {
+        assert_eq!(only_error(command(more)).key, format!("executor.commands.drain.{key}"), "{more}");
+    }
+    let wrong = load("[executor]\nhttp_allow = ['10.1.0.0/33']\n", &[]);
+    assert_eq!(only_error(wrong).key, "executor.http_allow");
+}
+
+#[test]
+fn drills_have_a_place_of_their_own_and_backups_are_named() {
+    let agent = |more: &str| {
+        let common = "tenant = 'acme'\ndata_directory = '/srv/pg/a'\nbin_directory = '/usr/bin'\n";
+        load(&format!("[executor.agents.a]\n{common}{more}"), &[])
+    };
+    let backup = "[executor.agents.a.backups.orders]\n";
+    let good = format!("drill_directory = '/srv/drills'\n{backup}program = '/usr/bin/pgbackrest'\nstanza = 'orders'\n");
+    assert_eq!(agent(&good).unwrap().executor.agents["a"].backups["orders"].stanza, "orders");
+    let long = format!("drill_directory = '/{}'\n", "x".repeat(40));
+    let (restic, relative) =
+        ("tool = 'restic'\nprogram = '/usr/bin/restic'\n", "program = 'pgbackrest'\nstanza = 'a'\n");
+    for (more, key) in [
+        ("drill_directory = '/srv/pg/a/drills'\n".to_owned(), "drill_directory"),
+        ("drill_directory = '/srv/pg'\n".to_owned(), "drill_directory"),
+        ("drill_directory = 'drills'\n".to_owned(), "drill_directory"),
+        (long, "drill_directory"),
+        (format!("{backup}{restic}"), "backups.orders.repository"),
+        (format!("{backup}{relative}"), "backups.orders.program"),
+    ] {
+        let error = only_error(agent(&more));
+        assert_eq!(error.key, format!("executor.agents.a.{key}"), "{more}");
+    }
+}
