@@ -4,7 +4,10 @@
 //!
 //! Needs Linux's /proc. Without it nothing can be proven, and that is an error.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 use nix::{sys::signal, unistd::Pid};
@@ -133,11 +136,20 @@ fn processes(passes: impl Fn(&Path) -> bool) -> Result<Vec<i32>, AgentError> {
     let mut pids = Vec::new();
     for entry in entries.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        if passes(&entry.path()) {
+        if passes(&entry.path()) || ending_threads(&entry.path()).iter().any(|thread| passes(thread)) {
             pids.push(pid);
         }
     }
     Ok(pids)
+}
+
+/// Of a killed server the first thread, which stands for the process, can be gone while others still hold its files.
+fn ending_threads(process: &Path) -> Vec<PathBuf> {
+    if fs::read_link(process.join("exe")).is_ok() {
+        return Vec::new();
+    }
+    let threads = fs::read_dir(process.join("task")).into_iter().flatten();
+    threads.flatten().map(|thread| thread.path()).collect()
 }
 
 fn executable(process: &Path) -> Option<String> {
