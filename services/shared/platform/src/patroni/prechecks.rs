@@ -1,23 +1,21 @@
 //! What must hold before the first step: what Patroni says, and what the databases say themselves.
 
-use muster_domain::pb::{execution::v1::Check, observation::v1::PostgresqlFacts};
+mod cluster;
+mod members;
 
-use super::{
-    answers::{Cluster, Config, MemberStatus},
-    api::ApiError,
-    work::Work,
+use cluster::{
+    from_leads, leader_is_lost, lock_is_the_fence, members_are_known, no_standby_cluster, not_paused,
+    nothing_scheduled, target_is_synchronous, target_may_lead,
 };
+use members::{lag_is_allowed, no_pending_restart, positions, status, store_is_seen};
+use muster_domain::pb::execution::v1::Check;
+
+use super::{answers::Cluster, api::ApiError, work::Work};
 use crate::{
     MoveKind,
-    checks::{advisory_unknown, failed, must, passed, unknown, warning},
-    postgresql::{
-        Lsn,
-        databases::{self, SqlError, is_primary, look, replayed},
-    },
+    checks::{failed, must, passed, unknown, warning},
+    postgresql::databases::{self, is_primary, look},
 };
-
-/// Patroni's own word on whom it would promote, in its default settings.
-const DCS_MAX_SILENCE_SECONDS: i64 = 30;
 
 pub(super) async fn run(work: &Work<'_>) -> Vec<Check> {
     let cluster = match work.cluster().await {
@@ -34,8 +32,8 @@ pub(super) async fn run(work: &Work<'_>) -> Vec<Check> {
     checks.push(members_are_known(work, &cluster));
     checks.push(login_is_accepted(work).await);
     match work.job.kind {
-        MoveKind::Switchover => checks.extend(before_switchover(work, &cluster).await),
-        MoveKind::Failover => checks.extend(before_failover(work, &cluster).await),
+        MoveKind::Switchover => checks.extend(Box::pin(before_switchover(work, &cluster)).await),
+        MoveKind::Failover => checks.extend(Box::pin(before_failover(work, &cluster)).await),
     }
     checks
 }
@@ -92,15 +90,6 @@ async fn before_failover(work: &Work<'_>, cluster: &Cluster) -> Vec<Check> {
     checks
 }
 
-fn members_are_known(work: &Work<'_>, cluster: &Cluster) -> Check {
-    let limit = format!("{} and {}", work.from.name, work.target.name);
-    let known = |name: &str| cluster.member(name).is_some();
-    // A lost member leaves the list when its key is over.
-    let holds = known(&work.target.name) && (known(&work.from.name) || work.job.kind == MoveKind::Failover);
-    let bad = "Patroni does not know a declared member by that name: the names in the manifest are Patroni's own";
-    must("members_are_known", Some(holds), cluster.shown(), &limit, "the declared members are Patroni's", bad)
-}
-
 async fn login_is_accepted(work: &Work<'_>) -> Check {
     let (name, limit) = ("patroni_login", "accepted");
     let tried = async { work.api(work.target)?.try_login(&work.from.name).await };
@@ -111,178 +100,4 @@ async fn login_is_accepted(work: &Work<'_>) -> Check {
         }
         Err(error) => unknown(name, limit, format!("the REST API of {} could not be tried: {error}", work.target.name)),
     }
-}
-
-fn from_leads(work: &Work<'_>, cluster: &Cluster) -> Check {
-    let from = &work.from.name;
-    let bad = match cluster.leader() {
-        Some(other) => format!("{other} leads: the roles have changed since the request"),
-        None => format!("nobody leads. If {from} is lost, request a failover"),
-    };
-    must(
-        "from_leads",
-        Some(cluster.leader() == Some(from)),
-        cluster.shown(),
-        from,
-        format!("{from} holds Patroni's lock"),
-        bad,
-    )
-}
-
-fn not_paused(cluster: &Cluster) -> Check {
-    let value = if cluster.pause { "paused" } else { "not paused" };
-    let bad = "Patroni is paused: somebody works on the cluster. `patronictl resume` when that is over";
-    must("not_paused", Some(!cluster.pause), value, "not paused", "Patroni is at work", bad)
-}
-
-fn nothing_scheduled(cluster: &Cluster) -> Check {
-    let (name, limit) = ("nothing_scheduled", "none");
-    match &cluster.scheduled_switchover {
-        None => passed(name, "none", limit, "no switchover is scheduled"),
-        Some(scheduled) => failed(
-            name,
-            &scheduled.at,
-            limit,
-            "a scheduled switchover would move it again later: `patronictl flush <cluster> switchover`",
-        ),
-    }
-}
-
-fn target_may_lead(work: &Work<'_>, cluster: &Cluster) -> Check {
-    let target = &work.target.name;
-    let refuses = cluster.member(target).map(|member| member.must_not_lead());
-    let value = if refuses == Some(true) { "nofailover" } else { "no such tag" };
-    let bad = format!("{target} carries the tag nofailover: its operator does not want it to lead");
-    must(
-        "target_may_lead",
-        refuses.map(|refuses| !refuses),
-        value,
-        "no tag nofailover",
-        format!("{target} may lead"),
-        bad,
-    )
-}
-
-fn target_is_synchronous(work: &Work<'_>, cluster: &Cluster, config: &Result<Config, ApiError>) -> Check {
-    let (name, limit, target) = ("target_is_synchronous", "sync_standby, if synchronous_mode is on", &work.target.name);
-    match config {
-        Err(error) => unknown(name, limit, format!("Patroni's settings could not be read: {error}")),
-        Ok(config) if !config.is_synchronous() => {
-            passed(name, "synchronous_mode is off", limit, "every streaming member may lead")
-        }
-        Ok(_) => {
-            let role = cluster.member(target).map(|member| member.role.as_str()).unwrap_or_default();
-            let bad = format!("with synchronous_mode only the synchronous standby may lead, and {target} is none");
-            must(name, Some(role == "sync_standby"), role, limit, format!("{target} is the synchronous standby"), bad)
-        }
-    }
-}
-
-type Positions = Result<(PostgresqlFacts, PostgresqlFacts), SqlError>;
-
-/// Of the leader and of the target, by their databases.
-async fn positions(work: &Work<'_>) -> Positions {
-    let (from, target) = tokio::join!(look(&work.databases, &work.from.name), look(&work.databases, &work.target.name));
-    Ok((from?, target?))
-}
-
-fn lag_is_allowed(config: &Result<Config, ApiError>, seen: &Positions) -> Check {
-    let name = "lag_is_allowed";
-    let (Ok(config), Ok((from, target))) = (config, seen) else {
-        return unknown(name, "maximum_lag_on_failover", "Patroni's settings or a position are not known");
-    };
-    let limit = format!("{} bytes", config.maximum_lag_on_failover);
-    let (Some(written), Some(applied)) = (from.current_lsn.map(Lsn), replayed(target)) else {
-        return unknown(name, &limit, "one side tells no position");
-    };
-    let behind = written.bytes_since(applied);
-    let holds = behind <= config.maximum_lag_on_failover;
-    let bad = "Patroni would not promote it: it is further behind than maximum_lag_on_failover";
-    must(name, Some(holds), format!("{behind} bytes"), &limit, "the target is close enough for Patroni", bad)
-}
-
-fn no_standby_cluster(config: &Result<Config, ApiError>) -> Check {
-    let (name, limit) = ("no_standby_cluster", "a cluster of its own");
-    match config {
-        Err(error) => advisory_unknown(name, limit, format!("Patroni's settings could not be read: {error}")),
-        Ok(config) if config.standby_cluster.as_ref().is_none_or(serde_json::Value::is_null) => {
-            passed(name, "none", limit, "the cluster follows no other")
-        }
-        Ok(_) => failed(
-            name,
-            "standby_cluster",
-            limit,
-            "the whole cluster follows another one: a switchover inside it does not move the service",
-        ),
-    }
-}
-
-async fn status(work: &Work<'_>, node: &str) -> Result<MemberStatus, ApiError> {
-    let node = if work.from.name == node { work.from } else { work.target };
-    work.api(node)?.member().await
-}
-
-/// By the member's own clock: Patroni and its database run on one host.
-fn store_is_seen(node: &str, status: &Result<MemberStatus, ApiError>, seen: &Positions) -> Check {
-    let name = format!("store_is_seen_by_{node}");
-    let limit = format!("{DCS_MAX_SILENCE_SECONDS} s");
-    let status = match status {
-        Ok(status) => status,
-        Err(error) => return unknown(&name, &limit, format!("Patroni on {node} could not be asked: {error}")),
-    };
-    let clock = seen.as_ref().ok().and_then(|(from, target)| {
-        let facts = if status.role() == "primary" { from } else { target };
-        facts.server_time.map(|at| at.seconds)
-    });
-    match (status.dcs_last_seen, clock) {
-        (Some(last), Some(now)) => {
-            let silence = (now - last).max(0);
-            let bad = format!("Patroni on {node} has not reached its store: nothing can be agreed on");
-            must(
-                &name,
-                Some(silence <= DCS_MAX_SILENCE_SECONDS),
-                format!("{silence} s"),
-                &limit,
-                "the store was seen just now",
-                bad,
-            )
-        }
-        _ => advisory_unknown(&name, &limit, "this version of Patroni does not say when it saw its store"),
-    }
-}
-
-fn no_pending_restart(node: &str, status: &Result<MemberStatus, ApiError>) -> Check {
-    let name = format!("no_pending_restart_of_{node}");
-    match status {
-        Err(error) => unknown(&name, "none", format!("Patroni on {node} could not be asked: {error}")),
-        Ok(status) if status.pending_restart => {
-            warning(&name, "pending", "none", format!("a setting of {node} waits for a restart: `patronictl restart`"))
-        }
-        Ok(_) => passed(&name, "none", "none", "no setting waits for a restart"),
-    }
-}
-
-fn leader_is_lost(work: &Work<'_>, cluster: &Cluster) -> Check {
-    let (name, limit, from) = ("leader_is_lost", "no leader", &work.from.name);
-    match cluster.leader() {
-        None => passed(name, "none", limit, "no member holds Patroni's lock"),
-        // Its lease may still run: whether it is lost is what the database says.
-        Some(leader) if leader == from => {
-            warning(name, leader, limit, format!("{from} still holds the lock; the run waits until its lease is over"))
-        }
-        Some(other) => failed(name, other, limit, format!("{other} leads: the roles have changed since the request")),
-    }
-}
-
-/// Muster cannot fence what only Patroni may stop. It says so before anybody relies on it.
-fn lock_is_the_fence(work: &Work<'_>) -> Check {
-    warning(
-        "lock_is_the_fence",
-        "Patroni's lock",
-        "power, storage or network",
-        format!(
-            "that {} writes nothing any more rests on Patroni's lock alone, and on its watchdog where one is set up",
-            work.from.name
-        ),
-    )
 }

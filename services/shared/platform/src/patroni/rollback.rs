@@ -33,9 +33,7 @@ pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Result<String, StepEr
             return Err(StepError::refused(format!("{target} leads; going back means a new switchover")));
         }
         Leader::NotMoved { .. } => {
-            return Err(StepError::refused(format!(
-                "nobody leads now: Patroni is deciding. Look at `patronictl list`"
-            )));
+            return Err(StepError::refused("nobody leads now: Patroni is deciding. Look at `patronictl list`"));
         }
         Leader::Unclear(text) => return Err(StepError::refused(text)),
     }
