@@ -5,6 +5,7 @@ mod cool_down;
 mod failover;
 mod group;
 mod guards;
+mod isolated;
 mod killed;
 mod movers;
 mod outage;

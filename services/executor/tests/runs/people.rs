@@ -15,7 +15,7 @@ use muster_domain::{
         request::v1::{RequestEvent, RequestType},
     },
     plan,
-    request::{self, Case, OpenRequest, Request, StartTerms, Yes},
+    request::{self, Case, Earlier, OpenRequest, Request, StartTerms, Yes},
 };
 use muster_eventlog::Meta;
 use uuid::Uuid;
@@ -56,6 +56,8 @@ pub(crate) struct Asked<'a> {
     pub site: &'a str,
     /// A declared plan; empty: the built-in one.
     pub plan: &'a str,
+    /// The request whose run is taken back.
+    pub takes_back: Option<&'a AggregateId>,
 }
 
 impl World {
@@ -71,7 +73,7 @@ impl World {
     }
 
     pub(crate) async fn approved_for(&self, asked: &Asked<'_>) -> AggregateId {
-        let Asked { kind, group, resource, site, plan } = *asked;
+        let Asked { kind, group, resource, site, plan, takes_back } = *asked;
         let mut inventory = TenantInventory::default();
         let mut names = vec![resource.to_owned()];
         if !group.is_empty() {
@@ -91,6 +93,14 @@ impl World {
         let policy = request::effective_policy(&[], Tier::Tier1, Environment::Production, kind);
         let nothing_decided = Gate::default();
         let (tier, environment) = request::worst(&scope);
+        let earlier = match takes_back {
+            Some(id) => {
+                let request = self.log.load::<Request>(&acme(), id).await.unwrap().state;
+                let run = self.log.load::<Execution>(&acme(), id).await.unwrap().state;
+                Some(Earlier::of(&request, &run).unwrap())
+            }
+            None => None,
+        };
         let case = Case {
             scope: &scope,
             plan: plan.as_ref(),
@@ -98,7 +108,7 @@ impl World {
             gate: &gate::effective(kind, "", tier, environment, &nothing_decided, &nothing_decided),
             evidence: None,
             seen_at: &BTreeMap::new(),
-            earlier: None,
+            earlier: earlier.as_ref(),
         };
         let id = AggregateId::from(Uuid::now_v7());
         let command = OpenRequest {
@@ -108,6 +118,7 @@ impl World {
             group: group.into(),
             target_site: site.into(),
             reason: "test".into(),
+            rollback_of: takes_back.map(ToString::to_string).unwrap_or_default(),
             ..OpenRequest::default()
         };
         let olga = person("Olga");

@@ -149,6 +149,34 @@ async fn a_failed_step_takes_back_what_was_done_newest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_takes_back_an_earlier_run_by_its_own_steps_newest_first() {
+    let mut world = World::start().await;
+    allow_commands(&mut world);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("moved");
+    let flag = PlanStep {
+        undo: Some(Action { kind: Some(command("remove", &file)) }),
+        ..step("flag", &["move"], command("make", &file))
+    };
+    declare(&world, vec![step("move", &[], the_move()), flag]).await;
+    let (find, _) = movers(Around::Nothing);
+    let _executor = world.executor(find).await;
+    let run = world.confirmed_for(&asked(RequestType::Switchover, "east")).await;
+    assert_eq!(world.ended(&run).await.state(), ExecutionState::Succeeded);
+    assert!(file.exists() && world.pair.is_primary("b").await == Some(true));
+
+    let back = Asked { takes_back: Some(&run), ..asked(RequestType::Rollback, "") };
+    let back = world.confirmed_for(&back).await;
+    let view = world.ended(&back).await;
+    assert_eq!(view.state(), ExecutionState::Succeeded, "{view:#?}");
+    let first = view.steps.first().and_then(|step| step.step.as_ref()).unwrap();
+    assert_eq!(first.id, "undo:flag");
+    assert!(view.steps.iter().any(|step| step.step.as_ref().unwrap().id == "return-ledger/promote-target"));
+    assert!(!file.exists(), "what the plan did is taken back");
+    assert_eq!((world.pair.is_primary("a").await, world.pair.is_primary("b").await), (Some(true), Some(false)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_drill_goes_over_and_comes_back_in_one_run() {
     let world = World::start().await;
     let (find, counts) = movers(Around::Nothing);
