@@ -125,8 +125,8 @@ pub(crate) enum Look {
 pub(crate) async fn probe(step: &PlanStep, look: Look, s: &Surroundings) -> Probe {
     let Some(kind) = kind(step.action.as_ref()) else { return Probe::Unknown(NO_ACTION.to_owned()) };
     match kind {
-        Kind::Wait(wait) => condition::probe(wait.until.as_ref(), s).await,
-        Kind::Dns(action) => dns::probe(action, s).await,
+        Kind::Wait(wait) => Box::pin(condition::probe(wait.until.as_ref(), s)).await,
+        Kind::Dns(action) => Box::pin(dns::probe(action, s)).await,
         Kind::Notify(_) => Probe::NotDone,
         Kind::Http(_) | Kind::Command(_) if look == Look::AfterClaim && !step.idempotent => {
             Probe::Unknown("it was begun, nobody saw its end, and it must not be done twice".to_owned())
@@ -140,10 +140,10 @@ pub(crate) async fn probe(step: &PlanStep, look: Look, s: &Surroundings) -> Prob
 pub(crate) async fn run(step: &PlanStep, s: &Surroundings) -> Result<StepDone, StepError> {
     let limit = limit_of(step);
     match kind(step.action.as_ref()).ok_or_else(|| StepError::refused(NO_ACTION))? {
-        Kind::Wait(wait) => condition::wait(wait.until.as_ref(), limit, s).await,
-        Kind::Http(action) => http::run(action, step.idempotent, limit, s).await,
-        Kind::Dns(action) => dns::run(action, limit, s).await,
-        Kind::Command(action) => command::run(action, step, limit, s).await,
+        Kind::Wait(wait) => Box::pin(condition::wait(wait.until.as_ref(), limit, s)).await,
+        Kind::Http(action) => Box::pin(http::run(action, step.idempotent, limit, s)).await,
+        Kind::Dns(action) => Box::pin(dns::run(action, limit, s)).await,
+        Kind::Command(action) => Box::pin(command::run(action, step, limit, s)).await,
         Kind::Notify(action) => notify(&action.text),
         Kind::Move(_) | Kind::Manual(_) => Err(StepError::refused(NOT_OURS)),
     }
@@ -151,7 +151,8 @@ pub(crate) async fn run(step: &PlanStep, s: &Surroundings) -> Result<StepDone, S
 
 /// One condition, asked now. Never fails: what cannot be found out is a check with that outcome.
 pub(crate) async fn check(name: &str, condition: &Condition, s: &Surroundings) -> Check {
-    condition::check(name, condition, s).await
+    // On the heap: the callers' own futures stay small.
+    Box::pin(condition::check(name, condition, s)).await
 }
 
 /// Each of them, in order, named "<step>/precheck-1".

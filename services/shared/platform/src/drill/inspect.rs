@@ -86,7 +86,7 @@ pub fn copy_of(resource: &str, facts: &Facts, teardown: Vec<Check>) -> DrillCopy
 
 /// Asks the running copy. What one question lacks is in its answer; an error means that the copy cannot be asked at all.
 pub async fn inspect(job: &DrillJob) -> Result<Inspected, StepError> {
-    Ok(look(job).await?)
+    Ok(Box::pin(look(job)).await?)
 }
 
 async fn look(job: &DrillJob) -> Result<Inspected, DrillError> {

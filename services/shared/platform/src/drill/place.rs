@@ -152,7 +152,7 @@ impl Place {
         if !metadata.is_dir() || metadata.uid() != self.owner.uid {
             return not_ours("is not a directory of the copies' user");
         }
-        if self.state(job)?.is_none() && !self.entries()?.iter().all(is_state) {
+        if self.state(job)?.is_none() && !self.entries()?.iter().all(|path| is_state(path)) {
             return not_ours("does not say that it is a drill's");
         }
         Ok(())
@@ -200,7 +200,7 @@ impl Place {
     }
 }
 
-fn is_state(path: &PathBuf) -> bool {
+fn is_state(path: &Path) -> bool {
     path.ends_with(STATE) || path.ends_with(STATE_UNFINISHED)
 }
 

@@ -31,7 +31,7 @@ pub async fn prechecks(job: &DrillJob) -> Vec<Check> {
     let mut found = vec![checks::passed(PLACE, shown, limit, "the copy gets a directory of its own")];
     found.extend(leftovers(&place));
     found.extend(account(job));
-    let source = prepare::find(job).await;
+    let source = Box::pin(prepare::find(job)).await;
     if let CopySource::Backup { max_age, .. } = &job.source {
         let newest = match &source {
             Ok(Found::Backup(_, backup)) => Some(Ok(backup.clone())),
@@ -44,7 +44,7 @@ pub async fn prechecks(job: &DrillJob) -> Vec<Check> {
         Ok(source) => {
             found.push(checks::passed(SOURCE, source.describe(), "a standby or a backup", "it can be copied"));
             found.push(room(job, &source));
-            found.push(version(job, &place, &source).await);
+            found.push(Box::pin(version(job, &place, &source)).await);
         }
         Err(error) => found.push(checks::failed(SOURCE, "none", "a standby or a backup", error.to_string())),
     }

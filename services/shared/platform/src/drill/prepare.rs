@@ -80,7 +80,7 @@ pub(super) async fn find(job: &DrillJob) -> Result<Found<'_>, DrillError> {
 
 /// Makes the copy. Done already: nothing is made again.
 pub async fn prepare(job: &DrillJob) -> Result<StepDone, StepError> {
-    Ok(make(job).await?)
+    Ok(Box::pin(make(job)).await?)
 }
 
 async fn make(job: &DrillJob) -> Result<StepDone, DrillError> {

@@ -10,7 +10,7 @@ const POLL: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Removes all there is of this drill. Nothing there: done.
 pub async fn remove(job: &DrillJob) -> Result<StepDone, StepError> {
-    Ok(tear_down(job).await?)
+    Ok(Box::pin(tear_down(job)).await?)
 }
 
 async fn tear_down(job: &DrillJob) -> Result<StepDone, DrillError> {

@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Starts the copy and waits until it has replayed its log and left recovery.
 pub async fn start(job: &DrillJob) -> Result<StepDone, StepError> {
-    Ok(bring_up(job).await?)
+    Ok(Box::pin(bring_up(job)).await?)
 }
 
 async fn bring_up(job: &DrillJob) -> Result<StepDone, DrillError> {

@@ -81,7 +81,7 @@ pub async fn probe(job: &DrillJob, step: &str) -> Probe {
         };
         Ok::<_, super::DrillError>(there.then(|| note.to_owned()))
     };
-    match looked.await {
+    match Box::pin(looked).await {
         Ok(Some(note)) => Probe::Done { note, outputs: Facts::new() },
         Ok(None) => Probe::NotDone,
         Err(error) => Probe::Unknown(error.to_string()),

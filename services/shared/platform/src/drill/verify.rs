@@ -20,7 +20,7 @@ pub async fn verify_removed(job: &DrillJob) -> Vec<Check> {
     };
     let mut found = vec![no_process(&place), no_file(&place)];
     if matches!(job.source, CopySource::Standby) {
-        found.push(sessions(job, &place).await.check());
+        found.push(Box::pin(sessions(job, &place)).await.check());
     }
     found
 }

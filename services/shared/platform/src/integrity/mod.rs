@@ -66,7 +66,7 @@ pub async fn ask(
     let mut results = Vec::new();
     for check in asked {
         let asked_at = now();
-        let answer = one(source, check).await;
+        let answer = Box::pin(one(source, check)).await;
         results.push(result(resource, source.node, check, phase, asked_at, answer));
     }
     results
@@ -74,14 +74,14 @@ pub async fn ask(
 
 /// The one value of a statement that reads, as text.
 pub async fn one_value(source: Source<'_>, query: &str, limit: Duration) -> Result<String, String> {
-    bounded(limit.min(MAX_LIMIT), async |limit| match source.spec {
+    let asked = bounded(limit.min(MAX_LIMIT), async |limit| match source.spec {
         PlatformSpec::Postgresql(_) | PlatformSpec::Patroni(_) => {
             postgresql::Asked::open(&source, limit).await?.one_value(query).await
         }
         PlatformSpec::Mariadb(_) => mariadb::Asked::open(&source, limit).await?.one_value(query).await,
         PlatformSpec::Redis(_) => Err(redis::NO_SQL.to_owned()),
-    })
-    .await
+    });
+    Box::pin(asked).await
 }
 
 /// The one node that accepts writes, as the nodes say it themselves.
@@ -97,7 +97,7 @@ pub async fn primary_node(spec: &PlatformSpec, login: &Login) -> Result<String, 
             PlatformSpec::Mariadb(_) => mariadb::Asked::open(&source, limit).await?.is_primary().await,
             PlatformSpec::Redis(_) => redis::is_primary(&source).await,
         });
-        match is_primary.await {
+        match Box::pin(is_primary).await {
             Ok(true) => primaries.push(node.name.to_owned()),
             Ok(false) => {}
             Err(why) => silent.push(format!("{}: {why}", node.name)),
