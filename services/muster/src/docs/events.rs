@@ -4,8 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_domain::{
-    Aggregate, EventKind, audit::Export, delivery::Delivery, denial::Denial, execution::Execution,
-    execution::Reservation, inventory::Declared, readiness::Readiness, request::Request,
+    Aggregate, EventKind,
+    audit::Export,
+    delivery::Delivery,
+    denial::Denial,
+    execution::{Execution, Reservation},
+    gate::Gate,
+    inventory::Declared,
+    plan::Plan,
+    preflight::Preflight,
+    readiness::Readiness,
+    request::{Delegation, Request},
 };
 use muster_eventlog::{PARKED_KIND, PARKED_TYPE};
 use prost::Message;
@@ -25,13 +34,17 @@ struct Family {
     names: fn(&FieldDescriptor) -> Result<Vec<&'static str>>,
 }
 
-fn families() -> [Family; 9] {
+fn families() -> [Family; 13] {
     [
         family::<Declared>("muster.inventory.v1.InventoryEvent"),
         family::<Readiness>("muster.readiness.v1.ReadinessEvent"),
+        family::<Plan>("muster.plan.v1.PlanEvent"),
         family::<Request>("muster.request.v1.RequestEvent"),
+        family::<Delegation>("muster.request.v1.DelegationEvent"),
+        family::<Gate>("muster.request.v1.GateEvent"),
         family::<Execution>("muster.execution.v1.ExecutionEvent"),
         family::<Reservation>("muster.execution.v1.ReservationEvent"),
+        family::<Preflight>("muster.execution.v1.PreflightEvent"),
         family::<Delivery>("muster.notification.v1.DeliveryEvent"),
         family::<Denial>("muster.identity.v1.DenialEvent"),
         family::<Export>("muster.audit.v1.ExportEvent"),
