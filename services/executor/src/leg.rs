@@ -132,7 +132,8 @@ impl Leg {
 
     /// Whether a step that cannot be taken back is in one of these states.
     pub(crate) fn is_irreversible(&self, execution: &Execution, states: &[StepState]) -> bool {
-        let is_final = |step: &&StepView| step.step.as_ref().is_some_and(|planned| !planned.idempotent);
+        let is_final =
+            |step: &&StepView| step.step.as_ref().is_some_and(|step| step.point_of_no_return || !step.idempotent);
         self.steps(execution).filter(is_final).any(|step| states.contains(&step.state()))
     }
 }

@@ -198,6 +198,7 @@ impl StepId {
             timeout: limit.try_into().ok().map(time::duration_to_pb),
             guidance: named(definition.guidance),
             changes_target: definition.changes_target,
+            point_of_no_return: matches!(self, Self::PromoteTarget),
             ..Step::default()
         }
     }

@@ -130,6 +130,7 @@ impl StepId {
             timeout: limit.try_into().ok().map(time::duration_to_pb),
             guidance: filled(definition.guidance),
             changes_target: definition.changes_target,
+            point_of_no_return: matches!(self, Self::HandOver | Self::PromoteTarget),
             ..Step::default()
         }
     }
