@@ -92,7 +92,7 @@ fn postgresql(from: NodeRef<'_>, to: NodeRef<'_>, database: &str) -> ByHand {
             "It must say 'shut down'. Write down the position of the checkpoint.",
             "pg_controldata \"$PGDATA\" | grep -E 'cluster state|Latest checkpoint location'",
         ),
-        step(to, "Wait until the answer is that position or later.", psql(to, "SELECT pg_last_wal_replay_lsn()")),
+        step(to, "Wait until the answer is later than that position.", psql(to, "SELECT pg_last_wal_replay_lsn()")),
     ];
     let rejoin = vec![
         step(
@@ -100,7 +100,7 @@ fn postgresql(from: NodeRef<'_>, to: NodeRef<'_>, database: &str) -> ByHand {
             format!("Point {} at {}, and start it as the standby.", from.name, to.name),
             format!(
                 "cat >> \"$PGDATA/postgresql.auto.conf\" <<'END'\nprimary_conninfo = 'host={} port={} user=REPLICATION-ACCOUNT'\nprimary_slot_name = '{slot}'\nEND\npg_ctl start -D \"$PGDATA\" -w",
-                conninfo(to.host),
+                host_alone(to.host),
                 to.port
             ),
         ),
@@ -129,8 +129,8 @@ fn postgresql(from: NodeRef<'_>, to: NodeRef<'_>, database: &str) -> ByHand {
     }
 }
 
-/// A value inside `host=…` of a line between quotes.
-fn conninfo(host: &str) -> String {
+/// A host inside a text that has quotes of its own.
+fn host_alone(host: &str) -> String {
     host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-:_".contains(*c)).collect()
 }
 
@@ -140,33 +140,40 @@ fn mariadb(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
     let open = [
         step(
             to,
-            format!("{} stops following, and takes writes.", to.name),
+            format!("{} stops following, and takes writes. Take read_only out of its configuration, too.", to.name),
             sql(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0"),
         ),
-        step(to, "It must answer 0, and no slave status.", sql(to, "SELECT @@read_only; SHOW SLAVE STATUS")),
+        step(to, "It must answer 0, and show no slave status.", sql(to, "SELECT @@read_only; SHOW SLAVE STATUS")),
     ];
     let planned = vec![
         step(
             from,
-            format!("{} takes no more writes. Put read_only = 1 into its configuration, too.", from.name),
-            sql(from, "SET GLOBAL read_only = 1; FLUSH TABLES WITH READ LOCK"),
+            format!(
+                "{} takes no more writes. Put read_only = 1 into its configuration, too, and stop whatever writes with SUPER or READ ONLY ADMIN: read_only does not hold those.",
+                from.name
+            ),
+            sql(from, "SET GLOBAL read_only = 1"),
         ),
-        step(from, "Write down the position.", sql(from, "SELECT @@gtid_binlog_pos")),
+        step(
+            from,
+            "Ask twice, some seconds apart: both answers must be the same. This is the POSITION; write it down.",
+            sql(from, "SELECT @@gtid_binlog_pos"),
+        ),
         step(
             to,
-            "Put the position in. It must answer 0: everything is there.",
+            "With the POSITION put in, it must answer 0: everything is there.",
             sql(to, "SELECT MASTER_GTID_WAIT('POSITION', 60)"),
         ),
     ];
     let follow = vec![
         step(
             from,
-            format!("{} follows {}.", from.name, to.name),
+            format!("{} follows {}, from the POSITION on.", from.name, to.name),
             sql(
                 from,
                 &format!(
-                    "UNLOCK TABLES; CHANGE MASTER TO MASTER_HOST='{}', MASTER_PORT={}, MASTER_USER='REPLICATION-ACCOUNT', MASTER_PASSWORD='…', MASTER_USE_GTID=slave_pos; START SLAVE",
-                    conninfo(to.host),
+                    "SET GLOBAL gtid_slave_pos = 'POSITION'; CHANGE MASTER TO MASTER_HOST='{}', MASTER_PORT={}, MASTER_USER='ACCOUNT', MASTER_PASSWORD='PASSWORD', MASTER_USE_GTID=slave_pos; START SLAVE",
+                    host_alone(to.host),
                     to.port
                 ),
             ),
@@ -177,8 +184,8 @@ fn mariadb(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
         fence(from),
         step(
             to,
-            "Ask until Slave_SQL_Running_State has read all of the relay log. Write down Gtid_IO_Pos.",
-            sql(to, "SHOW SLAVE STATUS\\G"),
+            "Ask until gtid_slave_pos is the same as Gtid_IO_Pos: everything received is applied. Write it down.",
+            sql(to, "SELECT @@gtid_slave_pos; SHOW SLAVE STATUS\\G"),
         ),
     ];
     let kept = step(
@@ -199,9 +206,16 @@ fn redis(from: NodeRef<'_>, to: NodeRef<'_>) -> ByHand {
         step(to, "It must say role:master.", cli(to, "INFO replication")),
     ];
     let planned = vec![
-        step(from, format!("{} holds writes for two minutes.", from.name), cli(from, "CLIENT PAUSE 120000 WRITE")),
+        step(
+            from,
+            format!(
+                "{} holds writes for two minutes. When they are over before it follows, begin again here.",
+                from.name
+            ),
+            cli(from, "CLIENT PAUSE 120000 WRITE"),
+        ),
         step(from, "Write down master_repl_offset.", cli(from, "INFO replication")),
-        step(to, "slave_repl_offset must be the same number.", cli(to, "INFO replication")),
+        step(to, "slave_repl_offset must have reached that number.", cli(to, "INFO replication")),
     ];
     let follow = vec![
         step(

@@ -11,8 +11,10 @@ use super::{
 };
 
 /// The questions by their keys: one for each check.
-const QUESTIONS: &[(&str, fn(String) -> Question)] =
+const QUESTIONS: &[(&str, ToQuestion)] =
     &[("rowCountOf", Question::RowCountOf), ("checksumOf", Question::ChecksumOf), ("sql", Question::Sql)];
+type ToQuestion = fn(String) -> Question;
+
 /// `source: standby`
 pub(super) const STANDBY: &str = "standby";
 

@@ -7,8 +7,10 @@ use muster_domain::pb::inventory::v1::{
 
 use super::{fault::Faults, fields::Fields, node::Node};
 
+type ReadPlatform = fn(Fields<'_, '_>) -> Platform;
+
 /// The blocks a resource may have, and how each is read.
-const PLATFORMS: &[(&str, fn(Fields<'_, '_>) -> Platform)] = &[
+const PLATFORMS: &[(&str, ReadPlatform)] = &[
     ("postgresql", |fields| Platform::Postgresql(postgresql(fields))),
     ("mariadb", |fields| Platform::Mariadb(mariadb(fields))),
     ("redis", |fields| Platform::Redis(redis(fields))),
