@@ -88,7 +88,7 @@ impl ExecutorService for Api {
 
     async fn preflight(&self, request: Request<PreflightRequest>) -> Result<Response<PreflightResponse>, Status> {
         let call = self.0.ctx.authorize(request).await?;
-        Ok(Response::new(preflight::make(&self.0, call).await?))
+        Ok(Response::new(Box::pin(preflight::make(&self.0, call)).await?))
     }
 
     async fn acknowledge_cool_down(

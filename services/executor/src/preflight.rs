@@ -46,7 +46,8 @@ pub(crate) async fn make(executor: &Executor, call: Call<PreflightRequest>) -> R
     let kind = type_of(&ask.r#type).ok_or_else(|| refused(&unknown_type(&ask.r#type)))?;
     let key = RunKey { tenant: call.tenant.clone(), id: id.clone() };
     let run = prepared(executor, &key, kind, &ask).await?;
-    let mut report = report(run, kind, call.now).await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let mut report =
+        Box::pin(report(run, kind, call.now)).await.map_err(|error| Status::unavailable(error.to_string()))?;
     report.actor = Some(call.actor.clone());
     report.preflight_id = id.to_string();
     let event = PreflightEvent { event: Some(Event::Checked(PreflightChecked { report: Some(report.clone()) })) };

@@ -35,7 +35,7 @@ impl Reactor for Confirmed {
                 None => Ok(()),
             }
         };
-        match begun.instrument(trace::span(&key, record.traceparent.as_deref())).await {
+        match Box::pin(begun.instrument(trace::span(&key, record.traceparent.as_deref()))).await {
             Ok(()) => {}
             Err(RunError::NotOurs(why)) => return Err(ReactError::Failed(why)),
             Err(error) => return Err(ReactError::Unavailable(error.to_string())),

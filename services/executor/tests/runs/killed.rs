@@ -101,12 +101,12 @@ async fn killed_at(step: &'static str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_finishes_around_the_stop_of_the_old_primary() {
-    killed_at("stop-primary").await;
+    Box::pin(killed_at("stop-primary")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_finishes_around_the_promotion() {
-    killed_at("promote-target").await;
+    Box::pin(killed_at("promote-target")).await;
 }
 
 /// The others: looking is all that most of them do, so they may well be run again.
