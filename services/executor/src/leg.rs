@@ -1,7 +1,7 @@
 //! One move within a run: one resource, from one site to the other. A live drill has two of each resource.
 
 use muster_domain::{
-    execution::{Execution, Facts, is_way_back},
+    execution::{Execution, Facts, is_point_of_no_return, is_way_back},
     pb::{
         execution::v1::{ExecutionStarted, Member, Step, StepState, StepView},
         request::v1::RequestType,
@@ -132,8 +132,7 @@ impl Leg {
 
     /// Whether a step that cannot be taken back is in one of these states.
     pub(crate) fn is_irreversible(&self, execution: &Execution, states: &[StepState]) -> bool {
-        let is_final =
-            |step: &&StepView| step.step.as_ref().is_some_and(|step| step.point_of_no_return || !step.idempotent);
+        let is_final = |step: &&StepView| step.step.as_ref().is_some_and(is_point_of_no_return);
         self.steps(execution).filter(is_final).any(|step| states.contains(&step.state()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_domain::{
     AggregateId,
-    execution::{Execution, is_way_back},
+    execution::{Execution, is_point_of_no_return, is_way_back},
     pb::{
         execution::v1::{ExecutionState, Member, Step, StepState, StepView},
         plan::v1::{FailurePolicy, PlanStep},
@@ -110,7 +110,7 @@ fn earlier_resource(earlier: &Execution) -> String {
 fn has_moved(earlier: &Execution, of: &Step) -> bool {
     let is_final = |view: &StepView| {
         view.state() == StepState::Succeeded
-            && view.step.as_ref().is_some_and(|step| step.plan_step == of.plan_step && !step.idempotent)
+            && view.step.as_ref().is_some_and(|step| step.plan_step == of.plan_step && is_point_of_no_return(step))
     };
     earlier.view.steps.iter().any(is_final)
 }

@@ -139,6 +139,12 @@ impl Execution {
     }
 }
 
+/// From the success of this step on, its move is not taken back by itself. Runs recorded before steps said so named
+/// the one step of a platform that must not be run twice.
+pub fn is_point_of_no_return(step: &Step) -> bool {
+    step.point_of_no_return || (step.definition.is_none() && !step.idempotent)
+}
+
 /// The checks that hold a run up: failed or unknown, not merely advisory, and not overridden by a person who may.
 pub fn blocking(checks: &[Check]) -> Vec<&Check> {
     checks

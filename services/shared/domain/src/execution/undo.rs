@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Decision, clip, event, must_own};
-use super::{Execution, graph, id_of};
+use super::{Execution, graph, id_of, is_point_of_no_return};
 use crate::pb::execution::v1::{Step, StepState, StepView, UndoBegun, execution_event::Event};
 use crate::pb::plan::v1::{FailurePolicy, PlanStep};
 use crate::plan::{self, Direction};
@@ -85,8 +85,8 @@ fn newest_first(execution: &Execution) -> Vec<&StepView> {
 
 /// The platform's step that cannot be taken back is done, or may be.
 fn is_committed(view: &StepView) -> bool {
-    let is_final = |step: &Step| step.definition.is_none() && !step.idempotent;
-    view.attempts > 0 && view.state() != StepState::Undone && view.step.as_ref().is_some_and(is_final)
+    let is_final = view.step.as_ref().is_some_and(is_point_of_no_return);
+    view.attempts > 0 && view.state() != StepState::Undone && is_final
 }
 
 fn way_back(step: &Step, state: StepState) -> Option<Step> {
