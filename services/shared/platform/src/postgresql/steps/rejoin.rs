@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// How often over a server that was just started may use up the time of a connection before it answers.
+const ANSWER_TRIES: u32 = 10;
+
 struct Slot {
     physical: bool,
     active: bool,
@@ -132,7 +135,14 @@ pub(super) async fn rejoin(work: &Work<'_>, facts: &Facts) -> Result<StepDone, S
     agent.start(work.job.timeouts.start).await.map_err(|e| {
         StepError::failed(format!("{from} is configured as the standby of {target} and did not start: {e}"))
     })?;
-    let seen = work.look(work.from).await.map_err(|e| unreachable(from, &e))?;
+    // It has just been started: on a busy host its first session takes its time, and one try is no answer.
+    let answered = until(work.job.timeouts.connect * ANSWER_TRIES, || async {
+        Ok(match work.look(work.from).await {
+            Ok(seen) => Seen::There(seen),
+            Err(error) => Seen::Waiting(unreachable(from, &error).text),
+        })
+    });
+    let seen = answered.await?.map_err(StepError::failed)?;
     if !is_standby(&seen) {
         // Never leave two primaries behind, whatever made this happen.
         let stopped = agent.kill().await;
