@@ -31,7 +31,7 @@ use jiff::Timestamp;
 
 use crate::aggregate::EventKind;
 use crate::pb::execution::v1::{
-    Check, CheckOutcome, CheckPhase, ExecutionEvent, ExecutionState, ExecutionView, StepState, StepView,
+    Check, CheckOutcome, CheckPhase, ExecutionEvent, ExecutionState, ExecutionView, Step, StepState, StepView,
     execution_event::Event,
 };
 
