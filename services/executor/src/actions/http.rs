@@ -10,6 +10,7 @@ use muster_runtime::{
 };
 use reqwest::{Method, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
 
 use super::Surroundings;
 
@@ -19,11 +20,11 @@ const MAX_BODY: usize = 64 * 1024;
 /// The methods a step may use.
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// The clients for everything steps ask over HTTP.
+/// The clients for everything steps ask over HTTP. Made when they are first needed: most runs need none.
 pub(super) struct Outgoing {
     policy: Arc<Policy>,
-    over_tls: reqwest::Client,
-    plain: reqwest::Client,
+    over_tls: OnceCell<reqwest::Client>,
+    plain: OnceCell<reqwest::Client>,
 }
 
 pub(super) struct Ask<'a> {
@@ -49,26 +50,16 @@ pub(super) struct Failure {
 }
 
 impl Outgoing {
-    pub(super) fn new(policy: Policy) -> Result<Self, reqwest::Error> {
-        let policy = Arc::new(policy);
-        let client = |names: Guarded| {
-            reqwest::Client::builder()
-                .user_agent("Muster-probe")
-                .connect_timeout(CONNECT_LIMIT)
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                // Each request by itself: a kept connection could lead where a name pointed before.
-                .pool_max_idle_per_host(0)
-                .retry(reqwest::retry::never())
-                .dns_resolver(Arc::new(names))
-                .build()
-        };
-        Ok(Self {
-            over_tls: client(Guarded::new(policy.clone()))?,
-            plain: client(Guarded::only_listed(policy.clone()))?,
-            policy,
-        })
+    pub(super) fn new(policy: Policy) -> Self {
+        Self { policy: Arc::new(policy), over_tls: OnceCell::new(), plain: OnceCell::new() }
+    }
+
+    async fn client(&self, scheme: &str) -> Result<&reqwest::Client, reqwest::Error> {
+        let policy = self.policy.clone();
+        if scheme == "https" {
+            return self.over_tls.get_or_try_init(async || client(Guarded::new(policy))).await;
+        }
+        self.plain.get_or_try_init(async || client(Guarded::only_listed(policy))).await
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -82,7 +73,7 @@ impl Outgoing {
             METHODS.iter().find(|method| method.as_str().eq_ignore_ascii_case(ask.method)).ok_or_else(|| {
                 ours(format!("'{}' is not a method a step may use: GET, HEAD, POST, PUT, PATCH or DELETE", ask.method))
             })?;
-        let client = if url.scheme() == "https" { &self.over_tls } else { &self.plain };
+        let client = self.client(url.scheme()).await.map_err(|error| ours(error.to_string()))?;
         let mut request =
             client.request(method.clone(), url).timeout(ask.limit).header(header::CACHE_CONTROL, "no-cache");
         if !ask.body.is_empty() {
@@ -105,6 +96,20 @@ impl Outgoing {
         body.truncate(MAX_BODY);
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
     }
+}
+
+fn client(names: Guarded) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .user_agent("Muster-probe")
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        // Each request by itself: a kept connection could lead where a name pointed before.
+        .pool_max_idle_per_host(0)
+        .retry(reqwest::retry::never())
+        .dns_resolver(Arc::new(names))
+        .build()
 }
 
 pub(super) async fn run(

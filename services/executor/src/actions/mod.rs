@@ -70,7 +70,7 @@ impl Surroundings {
         tenant: TenantId,
         run: String,
         resources: Arc<dyn Resources>,
-    ) -> Result<Self, SurroundingsError> {
+    ) -> Result<Self, AllowListError> {
         let config = &ctx.config.executor;
         Ok(Self {
             tenant,
@@ -79,18 +79,9 @@ impl Surroundings {
             commands: config.commands.clone(),
             clock: ctx.clock.clone(),
             resources,
-            outgoing: http::Outgoing::new(Policy::steps(&config.http_allow)?)?,
+            outgoing: http::Outgoing::new(Policy::steps(&config.http_allow)?),
         })
     }
-}
-
-/// The executor's own configuration or libraries do not allow any step.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SurroundingsError {
-    #[error("executor.http_allow: {0}")]
-    AllowList(#[from] AllowListError),
-    #[error("the HTTP client could not be built: {0}")]
-    Http(#[from] reqwest::Error),
 }
 
 /// What a condition asks about the run's members. Answers come from the systems themselves, now.

@@ -48,7 +48,7 @@ impl Stage {
             commands: BTreeMap::new(),
             clock: Clock::system(),
             resources: Arc::new(Ledger),
-            outgoing: Outgoing::new(Policy::steps(&allowed).unwrap()).unwrap(),
+            outgoing: Outgoing::new(Policy::steps(&allowed).unwrap()),
         }
     }
 

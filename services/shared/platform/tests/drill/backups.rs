@@ -118,6 +118,7 @@ fn as_owner(command: &mut Command, directory: &Path) {
 async fn the_newest_backup_is_restored_with_all_the_log_that_was_archived() {
     let Some(backed_up) = BackedUp::start().await else { return };
     // After the backup: only the archive has these.
+    let written = Timestamp::now();
     backed_up.server.sql("INSERT INTO ledger SELECT generate_series(101, 150)").await.unwrap();
     let segment = backed_up.server.sql("SELECT pg_walfile_name(pg_switch_wal())").await.unwrap();
     eventually("the segment is archived", async || {
@@ -136,7 +137,10 @@ async fn the_newest_backup_is_restored_with_all_the_log_that_was_archived() {
     assert!(found.source.starts_with("pgbackrest 20"), "{}", found.source);
     assert_eq!(found.answers[0].answer.as_deref(), Some("150"));
     assert!(found.checks.iter().all(passed), "{:#?}", found.checks);
-    assert!(found.newest_data_at.is_some() && found.restore_time.is_some());
+    // By the commit in the log, and not by the backup.
+    let newest = found.newest_data_at.unwrap();
+    assert!(newest >= written - SignedDuration::from_millis(10) && newest <= Timestamp::now(), "{newest} {written}");
+    assert!(found.restore_time.unwrap().is_positive());
     drill::run(&job, REMOVE).await.unwrap();
     is_gone(&job, &backed_up.drills).await;
 
