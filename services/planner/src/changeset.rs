@@ -226,8 +226,9 @@ async fn check(
     for item in items {
         let Some(document) = &item.applied.document else { continue };
         item.applied.warnings = warnings.remove(&key(document)).unwrap_or_default();
-        if item.event.is_some() && item.version > 0 && document.kind() == Kind::Resource {
-            let open = tables.open_requests.iter().filter(|open| open.resource == document.name);
+        if item.event.is_some() && item.version > 0 {
+            let kind = kind_token(document.kind());
+            let open = tables.open_requests.iter().filter(|open| open.kind == kind && open.name == document.name);
             item.applied.warnings.extend(open.map(|open| open.warning()));
         }
     }

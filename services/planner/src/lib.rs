@@ -57,10 +57,13 @@ pub const SIGNING_KEY_PATH: &str = "/run-card-key.pem";
 /// The tables of this service.
 pub const MIGRATIONS: Schema = Schema {
     name: "planner",
-    migrations: &[Migration {
-        name: "0001_documents",
-        sql: include_str!("../../../migrations/planner/0001_documents.sql"),
-    }],
+    migrations: &[
+        Migration { name: "0001_documents", sql: include_str!("../../../migrations/planner/0001_documents.sql") },
+        Migration {
+            name: "0002_requests_about_groups",
+            sql: include_str!("../../../migrations/planner/0002_requests_about_groups.sql"),
+        },
+    ],
 };
 
 /// The read models that can be rebuilt from the log.

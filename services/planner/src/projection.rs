@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use muster_domain::inventory::kind_token;
 use muster_domain::pb::execution::v1::{ExecutionEvent, execution_event};
 use muster_domain::pb::inventory::v1::{Document, InventoryEvent, Kind, inventory_event};
-use muster_domain::pb::request::v1::{RequestEvent, request_event};
+use muster_domain::pb::request::v1::{RequestEvent, RequestOpened, request_event};
+use muster_domain::request::resources;
 use muster_eventlog::{Projection, ProjectionError, Record};
 use prost::Message;
 use sqlx::PgConnection;
@@ -120,13 +121,16 @@ async fn request(tx: &mut PgConnection, record: &Record) -> Result<(), Projectio
     use request_event::Event;
     match record.decode::<RequestEvent>()?.event {
         Some(Event::Opened(opened)) => {
+            let (kinds, names): (Vec<&str>, Vec<&str>) = held(&opened).into_iter().unzip();
             sqlx::query(
-                "INSERT INTO planner.open_request (tenant, request_id, resource, confirmed) VALUES ($1, $2, $3, false)
-                 ON CONFLICT (tenant, request_id) DO NOTHING",
+                "INSERT INTO planner.open_request (tenant, request_id, kind, resource, confirmed)
+                 SELECT $1, $2, kind, name, false FROM UNNEST($3::text[], $4::text[]) AS held (kind, name)
+                 ON CONFLICT (tenant, request_id, kind, resource) DO NOTHING",
             )
             .bind(record.tenant.as_str())
             .bind(&record.id)
-            .bind(opened.resource)
+            .bind(kinds)
+            .bind(names)
             .execute(tx)
             .await?;
             Ok(())
@@ -139,9 +143,19 @@ async fn request(tx: &mut PgConnection, record: &Record) -> Result<(), Projectio
                 .await?;
             Ok(())
         }
-        Some(Event::Denied(_) | Event::Withdrawn(_) | Event::Expired(_)) => close(tx, record).await,
+        Some(Event::Denied(_) | Event::Withdrawn(_) | Event::Expired(_) | Event::BreakGlassLapsed(_)) => {
+            close(tx, record).await
+        }
         Some(_) | None => Ok(()),
     }
+}
+
+/// The documents that a request is about.
+fn held(opened: &RequestOpened) -> Vec<(&'static str, &str)> {
+    let resources = resources(opened).into_iter().map(|resource| (Kind::Resource, resource));
+    let plan = opened.plan.as_ref().map(|plan| (Kind::Plan, plan.name.as_str()));
+    let named = resources.chain([(Kind::Group, opened.group.as_str())]).chain(plan);
+    named.filter(|(_, name)| !name.is_empty()).map(|(kind, name)| (kind_token(kind), name)).collect()
 }
 
 async fn execution(tx: &mut PgConnection, record: &Record) -> Result<(), ProjectionError> {

@@ -23,7 +23,9 @@ pub(crate) type Cursor = (String, String);
 #[derive(Debug, Clone)]
 pub(crate) struct OpenRequest {
     pub(crate) request_id: String,
-    pub(crate) resource: String,
+    /// "resource", "group" or "plan"
+    pub(crate) kind: String,
+    pub(crate) name: String,
     pub(crate) confirmed: bool,
 }
 
@@ -76,28 +78,34 @@ pub(crate) async fn surroundings(db: &Database, tenant: &TenantId) -> Surroundin
 pub(crate) async fn open_requests(
     db: &Database,
     tenant: &TenantId,
-    resource: Option<&str>,
+    document: Option<(Kind, &str)>,
 ) -> Result<Vec<OpenRequest>, sqlx::Error> {
     let mut tx = db.tenant_tx(tenant).await?;
-    select_open_requests(&mut tx, tenant, resource).await
+    select_open_requests(&mut tx, tenant, document).await
 }
 
 async fn select_open_requests(
     tx: &mut Transaction<'static, Postgres>,
     tenant: &TenantId,
-    resource: Option<&str>,
+    document: Option<(Kind, &str)>,
 ) -> Result<Vec<OpenRequest>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT request_id, resource, confirmed FROM planner.open_request
-         WHERE tenant = $1 AND ($2::text IS NULL OR resource = $2) ORDER BY request_id LIMIT $3",
+        "SELECT request_id, kind, resource, confirmed FROM planner.open_request
+         WHERE tenant = $1 AND ($2::text IS NULL OR (kind = $2 AND resource = $3)) ORDER BY request_id LIMIT $4",
     )
     .bind(tenant.as_str())
-    .bind(resource)
+    .bind(document.map(|(kind, _)| kind_token(kind)))
+    .bind(document.map(|(_, name)| name))
     .bind(MAX_SURROUNDINGS)
     .fetch_all(&mut **tx)
     .await?;
     let open = |row: &PgRow| {
-        Ok(OpenRequest { request_id: row.try_get(0)?, resource: row.try_get(1)?, confirmed: row.try_get(2)? })
+        Ok(OpenRequest {
+            request_id: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            name: row.try_get(2)?,
+            confirmed: row.try_get(3)?,
+        })
     };
     rows.iter().map(open).collect()
 }

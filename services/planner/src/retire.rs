@@ -85,7 +85,7 @@ impl Retire<'_> {
             return Err(self.in_use("others depend on it", &dependents, "retire or change those first").into());
         }
         match self.kind {
-            Kind::Resource => self.must_have_no_request().await,
+            Kind::Resource | Kind::Group | Kind::Plan => self.must_have_no_request().await,
             Kind::Tenant => self.must_be_empty_tenant().await,
             _ => Ok(()),
         }
@@ -109,7 +109,7 @@ impl Retire<'_> {
     }
 
     async fn must_have_no_request(&self) -> Result<(), CommandError> {
-        let open = query::open_requests(self.db, self.tenant, Some(self.name)).await?;
+        let open = query::open_requests(self.db, self.tenant, Some((self.kind, self.name))).await?;
         if open.is_empty() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-use muster_domain::pb::request::v1::{RequestEvent, RequestOpened, RequestWithdrawn, request_event};
+use muster_domain::pb::request::v1::{RequestEvent, RequestMember, RequestOpened, RequestWithdrawn, request_event};
 use muster_domain::request::Request;
 
 use super::*;
@@ -19,7 +19,19 @@ async fn what_others_need_stays_until_they_are_gone() {
     let first = world.retire("acme", Kind::Group, "shop").await.unwrap();
     assert_eq!(world.retire("acme", Kind::Group, "shop").await.unwrap(), first, "retiring again changes nothing");
 
-    // A request that is under way holds the resource.
+    // A request that is under way holds everything it is about.
+    world.apply("acme", group).await.unwrap();
+    let id = muster_domain::AggregateId::from(Uuid::now_v7());
+    let member = RequestMember { resource: "orders-db".into(), ..Default::default() };
+    let opened = RequestOpened { group: "shop".into(), members: vec![member], ..Default::default() };
+    let opened = RequestEvent { event: Some(request_event::Event::Opened(opened)) };
+    let appended = world.log.append::<Request>(&tenant("acme"), &id, 1, &meta(), &opened).await.unwrap();
+    world.tables_reach("acme", appended.sequence).await;
+    assert_eq!(refusal_code(world.retire("acme", Kind::Group, "shop").await), "DOCUMENT_IN_USE");
+    let lapsed = RequestEvent { event: Some(request_event::Event::BreakGlassLapsed(Default::default())) };
+    let appended = world.log.append::<Request>(&tenant("acme"), &id, 2, &meta(), &lapsed).await.unwrap();
+    world.tables_reach("acme", appended.sequence).await;
+    world.retire("acme", Kind::Group, "shop").await.unwrap();
     let (id, open) = open_request(&world, "orders-db").await;
     assert_eq!(refusal_code(world.retire("acme", Kind::Resource, "orders-db").await), "DOCUMENT_IN_USE");
     let changed = world.apply("acme", &resource("orders-db", "1m")).await.unwrap();

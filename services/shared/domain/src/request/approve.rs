@@ -39,7 +39,7 @@ pub fn approve(
         Some((delegated, away)) => Voice::for_another(approver, away, delegated.role()),
         None => Voice::own(approver),
     };
-    must_not_be_involved(opened, request, &voice)?;
+    must_not_be_involved(opened, request, &voice, approver)?;
     let demand = Demand::of(&policy).map_err(|unusable| unusable_policy(&policy, unusable))?;
     may_ever_decide(&demand, &voice, approver)?;
     optional_text("note", yes.note, MAX_TEXT)?;
@@ -140,7 +140,12 @@ fn holding<'a>(
     }
 }
 
-fn must_not_be_involved(opened: &RequestOpened, request: &Request, voice: &Voice<'_>) -> Result<(), Refusal> {
+fn must_not_be_involved(
+    opened: &RequestOpened,
+    request: &Request,
+    voice: &Voice<'_>,
+    approver: &Actor,
+) -> Result<(), Refusal> {
     let requester = opened.requester.as_ref();
     if requester.is_none_or(|requester| voice.people.contains(&requester.id.as_str())) {
         return Err(refusal(
@@ -156,7 +161,7 @@ fn must_not_be_involved(opened: &RequestOpened, request: &Request, voice: &Voice
         return Err(refusal(
             "ALREADY_APPROVED",
             "one person counts once, whatever roles they hold; a deputy and who is away count as one",
-            voice.people.first().copied().unwrap_or_default(),
+            approver.name.clone(),
             "different people for each approval",
             "ask another approver",
         ));
