@@ -1,7 +1,7 @@
 //! Where `muster up` keeps everything: one directory, so that removing it removes all.
 
 use std::{
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -40,14 +40,17 @@ impl Place {
     }
 
     /// Where copies for isolated drills are made: a short path of its own, because a socket is made in it.
-    pub(crate) fn drills(&self) -> Result<PathBuf> {
+    /// It belongs to whoever runs the server that is copied.
+    pub(crate) fn drills(&self, data_directory: &Path) -> Result<PathBuf> {
         use sha2::Digest as _;
         let digest = sha2::Sha256::digest(self.root.as_os_str().as_encoded_bytes());
         let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let directory = std::env::temp_dir().join(format!("muster-drills-{short}"));
         std::fs::create_dir_all(&directory)?;
-        // The database's user must be able to come in; what is in it belongs to that user alone.
-        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o1777))?;
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700))?;
+        let owner = std::fs::metadata(data_directory)?;
+        std::os::unix::fs::chown(&directory, Some(owner.uid()), Some(owner.gid()))
+            .with_context(|| format!("{} cannot be made ready for drills; remove it", directory.display()))?;
         Ok(directory)
     }
 

@@ -92,7 +92,7 @@ fn agents(place: &Place, estate: &Estate) -> Result<BTreeMap<String, Agent>> {
                     kind: AgentKind::Postgresql,
                     data_directory: directory.clone(),
                     bin_directory: tools::postgres_bin_dir()?,
-                    drill_directory: Some(place.drills()?),
+                    drill_directory: Some(place.drills(&directory)?),
                     ..common.clone()
                 },
                 Platform::Mariadb => service(AgentKind::Mariadb, &tools::mariadb()?.mariadbd, "my.cnf"),
