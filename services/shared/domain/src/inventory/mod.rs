@@ -5,6 +5,7 @@ pub mod platform;
 mod validate;
 mod validate_approval;
 mod validate_data;
+mod validate_patroni;
 mod validate_plan;
 mod validate_platform;
 mod validate_policy;

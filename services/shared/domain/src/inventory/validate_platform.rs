@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::TenantInventory;
 use super::platform::{NodeRef, credentials, needs_agents, nodes, platform_name};
 use super::validate::{Finding, shorten, text};
+use super::validate_patroni::validate_patroni;
 use super::validate_resource::secret_ref;
 use crate::ids::check_name;
 use crate::pb::inventory::v1::{Credential, ResourceSpec, TlsMode, resource_spec::Platform};
@@ -77,6 +78,8 @@ pub(super) fn validate_platform(
         );
     }
     if let (Some(monitor), Some(execute)) = (accounts.monitor, accounts.execute)
+        // Patroni's REST API has users of its own.
+        && !matches!(platform, Platform::Patroni(_))
         && monitor.user == execute.user
     {
         found.fault(
@@ -86,6 +89,9 @@ pub(super) fn validate_platform(
             "another user than monitor",
             "create a second role",
         );
+    }
+    if let Platform::Patroni(target) = platform {
+        validate_patroni(found, &block, target);
     }
     if !movable {
         found.warn("no `execute` account: this resource is watched and cannot be moved");
