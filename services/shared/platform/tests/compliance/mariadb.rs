@@ -83,7 +83,6 @@ impl Fixture for Mariadb {
             host: "127.0.0.1".into(),
             port: server.port().into(),
             agent: format!("agent-{name}"),
-            ..Node::default()
         };
         let credential = |account: MariadbAccount| Some(Credential { user: account.user, ..Credential::default() });
         PlatformSpec::Mariadb(MariadbTarget {

@@ -81,7 +81,6 @@ impl Fixture for Redis {
             host: "127.0.0.1".into(),
             port: server.port().into(),
             agent: format!("agent-{name}"),
-            ..Node::default()
         };
         PlatformSpec::Redis(RedisTarget {
             nodes: vec![node("a", "west", &self.a), node("b", "east", &self.b)],

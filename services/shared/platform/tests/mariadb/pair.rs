@@ -141,7 +141,6 @@ pub(crate) fn node(name: &str, site: &str, port: u16) -> Node {
         host: "127.0.0.1".into(),
         port: port.into(),
         agent: format!("agent-{name}"),
-        ..Node::default()
     }
 }
 

@@ -197,7 +197,7 @@ fn a_stray_transaction_makes_positions_incomparable() {
     let stray = changed(standby(130), |facts| facts.gtid_binlog_state = Some("0-1-130,0-2-125".into()));
     let judged = after_health([Ok(primary(130)), stray]);
     assert!(codes(&judged).contains(&"ERRANT_TRANSACTIONS"), "{:?}", codes(&judged));
-    assert_eq!((judged.status(), judged.rpo_now.clone()), (Status::Red, None));
+    assert_eq!((judged.status(), judged.rpo_now), (Status::Red, None));
     assert_eq!(judged.loss.unwrap().certainty(), LossCertainty::Unknown);
     // What the primary itself wrote after it was asked is no stray.
     assert_eq!(codes(&after_health([Ok(primary(130)), Ok(standby(133))])), ["RPO_OK"]);
