@@ -59,12 +59,12 @@ impl Run<'_> {
         standings.reverse();
         let copies = self.remove_copies(execution).await?;
         let states = futures::future::join_all(current.iter().map(|leg| self.known_state(execution, leg))).await;
-        let mut known_state = String::new();
-        for ((leg, standing), state) in current.iter().zip(&standings).zip(states) {
-            let name = if current.len() > 1 { format!("{}: ", leg.resource()) } else { String::new() };
-            let space = if known_state.is_empty() { "" } else { " " };
-            known_state.push_str(&format!("{space}{name}{} {state}", standing.account));
-        }
+        let told = current.iter().zip(&standings).zip(states).map(|((leg, standing), state)| {
+            let name = if current.len() > 1 { format!("{}:", leg.resource()) } else { String::new() };
+            let parts = [name, standing.account.clone(), state];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        });
+        let mut known_state = told.collect::<Vec<_>>().join(" ");
         let stays = done_and_staying(execution);
         if !stays.is_empty() {
             known_state.push_str(&format!(" Done by the plan, and left as it is: {}.", stays.join(", ")));
