@@ -60,7 +60,7 @@ pub(super) async fn run(work: &Work<'_>) -> Vec<Check> {
 fn target_is_replica(work: &Work<'_>, seen: &Seen) -> Check {
     let (check, limit, name) = ("target_is_replica", "a replica", work.target.name);
     match &seen.target {
-        Err(error) => unknown(check, limit, format!("{name} could not be asked: {error}")),
+        Err(error) => unknown(check, limit, format!("{name} could not be asked: {error}. {}", bring_back(work))),
         Ok(look) => must(
             check,
             Some(is_replica(&look.facts) && look.facts.read_only != Some(false)),
@@ -74,6 +74,15 @@ fn target_is_replica(work: &Work<'_>, seen: &Seen) -> Check {
             format!("{name} is no read-only replica, so there is nothing to promote"),
         ),
     }
+}
+
+/// What brings a node that was left in a failover back into the pair.
+fn bring_back(work: &Work<'_>) -> String {
+    let (from, target) = (&work.from, work.target.name);
+    format!(
+        "To bring {target} back: start it, it is fenced and comes up as a replica; then REPLICAOF {} {} and CONFIG REWRITE on it",
+        from.host, from.port
+    )
 }
 
 /// A replica that is being filled holds nothing whole.

@@ -274,3 +274,35 @@ fn what_is_not_told_is_never_green() {
         assert_eq!(judged.not_received_bytes, None);
     }
 }
+
+proptest::proptest! {
+    /// Whatever is left out or wrong on the side that follows: green needs a live link, a whole copy, and one history.
+    #[test]
+    fn green_is_earned_by_every_fact(
+        link_up in proptest::option::of(proptest::bool::ANY),
+        last_io in proptest::option::of(-1_i64..40),
+        sync in proptest::option::of(proptest::bool::ANY),
+        read_only in proptest::option::of(proptest::bool::ANY),
+        online in proptest::bool::ANY,
+        same_history in proptest::bool::ANY,
+        offset in proptest::option::of(0_u64..20_000),
+    ) {
+        let judged = Story::begin().then(|pair| {
+            let b = pair.b();
+            (b.link_up, b.last_io_seconds_ago, b.sync_in_progress) = (link_up, last_io, sync);
+            (b.read_only, b.offset) = (read_only, offset);
+            if !same_history {
+                b.replid = "cccc".into();
+            }
+            if !online {
+                pair.a().replicas.clear();
+            }
+        });
+        if judged.status() == Status::Green {
+            let heard = last_io.is_some_and(|age| (0..=15).contains(&age));
+            proptest::prop_assert!(link_up == Some(true) && heard && sync != Some(true), "{judged:?}");
+            proptest::prop_assert!(read_only != Some(false) && online && same_history, "{judged:?}");
+            proptest::prop_assert!(judged.rpo_now.is_some(), "{judged:?}");
+        }
+    }
+}

@@ -147,7 +147,7 @@ fn what_nobody_used_in_its_time_closes() {
     let end = now() + SignedDuration::from_hours(1);
     assert!(expire(&request, end - SignedDuration::from_secs(1)).is_none());
     let event = expire(&request, end).unwrap();
-    assert_eq!(crate::EventKind::kind(&event), "request.break_glass_lapsed");
+    assert_eq!(EventKind::kind(&event), "request.break_glass_lapsed");
     request.evolve(&event);
     assert_eq!(request.view.state(), RequestState::Expired);
     assert!(request.view.break_glass_lapsed.is_some() && expire(&request, end).is_none());

@@ -5,7 +5,7 @@ use muster_domain::pb::{
     observation::v1::{RedisFacts, RedisReplica},
 };
 
-use super::{Seen, holds_data};
+use super::{Seen, bring_back, holds_data};
 use crate::{
     checks::{advisory_unknown, failed, must, passed, unknown, warning},
     redis::work::{Work, is_primary, is_settled, shown},
@@ -64,7 +64,8 @@ fn link_is_up(work: &Work<'_>, seen: &Seen) -> Check {
     let value = format!("{}:{}, link up: {:?}", target.source_host, target.source_port, target.link_up);
     // Another name of the same host is fine where the primary itself lists the target, which is checked beside this.
     let holds = target.link_up.map(|up| up && target.source_port == work.from.port);
-    let bad = format!("{} does not follow {}: nothing could be handed over", work.target.name, work.from.name);
+    let (name, from) = (work.target.name, work.from.name);
+    let bad = format!("{name} does not follow {from}: nothing could be handed over. {}", bring_back(work));
     must(check, holds, value, limit, "the target follows", bad)
 }
 
