@@ -181,9 +181,7 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Cooldown(command) => {
             run::cooldown::run(command, &Session::with_tenant(global).await?, screen).await?;
         }
-        ClientCommand::Plan(command) => {
-            return plan::run(command, &Session::with_tenant(global).await?, screen).await;
-        }
+        ClientCommand::Plan(command) => return plan::run(command, global, screen).await,
         ClientCommand::Gate(command) => gate::run(command, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Delegate(command) => {
             delegate::run(command, &Session::with_tenant(global).await?, screen).await?;

@@ -129,6 +129,11 @@ pub(crate) async fn token(global: &GlobalArgs, clock: &Clock) -> Result<(String,
 }
 
 /// Named, or of the last login, or of this machine. Without a slash at the end, so that it is one name for one thing.
+/// Where this command goes, with or without a login.
+pub(crate) fn server_of(global: &GlobalArgs) -> Result<String, CliError> {
+    server(global, &ProfileFile::of(&global.profile)?.load()?)
+}
+
 fn server(global: &GlobalArgs, profile: &Profile) -> Result<String, CliError> {
     let server = global.server.as_deref().or(profile.server.as_deref()).unwrap_or(DEFAULT_SERVER);
     let server = server.trim_end_matches('/');

@@ -53,9 +53,9 @@ pub(super) async fn run(args: DocumentArgs, session: &Session, screen: &Screen) 
     screen.say(&format!("{}: plan {} version {}, made now", file.display(), plan.name, plan.version))
 }
 
-/// Public, so it needs no login at the server; the command has one anyway.
-pub(super) async fn key(session: &Session, screen: &Screen) -> Result<(), CliError> {
-    let server = session.server.trim_end_matches('/');
+/// Public, so nobody has to log in for it.
+pub(super) async fn key(server: &str, screen: &Screen) -> Result<(), CliError> {
+    let server = server.trim_end_matches('/');
     checked(server)?;
     let address = format!("{server}{}", muster_planner::SIGNING_KEY_PATH);
     let no_answer = |error: reqwest::Error| {

@@ -11,9 +11,11 @@ use muster_domain::pb::plan::v1::{
 };
 
 use super::{
+    GlobalArgs,
     error::CliError,
     exit::Exit,
     get::{follows, next_page},
+    login,
     output::{
         Screen,
         style::Tone,
@@ -49,7 +51,12 @@ pub(crate) struct NameArgs {
     pub name: String,
 }
 
-pub(crate) async fn run(command: PlanCommand, session: &Session, screen: &Screen) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: PlanCommand, global: &GlobalArgs, screen: &Screen) -> Result<Exit, CliError> {
+    if let PlanCommand::Key = command {
+        document::key(&login::server_of(global)?, screen).await?;
+        return Ok(Exit::Done);
+    }
+    let session = &Session::with_tenant(global).await?;
     match command {
         PlanCommand::List => list(session, screen).await?,
         PlanCommand::Show(args) => show::print(&get(&args.name, session).await?, screen)?,
@@ -58,7 +65,7 @@ pub(crate) async fn run(command: PlanCommand, session: &Session, screen: &Screen
         PlanCommand::Return(args) => change::return_(args, session, screen).await?,
         PlanCommand::Publish(args) => change::publish(args, session, screen).await?,
         PlanCommand::Document(args) => document::run(args, session, screen).await?,
-        PlanCommand::Key => document::key(session, screen).await?,
+        PlanCommand::Key => {}
     }
     Ok(Exit::Done)
 }
