@@ -23,7 +23,7 @@ pub(crate) struct Api(pub(crate) Arc<Approval>);
 impl ApprovalService for Api {
     async fn open_request(&self, request: Request<OpenRequestRequest>) -> Answer<OpenRequestResponse> {
         let call = self.0.ctx.authorize(request).await?;
-        let (request, version) = self.0.open(call).await?;
+        let (request, version) = Box::pin(self.0.open(call)).await?;
         Ok(Response::new(OpenRequestResponse { request: Some(request), version }))
     }
 
@@ -70,7 +70,7 @@ impl ApprovalService for Api {
 
     async fn review_break_glass(&self, request: Request<ReviewBreakGlassRequest>) -> Answer<ReviewBreakGlassResponse> {
         let call = self.0.ctx.authorize(request).await?;
-        let (request, version) = self.0.review(call).await?;
+        let (request, version) = Box::pin(self.0.review(call)).await?;
         Ok(Response::new(ReviewBreakGlassResponse { request: Some(request), version }))
     }
 

@@ -40,10 +40,10 @@ async fn a_group_is_asked_for_approved_found_and_started_as_one() {
         olga.list(ask).await.unwrap().requests.into_iter().map(|view| view.request_id).collect::<Vec<_>>()
     };
     let (group, single) = (opened.request_id.clone(), of_resource.request_id.clone());
-    assert_eq!(found(ListRequestsRequest { resource: "cart".into(), ..Default::default() }).await, [group.clone()]);
+    assert_eq!(found(ListRequestsRequest { resource: "cart".into(), ..Default::default() }).await, [group.as_str()]);
     let of_orders = ListRequestsRequest { resource: RESOURCE.into(), ..Default::default() };
     assert_eq!(found(of_orders).await, [single, group.clone()]);
-    assert_eq!(found(ListRequestsRequest { group: "shop".into(), ..Default::default() }).await, [group.clone()]);
+    assert_eq!(found(ListRequestsRequest { group: "shop".into(), ..Default::default() }).await, [group.as_str()]);
 
     for approver in [world.ingo(), world.bea()] {
         approver.approve(&group, "").await.unwrap();
