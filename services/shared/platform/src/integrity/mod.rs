@@ -2,7 +2,7 @@
 //!
 //! | question | PostgreSQL, Patroni | MariaDB | Redis |
 //! |---|---|---|---|
-//! | rows of a table | `count(*)` | `COUNT(*)` | all keys of the server (`DBSIZE`); the name is not used |
+//! | rows of a table | `count(*)` | `COUNT(*)` | all keys of the server (`INFO`); the name is not used |
 //! | checksum of a table | SHA-256 over the text of each row, by primary key | the same | not possible, and said so |
 //! | SQL, one row with one column | yes | yes | not possible |
 //!

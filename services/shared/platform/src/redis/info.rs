@@ -33,6 +33,11 @@ pub(super) async fn look(session: &mut Session) -> Result<Look, CommandError> {
     Ok(look)
 }
 
+/// Keys in all databases, from the text of INFO.
+pub(crate) fn keys(info: &str) -> Option<u64> {
+    parse(info).facts.keys
+}
+
 fn parse(text: &str) -> Look {
     let lines = Lines(text.lines().filter_map(|line| line.trim_end().split_once(':')).collect());
     let replica = lines.get("role") == Some("slave");

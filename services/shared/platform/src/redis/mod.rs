@@ -26,6 +26,8 @@ mod state;
 mod steps;
 mod work;
 
+pub(crate) use info::keys;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
