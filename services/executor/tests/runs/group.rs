@@ -1,4 +1,7 @@
 //! Two pairs that move together: in order, side by side, stopped in between, killed in between, and back again.
+//!
+//! Each guard and writer logs in again and again, and a login is many milliseconds of arithmetic in a test build. With a
+//! thread for each of them the executor beside them is not kept waiting past its limits.
 
 use muster_domain::{
     AggregateId,
@@ -69,7 +72,7 @@ fn lost(acknowledged: &[(i64, jiff::Timestamp)], kept: &[i64]) -> usize {
     acknowledged.iter().filter(|(number, _)| kept.binary_search(number).is_err()).count()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_group_moves_in_order_and_fails_back_and_no_row_is_lost() {
     let shop = Shop::start(true).await;
     let (find, _) = movers(Around::Nothing);
@@ -121,7 +124,7 @@ async fn a_group_moves_in_order_and_fails_back_and_no_row_is_lost() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_stop_in_the_middle_is_told_as_it_is_and_a_failback_or_a_switchover_leaves_it() {
     let shop = Shop::start(true).await;
     for (way_out, site) in [(RequestType::Failback, "west"), (RequestType::Switchover, "east")] {
@@ -164,7 +167,7 @@ async fn a_stop_in_the_middle_is_told_as_it_is_and_a_failback_or_a_switchover_le
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn an_executor_killed_in_parallel_branches_is_continued_in_both() {
     let shop = Shop::start(false).await;
     let writers = [Writer::start(&shop.world.pair), Writer::start(&shop.orders)];
@@ -194,7 +197,7 @@ async fn an_executor_killed_in_parallel_branches_is_continued_in_both() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_group_and_its_member_are_not_moved_at_the_same_time() {
     let shop = Shop::start(true).await;
     let pause = Pause::new();
