@@ -34,7 +34,7 @@ pub struct RedisAccounts {
 const ADMIN: &str = "~* &* +@all";
 const APPLICATION: &str = "~* resetchannels -@all +@read +@write +@connection +@transaction";
 const MONITOR: &str = "resetchannels -@all +info +ping +role +hello +client|setname +dbsize";
-const EXECUTE: &str = "resetchannels -@all +info +ping +role +dbsize +replicaof +failover +wait +client|pause +client|unpause \
+const EXECUTE: &str = "resetchannels -@all +info +ping +role +replicaof +failover +wait +client|pause +client|unpause \
                        +config|rewrite";
 const REPLICATION: &str = "resetchannels -@all +psync +replconf +ping";
 
