@@ -21,6 +21,8 @@ fn allowed(folder: &str) -> Option<Allowed> {
         "services/shared/runtime" => Only(&["muster-proto", "muster-domain", "muster-eventlog"]),
         "services/muster" | "testing" => Everything,
         "testing/checks" => Only(&[]),
+        // It drives the rules themselves, and nothing around them.
+        "testing/model" => Only(&["muster-domain"]),
         service if service.strip_prefix("services/").is_some_and(|name| !name.contains('/')) => {
             Only(&["muster-proto", "muster-domain", "muster-eventlog", "muster-platform", "muster-runtime"])
         }
