@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use muster_domain::{
     pb::{
         common::v1::LossCertainty,
+        execution::v1::AcknowledgeCoolDownRequest,
         request::v1::{RequestState, RequestType},
     },
     time::{duration_from_pb, from_pb},
@@ -14,8 +15,11 @@ use muster_testing::{
     Product,
     poll::{self, Look},
 };
+use tonic::Code;
 
-use crate::support::{account, approved, direction, ended, heal, healthy, reason_codes, rows, writable_nodes};
+use crate::support::{
+    account, approved, direction, ended, green_on, heal, healthy, reason_codes, refused, rows, writable_nodes,
+};
 
 const RESOURCE: &str = "billing-db";
 
@@ -67,5 +71,30 @@ pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
         );
     }
     // The old primary comes back as a standby, and the pair is protected again.
-    heal(product, RESOURCE).await
+    heal(product, RESOURCE).await?;
+    cools_down(product, &target).await
+}
+
+/// After a failover nothing moves the system again until a person has looked.
+async fn cools_down(product: &Product, here: &str) -> Result<()> {
+    let olga = product.person("olga").await?;
+    let view = olga.readiness(RESOURCE).await?;
+    let home = if view.primary_site == here { view.dr_site } else { view.primary_site };
+    let request = approved(product, RequestType::Switchover, RESOURCE, &home).await?;
+    let phrase = request.opened.clone().unwrap_or_default().confirmation_phrase;
+    refused(olga.start(&request.request_id, &phrase).await, Code::FailedPrecondition, "COOL_DOWN")?;
+    let vera = product.person("vera").await?;
+    let looked = |note: &str| AcknowledgeCoolDownRequest {
+        tenant: "acme".into(),
+        resource: RESOURCE.into(),
+        note: note.into(),
+        ..Default::default()
+    };
+    let viewer = vera.executor().acknowledge_cool_down(vera.request(looked("fine"))).await;
+    ensure!(viewer.is_err_and(|status| status.code() == Code::PermissionDenied), "a viewer acknowledges nothing");
+    olga.executor().acknowledge_cool_down(olga.request(looked("both sides are healthy"))).await?;
+    olga.start(&request.request_id, &phrase).await?;
+    let done = ended(product, &request.request_id).await?;
+    ensure!(done.state() == RequestState::Succeeded, "{}", account(&done));
+    green_on(&vera, RESOURCE, &home).await
 }

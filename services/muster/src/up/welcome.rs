@@ -33,7 +33,9 @@ pub(crate) fn print(context: &Context, place: &Place) -> Result<()> {
   3. {muster} request open --type switchover --resource orders-db --to ams --reason \"patch night\"
      approve it as ingo and as bea ({muster} --profile ingo login --as ingo; {muster} --profile ingo request approve ID), then
      {muster} request start ID            it asks for the phrase; the database really moves
-  4. {muster} demo rows orders-db         count what the application was told is safe against what is there
+     {muster} demo rows orders-db         count what the application was told is safe against what is there
+  4. {muster} request open --type switchover --group shop --to ams --reason \"maintenance\"
+                                          three platforms, one after the other; back with --type failback --to fra
   5. {muster} audit export --format csv   everything that just happened, with who, when and why
 
 Data: {}   Ctrl-C stops everything; the next `make up` finds it again.",
