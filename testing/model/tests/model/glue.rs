@@ -96,7 +96,7 @@ impl Scenario {
             Deed::Remind { run } => Ok(request::review_overdue(&state.runs[run].request.state, now)),
             _ => Ok(None),
         };
-        decided.ok().flatten().map(Entry::Request)
+        decided.ok().flatten().map(|event| Entry::Request(Box::new(event)))
     }
 
     /// Nothing begins that nobody confirmed. The steps are compiled from what is declared now.

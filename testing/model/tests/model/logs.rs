@@ -85,7 +85,7 @@ impl<A> fmt::Debug for Logged<A> {
 /// One event, on its way to one aggregate's log.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Entry {
-    Request(RequestEvent),
+    Request(Box<RequestEvent>),
     Execution(ExecutionEvent),
 }
 

@@ -1,6 +1,6 @@
 //! The rules of requests and runs, in every order that people, processes and the network can bring about, within
 //! bounds. docs/adr/0007-model.md says what is modelled and what is not.
-#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 mod deeds;
 mod flaws;

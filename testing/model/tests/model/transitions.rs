@@ -71,7 +71,7 @@ impl Model for Scenario {
             Action::Forge { run } => {
                 state.left.forgeries -= 1;
                 let forged = forged(&state, run)?;
-                self.append(&mut state, run, &Entry::Request(forged), Writer::Person);
+                self.append(&mut state, run, &Entry::Request(Box::new(forged)), Writer::Person);
             }
         }
         (state != *before).then_some(state)
