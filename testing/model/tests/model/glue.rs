@@ -255,7 +255,7 @@ fn given_up(execution: &Execution) -> Option<Outcome> {
 }
 
 fn written<E>(decided: Result<Option<ExecutionEvent>, E>) -> Option<Outcome> {
-    decided.ok().flatten().map(|event| Outcome { entry: Some(Entry::Execution(event)), ..Outcome::default() })
+    decided.ok().flatten().map(|event| Outcome { entry: Some(Entry::Execution(Box::new(event))), ..Outcome::default() })
 }
 
 fn check(name: &str, passed: bool) -> Check {

@@ -86,7 +86,7 @@ impl<A> fmt::Debug for Logged<A> {
 #[derive(Clone, PartialEq)]
 pub(crate) enum Entry {
     Request(Box<RequestEvent>),
-    Execution(ExecutionEvent),
+    Execution(Box<ExecutionEvent>),
 }
 
 impl Entry {
