@@ -18,6 +18,7 @@ fmt: ## format the Rust code
 	cargo fmt --all
 
 bench: setup ## measure
+	cargo build --locked --release -p muster
 	cargo bench --locked -p muster-testing
 
 proto-baseline: setup ## record additions to the protobuf contracts; refuses a breaking change

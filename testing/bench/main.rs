@@ -12,6 +12,7 @@ mod load;
 mod readiness;
 mod rebuild;
 mod report;
+mod runs;
 mod settings;
 mod stack;
 
@@ -21,7 +22,7 @@ use anyhow::{Result, bail};
 
 use settings::Settings;
 
-const BENCHES: [&str; 4] = ["append", "load", "readiness", "rebuild"];
+const BENCHES: [&str; 5] = ["append", "load", "readiness", "rebuild", "runs"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -41,7 +42,8 @@ async fn main() -> Result<()> {
             "append" => append::run(&settings).await?,
             "load" => load::run(&settings).await?,
             "readiness" => readiness::run(&settings).await?,
-            _ => rebuild::run(&settings).await?,
+            "rebuild" => rebuild::run(&settings).await?,
+            _ => runs::run(&settings).await?,
         }
     }
     println!("\nAll in {:.0} s. {}", started.elapsed().as_secs_f64(), report::load());

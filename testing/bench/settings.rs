@@ -21,6 +21,10 @@ pub(crate) struct Settings {
     pub(crate) message_every: Duration,
     /// How long the monitor is measured; the raw peer before it, a quarter of that.
     pub(crate) readiness: Duration,
+    /// Runs that change nothing, for the time until their first step.
+    pub(crate) drills: usize,
+    /// Switchovers by each of the ways that are compared.
+    pub(crate) moves: usize,
 }
 
 impl Settings {
@@ -35,6 +39,8 @@ impl Settings {
             observations_per_second: number("MUSTER_BENCH_OBSERVATIONS_PER_SECOND", 1_000)?,
             message_every: Duration::from_millis(number("MUSTER_BENCH_MESSAGE_MS", 20)?),
             readiness: Duration::from_secs(number("MUSTER_BENCH_READINESS_SECONDS", 20)?),
+            drills: number("MUSTER_BENCH_DRILLS", 30)?,
+            moves: number("MUSTER_BENCH_MOVES", 5)?,
         })
     }
 }
