@@ -31,6 +31,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once in the life of a process")]
 enum Command {
     /// Start the whole product on this machine, with real databases to protect.
     Up(up::UpArgs),

@@ -173,7 +173,8 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Delete(args) => delete::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Watch(args) => watch::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Request(command) => {
-            return request::run(command, &Session::with_tenant(global).await?, screen).await;
+            let session = Session::with_tenant(global).await?;
+            return Box::pin(request::run(command, &session, screen)).await;
         }
         ClientCommand::Preflight(args) => {
             return run::preflight::run(args, &Session::with_tenant(global).await?, screen).await;

@@ -35,6 +35,11 @@ pub(crate) fn advisory_unknown(name: &str, limit: &str, text: impl Into<String>)
     Check { advisory: true, ..unknown(name, limit, text) }
 }
 
+/// A value as people read it, for what a server may not have told.
+pub(crate) fn said(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
+}
+
 /// Passed or failed; `None` is unknown, which counts as failed.
 pub(crate) fn must(
     name: &str,

@@ -102,7 +102,7 @@ pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Scr
         RequestCommand::Resume(args) => say::resume(args, session, screen).await?,
         RequestCommand::ConfirmStep(args) => say::confirm_step(args, session, screen).await?,
         RequestCommand::Note(args) => say::note(args, session, screen).await?,
-        RequestCommand::Start(args) => return start::run(args, session, screen).await,
+        RequestCommand::Start(args) => return Box::pin(start::run(args, session, screen)).await,
         RequestCommand::Watch(args) => {
             let id = find::find(&args.id, session).await?.request_id;
             return follow::follow(&id, session, screen).await;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Facts, MoveKind, StepError,
-    checks::{failed, must, passed, unknown, warning},
+    checks::{self, failed, must, passed, unknown, warning},
     step::POLL,
 };
 
@@ -48,7 +48,7 @@ fn target_is_primary(work: &Work<'_>, target: &Result<MariadbFacts, SqlError>) -
         Ok(facts) => must(
             check,
             facts.read_only.map(|_| is_primary(facts)),
-            format!("read_only: {:?}, {}", facts.read_only, threads(facts)),
+            format!("read_only: {}, {}", checks::said(facts.read_only), threads(facts)),
             limit,
             format!("{name} is the primary"),
             format!("{name} is not the primary"),

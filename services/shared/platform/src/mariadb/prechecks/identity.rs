@@ -5,7 +5,7 @@ use muster_domain::{inventory::platform::NodeRef, pb::execution::v1::Check, read
 
 use super::Seen;
 use crate::{
-    checks::{failed, must, passed, unknown},
+    checks::{self, failed, must, passed, unknown},
     mariadb::{errors::SqlError, work::Work},
 };
 
@@ -75,7 +75,7 @@ pub(super) fn distinct_servers(seen: &Seen) -> Check {
     must(
         check,
         ids.map(|(a, b)| a != b),
-        format!("{:?} and {:?}", from.server_id, target.server_id),
+        format!("{} and {}", checks::said(from.server_id), checks::said(target.server_id)),
         limit,
         "the two addresses are two servers",
         "both have the same server_id: one server behind two addresses, or two that cannot replicate from each other",
@@ -90,7 +90,7 @@ pub(super) fn target_follows_from(work: &Work<'_>, seen: &Seen) -> Check {
     must(
         check,
         from.server_id.zip(source).map(|(own, source)| own == source),
-        format!("server_id {source:?}"),
+        format!("server_id {}", checks::said(source)),
         limit,
         format!("{} follows {}", work.target.name, work.from.name),
         format!("{} follows another server, or has not connected yet", work.target.name),

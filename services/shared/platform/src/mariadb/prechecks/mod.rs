@@ -15,7 +15,7 @@ use super::{
 use crate::{
     MoveKind,
     agent::ServerProcess,
-    checks::{failed, must, unknown, warning},
+    checks::{self, failed, must, unknown, warning},
 };
 
 /// What was found out about the two sides, once.
@@ -67,7 +67,11 @@ fn target_is_standby(work: &Work<'_>, seen: &Seen) -> Check {
         Ok(facts) => must(
             check,
             facts.read_only.map(|_| facts.replica.is_some() && is_read_only(facts)),
-            format!("replication: {}, read_only: {:?}", facts.replica.is_some(), facts.read_only),
+            format!(
+                "replication: {}, read_only: {}",
+                checks::said(Some(facts.replica.is_some())),
+                checks::said(facts.read_only)
+            ),
             limit,
             format!("{name} is a read-only replica"),
             format!("{name} is no read-only replica, so there is nothing to promote"),

@@ -5,7 +5,7 @@ use muster_domain::pb::execution::v1::Check;
 use super::{Seen, identity::variable};
 use crate::{
     MoveKind,
-    checks::{advisory_unknown, failed, must, passed, unknown, warning},
+    checks::{self, advisory_unknown, failed, must, passed, unknown, warning},
     mariadb::{facts::is_on, work::Work},
 };
 
@@ -46,7 +46,11 @@ fn writes_its_log(work: &Work<'_>, seen: &Seen) -> Check {
     let (check, limit) = ("target_writes_binlog", "log_bin and log_slave_updates on");
     let Ok(target) = &seen.target else { return unknown(check, limit, "the target did not answer") };
     let holds = target.log_bin.zip(target.log_slave_updates).map(|(log, updates)| log && updates);
-    let value = format!("log_bin {:?}, log_slave_updates {:?}", target.log_bin, target.log_slave_updates);
+    let value = format!(
+        "log_bin {}, log_slave_updates {}",
+        checks::said(target.log_bin),
+        checks::said(target.log_slave_updates)
+    );
     let text = format!("nobody could replicate from {}: switch both on and restart it", work.target.name);
     strict(work, check, holds, value, limit, text)
 }

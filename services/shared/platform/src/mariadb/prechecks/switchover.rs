@@ -7,7 +7,7 @@ use super::{
     identity::{agent_is_the_node, distinct_servers, no_errant, target_follows_from},
 };
 use crate::{
-    checks::{advisory_unknown, failed, must, passed, unknown, warning},
+    checks::{self, advisory_unknown, failed, must, passed, unknown, warning},
     mariadb::{
         errors::SqlError,
         steps::sees_sessions,
@@ -48,7 +48,11 @@ fn from_is_primary(work: &Work<'_>, seen: &Seen) -> Check {
         Ok(facts) => must(
             check,
             facts.read_only.filter(|_| !facts.limited_view).map(|_| is_primary(facts)),
-            format!("replication: {}, read_only: {:?}", facts.replica.is_some(), facts.read_only),
+            format!(
+                "replication: {}, read_only: {}",
+                checks::said(Some(facts.replica.is_some())),
+                checks::said(facts.read_only)
+            ),
             limit,
             format!("{name} is the primary"),
             format!("{name} is not the primary: the roles have changed since the request"),

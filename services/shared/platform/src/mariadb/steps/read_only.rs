@@ -166,8 +166,13 @@ async fn refuse_wrong_server(work: &Work<'_>) -> Result<(), StepError> {
     let ids = (primary.server_id, replica.source_server_id.filter(|id| *id != 0));
     if ids.0.is_none() || ids.0 != ids.1 || standby.server_id == primary.server_id {
         return Err(StepError::refused(format!(
-            "{target} follows {}:{} (server_id {:?}), and {from} at {}:{} has {:?}",
-            replica.source_host, replica.source_port, ids.1, address.host, address.port, ids.0
+            "{target} follows {}:{} (server_id {}), and {from} at {}:{} has {}",
+            replica.source_host,
+            replica.source_port,
+            crate::checks::said(ids.1),
+            address.host,
+            address.port,
+            crate::checks::said(ids.0)
         )));
     }
     if !follows(replica, &address) {
