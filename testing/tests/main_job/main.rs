@@ -4,6 +4,7 @@
 //! the ids of testing/test-plan.md in its name: `cargo test -p muster-testing --test main_job TC-030`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics to fail")]
+#![expect(clippy::large_futures, reason = "a test has room on its stack")]
 
 mod access;
 mod alerts;
