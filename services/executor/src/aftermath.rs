@@ -105,6 +105,10 @@ impl Run<'_> {
             };
             return Ok(Standing { account, restored: false, loss: Some(self.loss(leg, execution)) });
         }
+        if leg.only_returns(execution) {
+            let account = format!("The move was not begun: {} serves, untouched.", leg.member.from_node);
+            return Ok(Standing { account, restored: false, loss: None });
+        }
         let is_undone = |step: &StepView| matches!(step.state(), StepState::Undone | StepState::Pending);
         if leg.steps(execution).all(is_undone) {
             return Ok(Standing { account: "Taken back by the undo.".to_owned(), restored: true, loss: None });

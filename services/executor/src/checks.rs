@@ -79,10 +79,15 @@ impl Run<'_> {
                 let (markers, _) = markers_of(leg).await;
                 return vec![of(leg, there_already(leg, &markers))];
             }
-            let mut checks = in_time(job.mover.prechecks(&job.job)).await;
+            let mut checks = match leg.returns_first {
+                // The move's own come once the node is there again: see `inner::Kind::Ready`.
+                true => in_time(job.mover.way_home_checks(&job.job)).await,
+                false => in_time(job.mover.prechecks(&job.job)).await,
+            };
             if self.request_type() == RequestType::Failback {
                 checks.push(original_site(leg, self));
-                checks.push(sync_status(&markers_of(leg).await));
+                let status = sync_status(&markers_of(leg).await);
+                checks.push(if leg.returns_first { not_following(leg, status) } else { status });
             }
             checks.into_iter().map(|check| of(leg, check)).collect()
         });
@@ -220,6 +225,17 @@ fn sync_status((markers, missing): &(Vec<Marker>, Vec<String>)) -> Check {
     let outcome = if missing.is_empty() { CheckOutcome::Passed } else { CheckOutcome::Unknown };
     let check = passed("sync_status", seen.join(", "), "both sides answer", text);
     Check { outcome: outcome.into(), ..check }
+}
+
+/// That one side does not answer is why it is brought back: it is told, and in the way of nothing.
+fn not_following(leg: &Leg, status: Check) -> Check {
+    let node = &leg.member.target_node;
+    Check {
+        outcome: CheckOutcome::Warning.into(),
+        limit: "it follows before it is moved to".into(),
+        text: format!("{node} does not follow: it is brought back first. {}", status.text),
+        ..status
+    }
 }
 
 /// A failback has its end when the other side follows again.

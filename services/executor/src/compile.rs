@@ -19,7 +19,7 @@ use crate::{
     inner,
     job::sides,
     leg::{Course, Leg, turned},
-    run::{Run, markers_of},
+    run::{LOOK_LIMIT, Run, markers_of},
     steps::{self, Platforms},
 };
 
@@ -118,12 +118,15 @@ impl Run<'_> {
             RequestType::Rollback => self.rollback(members).await,
             RequestType::Unspecified => Ok(Err("the request says no type that an executor knows".to_owned())),
             _ => {
-                let legs = match self.legs_of(members) {
+                let mut legs = match self.legs_of(members) {
                     Ok(legs) => legs,
                     Err(trouble) => return Ok(Err(trouble)),
                 };
                 if !self.opened.group.is_empty() && self.is_proven().await? {
                     mark_those_that_are_there(&legs, members).await;
+                }
+                if request_type == RequestType::Failback && self.is_proven().await? {
+                    mark_those_that_return_first(&mut legs, members).await;
                 }
                 Ok(self.moves_of(scope, spec, &legs, members))
             }
@@ -191,6 +194,19 @@ async fn mark_those_that_are_there(legs: &[Leg], members: &mut [Member]) {
     for (member, (markers, _)) in members.iter_mut().zip(found) {
         member.there_already = is_there(member, &markers);
     }
+}
+
+/// The old primary of a failover has no place any more: where its platform can bring it back, a failback begins with that.
+async fn mark_those_that_return_first(legs: &mut [Leg], members: &[Member]) {
+    let moved = legs.iter_mut().zip(members).filter(|(_, member)| !member.there_already);
+    let looked = moved.map(|(leg, _)| async move {
+        let Ok(job) = &leg.job else { return };
+        let can = !job.mover.way_home(&job.job).is_empty();
+        let follows = tokio::time::timeout(LOOK_LIMIT, job.mover.follows(&job.job)).await;
+        // No answer in time: the ordinary prechecks say what is wrong.
+        leg.returns_first = can && follows == Ok(false);
+    });
+    futures::future::join_all(looked).await;
 }
 
 const NOTHING_TO_DO: &str = "every member runs at the target already, and the plan has nothing else to do";

@@ -76,6 +76,7 @@ impl Run<'_> {
             }
             Deed::Own(inner::Kind::Look, leg) => self.look_around(leg).await,
             Deed::Own(inner::Kind::Prove, leg) => self.prove_over(execution, leg).await,
+            Deed::Own(inner::Kind::Ready, leg) => self.ready_to_move(leg).await,
             Deed::Own(inner::Kind::Copy(copy), leg) => self.copy(copy, leg, &execution.facts_of(&step.plan_step)).await,
             Deed::Action(definition) => self.act(definition).await,
         }
@@ -113,7 +114,7 @@ impl Run<'_> {
 
     async fn probe_own(&self, kind: inner::Kind, leg: &Leg) -> Probe {
         match kind {
-            inner::Kind::Look | inner::Kind::Prove => Probe::NotDone,
+            inner::Kind::Look | inner::Kind::Prove | inner::Kind::Ready => Probe::NotDone,
             inner::Kind::Copy(copy) => self.probe_copy(copy, leg).await,
         }
     }
@@ -128,6 +129,18 @@ impl Run<'_> {
         let seen = markers.iter().map(|m| format!("{} is {} at {}", m.node, m.role, m.lsn)).collect::<Vec<_>>();
         let asked = self.ask_on_standby(leg, CheckPhase::Before).await.map_err(StepError::failed)?;
         Ok(StepDone { note: format!("{}{asked}", seen.join(", ")), outputs: Facts::new() })
+    }
+
+    /// What the prechecks could not say of a node that was out: now it has to be as good as any target.
+    async fn ready_to_move(&self, leg: &Leg) -> Result<StepDone, StepError> {
+        let job = leg.job.as_ref().map_err(|error| StepError::failed(error.to_string()))?;
+        let checks = in_time(job.mover.prechecks(&job.job)).await;
+        let bad = muster_domain::execution::blocking(&checks);
+        if !bad.is_empty() {
+            let text = format!("it follows again, and is not moved: prechecks are not passed: {}", list(&bad));
+            return Err(StepError::refused(text));
+        }
+        Ok(StepDone { note: format!("{} prechecks of the move passed", checks.len()), outputs: Facts::new() })
     }
 
     /// The first half of a live drill is judged before the second begins.

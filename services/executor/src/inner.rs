@@ -1,4 +1,4 @@
-//! Steps that neither a platform's mover nor a plan brings: the executor's own, for drills. Their names have a colon, which
+//! Steps that neither a platform's mover nor a plan brings: the executor's own, for drills and failbacks. Their names have a colon, which
 //! no step of a plan and none of a platform has.
 
 use muster_domain::pb::execution::v1::Step;
@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Look,
     /// Proves that the first half of a live drill came out well, before the way back begins.
     Prove,
+    /// The prechecks of a move, once the node that it goes to has been brought back. A failback's after a failover.
+    Ready,
     /// One step of an isolated drill.
     Copy(CopyStep),
 }
@@ -25,6 +27,7 @@ pub(crate) enum CopyStep {
 
 const LOOK: &str = "look:";
 const PROVE: &str = "prove:";
+const READY: &str = "ready:";
 const COPY: &str = "copy:";
 
 impl Kind {
@@ -38,6 +41,9 @@ impl Kind {
         if step.id.starts_with(PROVE) {
             return Some(Self::Prove);
         }
+        if step.id.starts_with(READY) {
+            return Some(Self::Ready);
+        }
         let (_, name) = step.id.strip_prefix(COPY)?.rsplit_once('/')?;
         CopyStep::ALL.into_iter().find(|copy| copy.name() == name).map(Self::Copy)
     }
@@ -46,6 +52,7 @@ impl Kind {
         match self {
             Self::Look => format!("{LOOK}{resource}"),
             Self::Prove => format!("{PROVE}{resource}"),
+            Self::Ready => format!("{READY}{resource}"),
             Self::Copy(step) => format!("{COPY}{resource}/{}", step.name()),
         }
     }
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_found_again_by_its_name_and_a_platform_step_is_none_of_them() {
-        let kinds = CopyStep::ALL.map(Kind::Copy).into_iter().chain([Kind::Look, Kind::Prove]);
+        let kinds = CopyStep::ALL.map(Kind::Copy).into_iter().chain([Kind::Look, Kind::Prove, Kind::Ready]);
         for kind in kinds {
             let step = Step { id: kind.id("orders-db"), ..Step::default() };
             assert_eq!(Kind::of(&step), Some(kind));

@@ -23,6 +23,8 @@ pub(crate) struct Leg {
     pub member: Member,
     /// A resource that is there already has a job to look with, and no steps.
     pub job: Result<Job, JobError>,
+    /// A failback's: its target does not follow (the old primary after a failover) and is brought back first.
+    pub returns_first: bool,
 }
 
 /// What a run's steps say of its moves: the step of the plan, the resource, and whether it goes back.
@@ -123,6 +125,14 @@ impl Leg {
     /// Something of it was begun.
     pub(crate) fn is_touched(&self, execution: &Execution) -> bool {
         self.steps(execution).any(|step| step.attempts > 0)
+    }
+
+    /// What was begun of it only brings the target back as a standby: nothing of the move itself.
+    pub(crate) fn only_returns(&self, execution: &Execution) -> bool {
+        let Some(job) = self.job.as_ref().ok().filter(|_| self.returns_first) else { return false };
+        let home: Vec<String> = job.mover.way_home(&job.job).into_iter().map(|step| step.id).collect();
+        let begun = self.steps(execution).filter(|view| view.attempts > 0).filter_map(|view| view.step.as_ref());
+        begun.into_iter().all(|step| home.iter().any(|id| id == platform_step(&step.id)))
     }
 
     pub(crate) fn is_complete(&self, execution: &Execution) -> bool {

@@ -21,7 +21,7 @@ use crate::{
     Executor, SERVICE,
     documents::{Documents, Names},
     error::RunError,
-    job,
+    inner, job,
     leg::{Course, Leg, courses, members, move_kind},
     unfinished::RunKey,
 };
@@ -72,6 +72,10 @@ impl<'a> Run<'a> {
             RequestType::TabletopDrill => Vec::new(),
             _ => courses(started).into_iter().map(|course| self.leg(course, &started.r#type)).collect(),
         };
+        for leg in &mut self.legs {
+            let ready = inner::Kind::Ready.id(leg.resource());
+            leg.returns_first = started.steps.iter().any(|step| step.id == ready);
+        }
     }
 
     pub(crate) fn leg(&self, course: Course, request_type: &str) -> Leg {
@@ -84,7 +88,7 @@ impl<'a> Run<'a> {
             let tenant = &self.key.tenant;
             job::build(&executor.ctx, &executor.find_mover, &executor.positions, tenant, &member, kind, spec)
         });
-        Leg { id, member, job }
+        Leg { id, member, job, returns_first: false }
     }
 
     /// Whether the log proves the approvals: before that no run logs in to a target.

@@ -46,6 +46,7 @@ impl Platforms {
             plan_step: plan_step.to_owned(),
             ..step
         };
+        // Taking back does not bring anybody back first, so no step here is the executor's own.
         self.steps(resource).into_iter().map(named).collect()
     }
 
@@ -56,7 +57,13 @@ impl Platforms {
 
 fn plan_of(leg: &Leg) -> Option<Vec<Step>> {
     let job = leg.job.as_ref().ok()?;
-    Some(job.mover.plan(&job.job))
+    let moved = job.mover.plan(&job.job);
+    // Without a plan there is nothing that it could be brought back for.
+    if !leg.returns_first || moved.is_empty() {
+        return Some(moved);
+    }
+    let home = job.mover.way_home(&job.job);
+    Some([home, vec![own(inner::Kind::Ready, &leg.member)], moved].concat())
 }
 
 /// The one move of a single resource without a plan: the platform's steps by their own names, one after the other.
@@ -65,7 +72,10 @@ pub(crate) fn bare(planned: &[PlannedStep], platforms: &Platforms) -> Vec<Step> 
         let resource = step.resource.clone().unwrap_or_default();
         let steps = platforms.steps(&resource);
         let plan_step = step.id.clone();
-        let named = move |platform: Step| Step { resource: resource.clone(), plan_step: plan_step.clone(), ..platform };
+        let named = move |platform: Step| match inner::Kind::of(&platform) {
+            Some(_) => platform,
+            None => Step { resource: resource.clone(), plan_step: plan_step.clone(), ..platform },
+        };
         steps.into_iter().map(named).collect::<Vec<_>>()
     };
     planned.iter().flat_map(of_one).collect()
@@ -119,7 +129,11 @@ fn moved(
     };
     let mut chain = Vec::new();
     for platform in platforms.steps(resource) {
-        let id = format!("{plan_step}/{}", platform.id);
+        // A step of the executor's own keeps its name and is no part of the move.
+        let (id, of) = match inner::Kind::of(&platform) {
+            Some(_) => (platform.id.clone(), platform.plan_step.clone()),
+            None => (format!("{plan_step}/{}", platform.id), plan_step.to_owned()),
+        };
         chain.push(Step {
             after: std::mem::replace(&mut after, vec![id.clone()]),
             id,
@@ -127,7 +141,7 @@ fn moved(
             resource: resource.to_owned(),
             on_failure: on_failure.into(),
             owner: step.definition.owner.clone(),
-            plan_step: plan_step.to_owned(),
+            plan_step: of,
             ..platform
         });
     }
@@ -196,6 +210,14 @@ pub(crate) fn own(kind: inner::Kind, member: &Member) -> Step {
             format!("Prove that {resource} runs well at {} before it goes back", member.target_site),
             LOOK_LIMIT,
             format!("{resource} runs at {}. Look at each check; going back is a new failback.", member.target_site),
+        ),
+        inner::Kind::Ready => (
+            format!("Make the prechecks of the move of {resource}, now that {} follows again", member.target_node),
+            LOOK_LIMIT,
+            format!(
+                "{} serves, and {} follows it. Remove the cause that the check names, then request the failback again.",
+                member.from_node, member.target_node
+            ),
         ),
         inner::Kind::Copy(step) => (copy_title(step, resource), COPY_LIMIT, copy_guidance(resource)),
     };

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
 
 mod cool_down;
+mod failback;
 mod failover;
 mod group;
 mod guards;

@@ -84,6 +84,18 @@ impl Mover for Wrapped {
         self.inner.plan(job)
     }
 
+    async fn follows(&self, job: &MoveJob) -> bool {
+        self.inner.follows(job).await
+    }
+
+    fn way_home(&self, job: &MoveJob) -> Vec<Step> {
+        self.inner.way_home(job)
+    }
+
+    async fn way_home_checks(&self, job: &MoveJob) -> Vec<Check> {
+        self.inner.way_home_checks(job).await
+    }
+
     async fn prechecks(&self, job: &MoveJob) -> Vec<Check> {
         self.inner.prechecks(job).await
     }

@@ -19,6 +19,8 @@ CREATE ROLE app LOGIN PASSWORD 'app-password';
 CREATE ROLE exec LOGIN REPLICATION PASSWORD 'exec-password'; GRANT pg_monitor, pg_checkpoint TO exec;
 GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_wal_replay_resume() TO exec;
 CREATE ROLE repl LOGIN REPLICATION PASSWORD 'repl-password';
+GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
+    pg_read_binary_file(text, bigint, bigint, boolean) TO repl;
 CREATE TABLE ledger (n bigint PRIMARY KEY); GRANT SELECT, INSERT ON ledger TO app;";
 
 /// The secrets of tenant acme that the resource names: (file, content).

@@ -185,6 +185,23 @@ pub trait Mover: Send + Sync {
     /// The whole plan, fixed before the first effect.
     fn plan(&self, job: &MoveJob) -> Vec<Step>;
 
+    /// Whether the target follows the primary, so that it can be moved to. Asked before a failback alone. A platform that
+    /// brings its nodes back by itself says yes.
+    async fn follows(&self, _job: &MoveJob) -> bool {
+        true
+    }
+
+    /// What makes a `target_node` that does not follow (the old primary after a failover) a standby of `from_node` again.
+    /// None: the platform cannot. The present primary is never stopped by it.
+    fn way_home(&self, _job: &MoveJob) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// Whether the way home is safe and possible. Made instead of [`Mover::prechecks`], which come after it.
+    async fn way_home_checks(&self, _job: &MoveJob) -> Vec<Check> {
+        Vec::new()
+    }
+
     /// Never fails: what cannot be found out is a check with that outcome.
     async fn prechecks(&self, job: &MoveJob) -> Vec<Check>;
 

@@ -136,6 +136,15 @@ impl LocalAgent {
         self.stop(limit).await
     }
 
+    /// Beside the data directory: a rewind removes what it does not know inside.
+    fn rewind_marker(&self) -> Result<PathBuf, AgentError> {
+        let directory = &self.config.data_directory;
+        let real = std::fs::canonicalize(directory).map_err(|e| files::error(directory, &e))?;
+        let name = real.file_name().map(|name| format!(".{}.muster-rewind", name.to_string_lossy()));
+        name.map(|name| real.with_file_name(name))
+            .ok_or_else(|| AgentError::Configuration(format!("{} has no directory above it", directory.display())))
+    }
+
     async fn must_be_stopped(&self, what: &str) -> Result<(), AgentError> {
         if self.process().await?.is_running() {
             return Err(AgentError::Configuration(format!("{what} needs a stopped server, and it is running")));
@@ -215,6 +224,7 @@ impl HostAgent for LocalAgent {
     }
 
     async fn start(&self, limit: Duration) -> Result<(), AgentError> {
+        self.half_rewound().await?;
         let options = self.start_options()?;
         process::remove_dead_pid_file(&self.config.data_directory)?;
         self.pg_ctl("start", &options, limit).await
@@ -248,6 +258,7 @@ impl HostAgent for LocalAgent {
 
     async fn rewind(&self, source: &StandbySource, rewind: &Login, limit: Duration) -> Result<String, AgentError> {
         self.must_be_stopped("a rewind").await?;
+        self.half_rewound().await?;
         let owner = self.owner()?;
         self.fence().await?;
         let rewind_source = StandbySource { login: rewind.clone(), ..source.clone() };
@@ -259,6 +270,11 @@ impl HostAgent for LocalAgent {
             OsString::from("--source-server"),
             format!("{} dbname=postgres", self.connection(&rewind_source)).into(),
         ];
+        // What it lacks (a right, the log up to the fork) shows before it has touched anything.
+        let rehearsed = [arguments.clone(), vec!["--dry-run".into()]].concat();
+        self.run_with("pg_rewind", rehearsed, Some(rewind), limit).await?;
+        let marker = self.rewind_marker()?;
+        files::write(&marker, "pg_rewind was begun here and has not finished\n", owner)?;
         let said = self.run_with("pg_rewind", arguments, Some(rewind), limit).await;
         // Whatever came of it: the source's port, name and signal files are not this node's (T1, T2).
         for (path, content) in kept {
@@ -267,7 +283,16 @@ impl HostAgent for LocalAgent {
         self.fence().await?;
         said?;
         self.configure_standby(source).await?;
+        files::remove(&marker)?;
         Ok(format!("rewound to the history of {}:{}", source.host, source.port))
+    }
+
+    async fn half_rewound(&self) -> Result<(), AgentError> {
+        let marker = self.rewind_marker()?;
+        match files::read(&marker)? {
+            None => Ok(()),
+            Some(_) => Err(AgentError::HalfRewound { directory: self.config.data_directory.clone(), marker }),
+        }
     }
 
     async fn fork_point(&self, timeline: u32) -> Result<Option<ForkPoint>, AgentError> {

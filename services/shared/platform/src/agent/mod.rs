@@ -41,6 +41,11 @@ pub enum AgentError {
     Unreadable { what: String, why: String },
     #[error("the host agent is not configured correctly: {0}")]
     Configuration(String),
+    #[error(
+        "a rewind of {directory} was begun and not finished: the directory is half of each history and must not be started. \
+         Rebuild it as a standby with a base backup, then remove {marker}"
+    )]
+    HalfRewound { directory: PathBuf, marker: PathBuf },
     #[error("processes of the server are still running ({pids:?}) after they were killed")]
     StillRunning { pids: Vec<i32> },
 }
@@ -126,8 +131,11 @@ pub trait HostAgent: Send + Sync {
     async fn try_source(&self, source: &StandbySource) -> Result<String, AgentError>;
 
     /// Rewinds the stopped server to the source's history. Keeps the node's own configuration.
-    /// Not resumable: a run that fails midway leaves a directory that must be rebuilt.
+    /// Not resumable: a run that fails midway leaves a directory that must be rebuilt, see [`Self::half_rewound`].
     async fn rewind(&self, source: &StandbySource, rewind: &Login, limit: Duration) -> Result<String, AgentError>;
+
+    /// An error when a rewind was begun on the directory and not finished. No start comes through either.
+    async fn half_rewound(&self) -> Result<(), AgentError>;
 
     /// Where this timeline left its parent. `None`: no history file (timeline 1, or long archived).
     async fn fork_point(&self, timeline: u32) -> Result<Option<ForkPoint>, AgentError>;

@@ -28,6 +28,10 @@ pub const FORK_LSN: &str = "fork_lsn";
 pub const SLOT: &str = "slot";
 /// The slot on the old primary that the target streamed through; it would hold log for ever.
 pub const STALE_SLOT: &str = "stale_slot";
+/// The end of the log of a node that is brought back after a failover, before anything of it is discarded.
+pub const ORIGINAL_END_LSN: &str = "original_end_lsn";
+/// Whether it has to be rewound: "true" or "false".
+pub const ORIGINAL_DIVERGED: &str = "original_diverged";
 
 pub(crate) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
     required(facts, name)?.parse().map_err(|error| StepError::refused(format!("fact '{name}': {error}")))

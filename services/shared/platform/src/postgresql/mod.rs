@@ -23,6 +23,7 @@ mod rollback;
 pub(crate) mod session;
 mod state;
 mod steps;
+mod way_home;
 mod work;
 
 use std::sync::Arc;
@@ -61,6 +62,28 @@ impl Mover for PostgresqlMover {
         }
     }
 
+    async fn follows(&self, job: &MoveJob) -> bool {
+        match Work::of(job) {
+            Ok(work) => way_home::follows(&work).await,
+            // The prechecks say what is wrong with the job.
+            Err(_) => true,
+        }
+    }
+
+    fn way_home(&self, job: &MoveJob) -> Vec<Step> {
+        match Work::of(job) {
+            Ok(work) => way_home::steps(&work),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    async fn way_home_checks(&self, job: &MoveJob) -> Vec<Check> {
+        match Work::of(job) {
+            Ok(work) => prechecks::before_way_home(&work).await,
+            Err(error) => vec![checks::failed("job_is_complete", "", "", error.text)],
+        }
+    }
+
     async fn prechecks(&self, job: &MoveJob) -> Vec<Check> {
         match Work::of(job) {
             Ok(work) => prechecks::run(&work).await,
@@ -76,6 +99,9 @@ impl Mover for PostgresqlMover {
     }
 
     async fn probe(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Probe {
+        if let Some(step) = way_home::StepId::parse(step_id) {
+            return way_home::probe(job, step).await;
+        }
         match find(job, step_id) {
             Ok((work, step)) => steps::probe(&work, step, facts).await,
             Err(error) => Probe::Unknown(error.text),
@@ -83,6 +109,10 @@ impl Mover for PostgresqlMover {
     }
 
     async fn run(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Result<StepDone, StepError> {
+        if let Some(step) = way_home::StepId::parse(step_id) {
+            tracing::info!(tenant = %job.tenant, resource = %job.resource, step = step_id, "running a step");
+            return way_home::run(job, step, facts).await;
+        }
         let (work, step) = find(job, step_id)?;
         tracing::info!(tenant = %job.tenant, resource = %job.resource, step = step.as_str(), "running a step");
         steps::run(&work, step, facts).await

@@ -9,3 +9,4 @@ mod pair;
 mod refusals;
 mod rollback;
 mod switchover;
+mod way_home;

@@ -33,6 +33,8 @@ CREATE ROLE plain LOGIN PASSWORD 'plain-password';
 CREATE ROLE exec LOGIN REPLICATION PASSWORD 'exec-password'; GRANT pg_monitor, pg_checkpoint TO exec;
 GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_wal_replay_resume() TO exec;
 CREATE ROLE repl LOGIN REPLICATION PASSWORD 'it''s: \\ secret';
+GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
+    pg_read_binary_file(text, bigint, bigint, boolean) TO repl;
 CREATE TABLE ledger (n bigint PRIMARY KEY); GRANT SELECT, INSERT ON ledger TO plain;";
 
 pub(crate) struct Pair {

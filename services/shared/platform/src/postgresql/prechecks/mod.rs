@@ -4,10 +4,12 @@
 mod failover;
 mod identity;
 mod switchover;
+mod way_home;
 
 use identity::{host_is_ready, same_system};
 use muster_domain::pb::{execution::v1::Check, observation::v1::PostgresqlFacts};
 use sqlx::Row;
+pub(super) use way_home::before_way_home;
 
 use super::{
     checks::{advisory_unknown, failed, must, passed, unknown, warning},

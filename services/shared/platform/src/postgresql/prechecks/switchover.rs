@@ -183,7 +183,7 @@ fn rewind_is_possible(seen: &Seen) -> Check {
 }
 
 /// Tried from the old primary's own host, before anything is stopped: can it stream from the target?
-async fn way_back(work: &Work<'_>, seen: &Seen) -> Check {
+pub(super) async fn way_back(work: &Work<'_>, seen: &Seen) -> Check {
     let limit = "a replication login succeeds";
     let (source, agent) = match (work.return_path(), work.agent(work.from)) {
         (Ok(source), Ok(agent)) => (source, agent),

@@ -8,7 +8,10 @@ mod stop;
 mod verify;
 
 pub(super) use promote::lock_moves;
-pub(super) use rejoin::{drop_unused_slot, wait_until_protected};
+pub(super) use rejoin::{
+    ANSWER_TRIES, create_slot, drop_unused_slot, rejoin as rejoin_old_primary, streams_from_target,
+    wait_until_protected,
+};
 pub(super) use verify::{fork_lsn, test_write};
 
 use super::{plan::StepId, work::Work};
@@ -47,7 +50,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::PromoteTarget => promote::run(work, facts).await,
         StepId::VerifyTarget => verify::verify(work, facts).await,
         StepId::CheckpointTarget => verify::checkpoint(work, facts).await,
-        StepId::CreateSlot => rejoin::create_slot(work).await,
+        StepId::CreateSlot => create_slot(work).await,
         StepId::RejoinOldPrimary => rejoin::rejoin(work, facts).await,
         StepId::WaitUntilProtected => wait_until_protected(work, facts).await,
         StepId::DropStaleSlot => rejoin::drop_stale_slot(work, facts).await,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How often over a server that was just started may use up the time of a connection before it answers.
-const ANSWER_TRIES: u32 = 10;
+pub(in crate::postgresql) const ANSWER_TRIES: u32 = 10;
 
 struct Slot {
     physical: bool,
@@ -55,7 +55,7 @@ fn slot_there(work: &Work<'_>, name: &str) -> StepDone {
 
 /// Slots do not come with a promotion (trap T3). Made on the standby, it holds the log from its last
 /// restart point on, so everything the old primary can lack.
-pub(super) async fn create_slot(work: &Work<'_>) -> Result<StepDone, StepError> {
+pub(in crate::postgresql) async fn create_slot(work: &Work<'_>) -> Result<StepDone, StepError> {
     let (node, name) = (&work.target.name, work.slot());
     let failed = |e: SqlError| StepError::failed(format!("slot {name} was not created on {node}: {e}"));
     let mut session = work.session(work.target).await.map_err(|e| unreachable(node, &e))?;
@@ -96,7 +96,7 @@ pub(super) async fn probe_rejoin(work: &Work<'_>, facts: &Facts) -> Probe {
 }
 
 /// Whether the old primary is a standby that streams through its slot on the new timeline.
-async fn streams_from_target(work: &Work<'_>, facts: &Facts) -> Result<bool, StepError> {
+pub(in crate::postgresql) async fn streams_from_target(work: &Work<'_>, facts: &Facts) -> Result<bool, StepError> {
     let timeline = fact::timeline(facts, fact::NEW_TIMELINE)?;
     let agent = work.agent(work.from)?;
     let process = agent.process().await.map_err(failed)?;
@@ -113,7 +113,7 @@ async fn streams_from_target(work: &Work<'_>, facts: &Facts) -> Result<bool, Ste
     }))
 }
 
-pub(super) async fn rejoin(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
+pub(in crate::postgresql) async fn rejoin(work: &Work<'_>, facts: &Facts) -> Result<StepDone, StepError> {
     let (from, target) = (&work.from.name, &work.target.name);
     let agent = work.agent(work.from)?;
     work.prove_fence().await?;
