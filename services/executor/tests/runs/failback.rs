@@ -65,7 +65,7 @@ async fn ended(world: &World, request: &AggregateId) -> ExecutionView {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_old_primary_is_rewound_follows_and_serves_again() {
-    let (world, kept) = after_a_failover().await;
+    let (world, kept) = Box::pin(after_a_failover()).await;
     let writer = Writer::start(&world.pair);
     eventually("the application writes on the new primary", async || writer.count() > 50).await;
     let guard = Guard::start(&world.pair, "b", "a");
@@ -91,7 +91,7 @@ async fn the_old_primary_is_rewound_follows_and_serves_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_finishes_around_the_return_of_the_old_primary() {
-    let (world, kept) = after_a_failover().await;
+    let (world, kept) = Box::pin(after_a_failover()).await;
     let guard = Guard::start(&world.pair, "b", "a");
     let child = doomed_executor(&world, "return-original", "after");
     let request = world.confirmed(RequestType::Failback, "west").await;
@@ -106,7 +106,7 @@ async fn a_successor_finishes_around_the_return_of_the_old_primary() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rewind_that_was_killed_midway_is_refused_with_the_way_out() {
-    let (world, _) = after_a_failover().await;
+    let (world, _) = Box::pin(after_a_failover()).await;
     let child = doomed_executor(&world, "return-original", "before");
     let request = world.confirmed(RequestType::Failback, "west").await;
     dies(child).await;
