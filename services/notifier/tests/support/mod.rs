@@ -44,6 +44,7 @@ pub(crate) fn message() -> Message {
         facts: vec![Fact { name: "Status".into(), value: "red".into() }],
         loss: vec!["potential loss window up to 95 s".into()],
         next_step: "Open the page.".into(),
+        only_routes: Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ fn attempt() -> Attempt {
         facts: vec![Fact { name: "Why".into(), value: "rack & cooling".into() }],
         loss: vec![],
         next_step: "Approvers: open the page.".into(),
+        only_routes: Vec::new(),
     };
     Attempt {
         tenant: "acme".parse().unwrap(),
