@@ -6,6 +6,7 @@ use muster_domain::{
     pb::{
         execution::v1::{Check, CheckPhase, IntegrityResult},
         inventory::v1::{IntegrityCheck, resource_spec::Platform},
+        request::v1::RequestType,
     },
 };
 use muster_platform::{
@@ -73,14 +74,20 @@ impl Run<'_> {
         if !reserves(self.request_type()) {
             return Vec::new();
         }
+        // A lost primary could not be asked before, and what is missing since is the loss statement's matter: only an
+        // answer that is fixed holds up a failover.
+        let lost = self.request_type() == RequestType::Failover;
         let judged = self.resources().flat_map(|leg| {
             let resource = leg.resource().to_owned();
-            let checks = integrity::judge_all(&self.questions(leg), &resource, &execution.view.integrity);
-            checks.into_iter().map(move |check| Check {
+            let asked = self.questions(leg);
+            let checks = integrity::judge_all(&asked, &resource, &execution.view.integrity);
+            let of_checks = checks.into_iter().zip(asked).map(move |(check, asked)| Check {
                 resource: resource.clone(),
                 text: format!("{}. {LIMITS}", check.text),
+                advisory: check.advisory || (lost && asked.expect.is_empty()),
                 ..check
-            })
+            });
+            of_checks.collect::<Vec<_>>()
         });
         judged.collect()
     }
