@@ -45,17 +45,15 @@ impl From<RedisError> for CommandError {
     }
 }
 
+type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+
 /// A certificate that does not verify comes as invalid data: something answers. Whoever takes that for silence fails a
 /// living primary over.
 fn is_tls_refusal(error: &RedisError) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::InvalidData;
-        }
-        source = error.source();
-    }
-    false
+    // The client keeps what went wrong behind a shared pointer, and that pointer is what it names as the source.
+    let shared = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Shared>());
+    let io = shared.and_then(|shared| shared.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]

@@ -67,10 +67,19 @@ async fn a_severed_standby_does_not_look_caught_up() {
     let pair = Pair::start().await;
     let observer = observer();
     let target = watched(pair.spec(), mon());
+    eventually("the standby has applied all there is", async || {
+        let seen = observer.observe(&target).await;
+        let (a, b) = (facts(&seen[0]), facts(&seen[1]));
+        b.receive_lsn == b.replay_lsn && a.current_lsn == b.replay_lsn
+    })
+    .await;
     pair.b.sql("ALTER SYSTEM SET primary_conninfo = ''").await.unwrap();
     pair.b.sql("SELECT pg_reload_conf()").await.unwrap();
-    eventually("the receiver is gone", async || facts(&observer.observe(&target).await[1]).wal_receiver.is_none())
-        .await;
+    eventually("neither side speaks of the other any more", async || {
+        let seen = observer.observe(&target).await;
+        facts(&seen[1]).wal_receiver.is_none() && facts(&seen[0]).wal_senders.is_empty()
+    })
+    .await;
     pair.a.sql("INSERT INTO ledger SELECT generate_series(1, 1000)").await.unwrap();
 
     let seen = observer.observe(&target).await;
