@@ -64,7 +64,7 @@ async fn next_piece(cursor: &mut Cursor) -> Result<ExportEventsResponse, Status>
     records.retain(|record| record.sequence <= cursor.through);
     let chunk = match cursor.format {
         ExportFormat::Csv => format::csv(&records),
-        ExportFormat::Json | ExportFormat::Unspecified => format::json_lines(&records),
+        ExportFormat::Json | ExportFormat::Oscal | ExportFormat::Unspecified => format::json_lines(&records),
     };
     Ok(ExportEventsResponse { chunk: chunk.map_err(|e| internal(&e))? })
 }

@@ -2,11 +2,20 @@
 //! other service, changes or deletes an event.
 
 mod api;
+mod changes;
+mod denied;
 mod export;
 mod filter;
 mod format;
+mod gaps;
+mod log;
+mod package;
+mod payload_key;
 mod projection;
 mod query;
+mod report;
+mod reviews;
+mod story;
 
 use std::sync::Arc;
 

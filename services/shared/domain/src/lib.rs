@@ -10,6 +10,7 @@ pub mod audit;
 pub mod delivery;
 pub mod denial;
 pub mod execution;
+pub mod gap;
 pub mod gate;
 pub mod ids;
 pub mod inventory;

@@ -4,9 +4,10 @@
 use prost::Message;
 use serde::Serialize;
 
-use super::decisions;
+use super::{custody, decisions};
 use crate::delivery::Delivery;
 use crate::execution::{Execution, Reservation, blocking};
+use crate::gap::{Gap, Review};
 use crate::gate::Gate;
 use crate::inventory::Declared;
 use crate::pb::{
@@ -67,6 +68,12 @@ pub fn describe(kind: &str, aggregate_id: &str, payload: &[u8]) -> Result<Descri
         Gate::KIND => read(kind, payload, decisions::gate),
         Plan::KIND => read(kind, payload, decisions::plan),
         Preflight::KIND => read(kind, payload, decisions::preflight),
+        super::AuditDomain::KIND => read(kind, payload, custody::audit_domain),
+        super::AuditLog::KIND => read(kind, payload, custody::audit_log),
+        super::PayloadKey::KIND => read(kind, payload, custody::payload_key),
+        super::Producer::KIND => read(kind, payload, custody::producer),
+        Gap::KIND => read(kind, payload, custody::gap),
+        Review::KIND => read(kind, payload, custody::review),
         super::Export::KIND => read(kind, payload, export),
         PARKED => read(kind, payload, parked),
         other => Err(DescribeError::UnknownKind(other.to_owned())),

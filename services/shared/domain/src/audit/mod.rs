@@ -1,9 +1,14 @@
 //! What one event says to an auditor: whom it concerns, how it ended, why, under which policy.
 
+mod custody;
 mod decisions;
 mod describe;
+mod keys;
+mod log;
 
 pub use describe::{DescribeError, Description, describe};
+pub use keys::{PayloadKey, Producer};
+pub use log::{AuditDomain, AuditLog};
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::pb::audit::v1::{ExportEvent, export_event};

@@ -89,6 +89,26 @@ tenant_scoped! {
     audit.AuditService {
         ListEvents(ListEventsRequest)
         ExportEvents(ExportEventsRequest)
+        ExportPackage(ExportPackageRequest)
+        GetLog(GetLogRequest)
+        ReadLogFile(ReadLogFileRequest)
+        ProveEvent(ProveEventRequest)
+        StreamLeaves(StreamLeavesRequest)
+        RotateLogKey(RotateLogKeyRequest)
+        RevokeLogKey(RevokeLogKeyRequest)
+        DestroyPayloadKey(DestroyPayloadKeyRequest)
+        GetRunReport(GetRunReportRequest)
+        GetStory(GetStoryRequest)
+        ListDeniedAttempts(ListDeniedAttemptsRequest)
+        ListConfigurationChanges(ListConfigurationChangesRequest)
+        ListGaps(ListGapsRequest)
+        OpenGap(OpenGapRequest)
+        PlanGap(PlanGapRequest)
+        CloseGap(CloseGapRequest)
+        AcceptGap(AcceptGapRequest)
+        ReopenGap(ReopenGapRequest)
+        ReviewDrill(ReviewDrillRequest)
+        ReviewAudit(ReviewAuditRequest)
     }
 }
 

@@ -44,6 +44,10 @@ fn parts() -> Vec<Part> {
         part!("executor.agents.NAME.backups.NAME", BackupRepository),
         part!("executor.commands.NAME", PlanCommand),
         part!("observe", Observe),
+        part!("audit", Audit),
+        part!("audit.witnesses[]", AuditWitness),
+        part!("audit.anchors[]", AuditAnchor),
+        part!("witness", Witness),
         part!("secrets", Secrets),
     ]
 }

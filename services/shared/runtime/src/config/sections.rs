@@ -55,6 +55,10 @@ section! {
         executor: Executor = Executor::default(),
         /// Measuring targets.
         observe: Observe = Observe::default(),
+        /// The transparency log over the record, and the keys of its payloads.
+        audit: Audit = Audit::default(),
+        /// A witness, for `muster run witness` alone.
+        witness: Witness = Witness::default(),
         /// Where secret references are resolved.
         secrets: Secrets = Secrets::default(),
     }
@@ -330,6 +334,76 @@ section! {
         batch_size: usize = 500,
         /// Longest an observation waits for its message to fill.
         batch_delay: HumanDuration = HumanDuration::millis(100),
+    }
+}
+
+section! {
+    /// The transparency log over every tenant's record.
+    Audit {
+        /// The first part of every log's origin, such as `audit.example.com`. Fixed at the first start; absent: the installation makes a UUID of its own.
+        domain: Option<String> = None,
+        /// Where the logs' files are: a directory, or `s3://bucket/prefix`. Absent: no transparency log is kept, and `muster doctor` says so.
+        store: Option<String> = None,
+        /// The directory of the logs' signing keys, one subdirectory for each tenant. For development; a KMS will take its place.
+        keys: Option<PathBuf> = None,
+        /// The directory of the keyring that tenants' payloads are encrypted under. Absent: payloads are stored in clear.
+        payload_keys: Option<PathBuf> = None,
+        /// Who cosigns checkpoints.
+        witnesses: Vec<AuditWitness> = Vec::new(),
+        /// How many of them a checkpoint needs before it counts as evidence.
+        quorum: usize = 0,
+        /// Further places that checkpoints are kept at.
+        anchors: Vec<AuditAnchor> = Vec::new(),
+        /// How long checkpoints may stay unwitnessed before people are told.
+        witness_patience: HumanDuration = HumanDuration::seconds(15 * 60),
+    }
+}
+
+section! {
+    /// One witness, as C2SP tlog-witness defines it.
+    AuditWitness {
+        /// What people call it.
+        name: String = String::new(),
+        /// Where it answers; `add-checkpoint` is appended.
+        url: String = String::new(),
+        /// Its public key: `<name>+<key id>+<base64>`.
+        verifier_key: String = String::new(),
+    }
+}
+
+section! {
+    /// One more place for checkpoints.
+    AuditAnchor {
+        /// What people call it.
+        name: String = String::new(),
+        /// store, rfc3161 or git.
+        kind: AnchorKind = AnchorKind::Store,
+        /// store: a directory or `s3://bucket/prefix`. rfc3161: the URL of the time-stamping authority. git: the path of a repository.
+        location: String = String::new(),
+        /// How often.
+        every: HumanDuration = HumanDuration::seconds(3600),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnchorKind {
+    Store,
+    Rfc3161,
+    Git,
+}
+
+section! {
+    /// A small server of its own that cosigns checkpoints and remembers the newest of each log.
+    Witness {
+        /// Its name, in its key and its cosignatures: a host name that its operator owns.
+        name: String = String::new(),
+        /// Where it keeps what it has seen. A file.
+        state: PathBuf = PathBuf::from("witness.state"),
+        /// Its signing key: a file that is made at the first start.
+        key: PathBuf = PathBuf::from("witness.key"),
+        /// The logs it knows: public keys as the logs print them (`muster audit log`).
+        logs: Vec<String> = Vec::new(),
     }
 }
 
