@@ -69,6 +69,8 @@ impl Product {
             .arg(self.data())
             .arg("up")
             .env("MUSTER_TELEMETRY__LOG_FORMAT", "json")
+            // Its servers are killed and come back at their ports: no other test takes them meanwhile.
+            .env("MUSTER_LOCAL_PORTS", "28000-32700")
             // A case waits for it.
             .env("MUSTER_EXECUTOR__REPLAY_LIMIT", "20s")
             .process_group(0)

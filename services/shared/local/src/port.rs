@@ -12,6 +12,11 @@ pub(crate) const PORT_ATTEMPTS: usize = 5;
 
 /// Below it live the well-known servers of a developer's machine.
 const LOWEST: u16 = 20_000;
+/// From here on ports are left to who asks for them by [`RANGE`].
+const HIGHEST: u16 = 28_000;
+/// `30000-31000`: where this process and its children look instead. A test that kills a server and expects it back at its
+/// port keeps other tests out of that range so.
+const RANGE: &str = "MUSTER_LOCAL_PORTS";
 /// Where Linux begins to take ports for outgoing connections, if it does not say so itself.
 const EPHEMERAL: u16 = 32_768;
 /// So many ports are tried; more in use means that something else is wrong.
@@ -21,7 +26,8 @@ const TRIES: u16 = 500;
 /// take it a second later. Another process can still be faster: start again with another port then.
 pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let width = first_ephemeral().saturating_sub(LOWEST);
+    let (lowest, end) = range();
+    let width = end.min(first_ephemeral()).saturating_sub(lowest);
     if width < TRIES {
         return any_port();
     }
@@ -29,12 +35,19 @@ pub fn free_port() -> Result<u16> {
     let begin = (std::process::id().wrapping_mul(97) % u32::from(width)) as u16;
     for _ in 0..TRIES {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = LOWEST + begin.wrapping_add(step) % width;
+        let port = lowest + begin.wrapping_add(step) % width;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
     any_port()
+}
+
+#[expect(clippy::disallowed_methods, reason = "for the children of a test, on this machine only")]
+fn range() -> (u16, u16) {
+    let said = std::env::var(RANGE).unwrap_or_default();
+    let ends = said.split_once('-').and_then(|(low, end)| Some((low.parse().ok()?, end.parse().ok()?)));
+    ends.unwrap_or((LOWEST, HIGHEST))
 }
 
 fn any_port() -> Result<u16> {
