@@ -1,4 +1,9 @@
 //! The transparency log over the record: leaves, tiles, checkpoints, keys.
+//!
+//! Between the writer of a log and those who vouch for it or keep copies stand the types of [`vouch`]: the writer knows
+//! neither the protocol of witnesses nor what an anchor is.
+
+mod vouch;
 
 use std::pin::Pin;
 
