@@ -265,7 +265,7 @@ fn must_be_open(request: &Request, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn must_be_a_person(actor: &Actor, what: &str) -> Result<(), Refusal> {
+pub(crate) fn must_be_a_person(actor: &Actor, what: &str) -> Result<(), Refusal> {
     if actor.kind() == ActorKind::Person {
         return Ok(());
     }
@@ -279,7 +279,7 @@ fn must_be_a_person(actor: &Actor, what: &str) -> Result<(), Refusal> {
 }
 
 /// A text that people must give and that stays within its limit.
-fn required_text(field: &str, text: &str, limit: usize, why: &str) -> Result<(), Refusal> {
+pub(crate) fn required_text(field: &str, text: &str, limit: usize, why: &str) -> Result<(), Refusal> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > limit {
         return Err(crate::refusal::field_refusal(
@@ -294,11 +294,11 @@ fn required_text(field: &str, text: &str, limit: usize, why: &str) -> Result<(),
     crate::text::must_be_plain(field, text)
 }
 
-fn optional_text(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
+pub(crate) fn optional_text(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
     if text.is_empty() { Ok(()) } else { required_text(field, text, limit, "limited in length") }
 }
 
-fn holds(actor: &Actor, role: Role) -> bool {
+pub(crate) fn holds(actor: &Actor, role: Role) -> bool {
     actor.roles().any(|held| held == role)
 }
 
