@@ -18,7 +18,8 @@
 //! What a service's user may do on the NATS servers, and no more: publish to `rec.>`, `obs.>`, `timer.>` and
 //! `$KV.LEASES.>`; `$JS.API.INFO`, `$JS.API.STREAM.{INFO,MSG.GET}.>`, `$JS.API.DIRECT.GET.>`,
 //! `$JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.>`, `$JS.ACK.>`; subscribe to `_INBOX_<user>.>`. Who registers tenants
-//! also publishes to `control.>` and may `$JS.API.STREAM.CREATE.>`.
+//! also publishes to `control.>` and may `$JS.API.STREAM.CREATE.>`; the audit service also subscribes to
+//! `$JS.EVENT.ADVISORY.STREAM.>`.
 //!
 //! Architecture Invariant: nothing here updates, purges or deletes a stream, or a message of one. The services have no
 //! permission to, so code that needs it cannot work.
@@ -48,6 +49,7 @@ mod rebuild;
 mod record;
 mod retry;
 mod shards;
+mod stream_state;
 mod streams;
 pub mod timers;
 mod verify;
@@ -74,5 +76,6 @@ pub use reactor::{ReactError, Reactor, reaction_id, run_reactor};
 pub use rebuild::{Progress, RebuildError, rebuild};
 pub use record::{Meta, Record, Unreadable};
 pub use shards::own_shards;
+pub use stream_state::{StreamAdvisory, StreamState};
 pub use timers::{TimerError, TimerFired, TimerHandler, TimerKey, Timers, run_timers};
 pub use verify::{Difference, OLDEST_SERVER, Verified};
