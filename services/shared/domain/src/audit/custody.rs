@@ -43,6 +43,9 @@ fn at(checkpoint: Option<&CheckpointRef>) -> String {
 pub(super) fn payload_key(event: &PayloadKeyEvent) -> Option<Description> {
     Some(match event.event.as_ref()? {
         payload_key_event::Event::Created(e) => outcome("created", format!("{} in {}", e.key_id, e.keyring)),
+        payload_key_event::Event::DestructionBegun(e) => {
+            outcome("being destroyed", format!("{}: {}", e.key_id, e.reason))
+        }
         payload_key_event::Event::Destroyed(e) => outcome("destroyed", format!("{}: {}", e.key_id, e.reason)),
     })
 }

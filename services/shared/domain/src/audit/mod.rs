@@ -7,7 +7,7 @@ mod keys;
 mod log;
 
 pub use describe::{DescribeError, Description, describe};
-pub use keys::{PayloadKey, Producer};
+pub use keys::{DestroyPayloadKey, PayloadKey, Producer, begin_destruction, finish_destruction};
 pub use log::{AuditDomain, AuditLog};
 
 use crate::aggregate::{Aggregate, EventKind};
