@@ -1,12 +1,7 @@
 //! What is asked for, checked before it reaches SQL.
 
 use jiff::Timestamp;
-use muster_domain::{
-    Refusal,
-    pb::audit::v1::AuditFilter,
-    refusal::field_refusal,
-    time::{PbTimestamp, from_pb},
-};
+use muster_domain::{Refusal, pb::audit::v1::AuditFilter, refusal::field_refusal, time};
 
 use crate::projection::searchable;
 
@@ -50,7 +45,7 @@ pub(crate) fn check(filter: Option<&AuditFilter>) -> Result<Filter, Refusal> {
     for pattern in &filter.types {
         length("filter.types", pattern)?;
     }
-    let (from, to) = (time("filter.from", filter.from.as_ref())?, time("filter.to", filter.to.as_ref())?);
+    let (from, to) = (time::given("filter.from", filter.from.as_ref())?, time::given("filter.to", filter.to.as_ref())?);
     if let (Some(from), Some(to)) = (from, to)
         && from > to
     {
@@ -85,19 +80,6 @@ fn type_pattern(pattern: &str) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('\0', " ").replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-fn time(field: &str, at: Option<&PbTimestamp>) -> Result<Option<Timestamp>, Refusal> {
-    match (at, from_pb(at)) {
-        (Some(at), None) => Err(invalid(
-            field,
-            "a time that exists",
-            format!("{} s {} ns", at.seconds, at.nanos),
-            "years 1 to 9999".into(),
-            "correct the time",
-        )),
-        (_, found) => Ok(found),
-    }
 }
 
 fn length(field: &str, text: &str) -> Result<(), Refusal> {

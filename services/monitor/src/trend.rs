@@ -5,7 +5,7 @@ use muster_domain::{
     TenantId,
     pb::readiness::v1::{GetTrendRequest, GetTrendResponse, Status, TrendPoint},
     refusal::{Refusal, field_refusal},
-    time::{duration_from_pb, duration_to_pb, from_pb, humane, to_pb},
+    time::{duration_from_pb, duration_to_pb, given, humane, to_pb},
 };
 use muster_eventlog::Database;
 use sqlx::Row;
@@ -31,8 +31,8 @@ pub(crate) struct Range {
 
 impl Range {
     pub(crate) fn of(ask: &GetTrendRequest, now: Timestamp) -> Result<Self, Refusal> {
-        let to = from_pb(ask.to.as_ref()).unwrap_or(now);
-        let from = from_pb(ask.from.as_ref()).unwrap_or(to.saturating_sub(DEFAULT_RANGE).unwrap_or(to));
+        let to = given("to", ask.to.as_ref())?.unwrap_or(now);
+        let from = given("from", ask.from.as_ref())?.unwrap_or(to.saturating_sub(DEFAULT_RANGE).unwrap_or(to));
         let length = to.duration_since(from).as_secs();
         if length <= 0 {
             let (value, limit) = (from.to_string(), format!("before {to}"));
@@ -152,5 +152,8 @@ mod tests {
         assert!(range(24 * 3600, Some(10)).unwrap_err().limit.contains("at least 44 s"));
         assert_eq!(range(3600, Some(20)).unwrap().step_s, 20);
         assert_eq!(range(-10, None).unwrap_err().code, "RANGE_EMPTY");
+        let never = Some(muster_domain::time::PbTimestamp { seconds: i64::MAX, nanos: 0 });
+        let ask = GetTrendRequest { to: never, ..Default::default() };
+        assert_eq!(Range::of(&ask, Timestamp::UNIX_EPOCH).unwrap_err().field, "to");
     }
 }

@@ -92,6 +92,10 @@ impl PlannerService for Planner {
     ) -> Result<Response<ListDocumentsResponse>, Status> {
         let (message, call) = self.ctx.authorize(request).await?.split();
         let kind = Some(message.kind()).filter(|kind| *kind != Kind::Unspecified);
+        if kind.is_none() && message.kind != 0 {
+            // A kind of a newer version: all documents would be an answer to another question.
+            return Err(refused(&kind_missing()));
+        }
         let list = format!("documents:{}:{}:{}", call.tenant, kind.map_or("all", kind_token), message.include_retired);
         let asked = page::parse::<Cursor>(message.page.as_ref(), &list).map_err(IntoStatus::into_status)?;
         self.wait(&call.tenant, message.min_version).await?;

@@ -4,6 +4,8 @@ use jiff::civil::Time;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::refusal::{Refusal, field_refusal};
+
 pub type PbTimestamp = pbjson_types::Timestamp;
 pub type PbDuration = pbjson_types::Duration;
 
@@ -14,6 +16,21 @@ pub fn to_pb(at: Timestamp) -> PbTimestamp {
 /// `None` when absent or outside what a timestamp can hold.
 pub fn from_pb(at: Option<&PbTimestamp>) -> Option<Timestamp> {
     at.and_then(|t| Timestamp::new(t.seconds, t.nanos).ok())
+}
+
+/// The time that a caller gave, if one: a time that cannot be is refused, and is not taken for an absent one.
+pub fn given(field: &str, at: Option<&PbTimestamp>) -> Result<Option<Timestamp>, Refusal> {
+    match (at, from_pb(at)) {
+        (Some(at), None) => Err(field_refusal(
+            field,
+            "FIELD_INVALID",
+            "a time that exists",
+            format!("{} s {} ns", at.seconds, at.nanos),
+            "years 1 to 9999",
+            "correct the time",
+        )),
+        (_, found) => Ok(found),
+    }
 }
 
 pub fn duration_to_pb(d: SignedDuration) -> PbDuration {
