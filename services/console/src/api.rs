@@ -1,5 +1,6 @@
 //! The gRPC API as the person who is looking at the page.
 
+use http::{HeaderValue, header::InvalidHeaderValue};
 use muster_domain::pb::{
     audit::v1::audit_service_client::AuditServiceClient, execution::v1::executor_service_client::ExecutorServiceClient,
     identity::v1::identity_service_client::IdentityServiceClient,
@@ -32,6 +33,8 @@ type Authorized = InterceptedService<Channel, Bearer>;
 
 pub(crate) struct Api {
     channel: Channel,
+    /// With a slash at the end.
+    address: String,
 }
 
 /// The clients of one person.
@@ -43,8 +46,22 @@ pub(crate) struct PersonApi {
 impl Api {
     pub(crate) fn new(context: &Context) -> Result<Self, ConsoleError> {
         let address = context.config.server.public_url.clone();
-        let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| ConsoleError::ApiAddress(address))?;
-        Ok(Self { channel: endpoint.connect_lazy() })
+        let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| ConsoleError::ApiAddress(address.clone()))?;
+        Ok(Self { channel: endpoint.connect_lazy(), address: format!("{}/", address.trim_end_matches('/')) })
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn bearer(&self, token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     pub(crate) fn for_person(&self, token: &str) -> Result<PersonApi, Status> {

@@ -1,17 +1,15 @@
-//! Style and script, part of the binary.
+//! Style and script of the older pages, part of the binary.
 
 use axum::{
-    extract::Path,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 
-pub(crate) async fn serve(Path(name): Path<String>) -> Response {
-    let (kind, body) = match name.as_str() {
+pub(crate) fn find(name: &str) -> Option<Response> {
+    let (kind, body) = match name {
         "style.css" => ("text/css; charset=utf-8", include_str!("assets/style.css")),
         "live.js" => ("text/javascript; charset=utf-8", include_str!("assets/live.js")),
-        "icon.svg" => ("image/svg+xml", include_str!("assets/icon.svg")),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+        _ => return None,
     };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], body).into_response()
+    Some(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], body).into_response())
 }

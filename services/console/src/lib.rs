@@ -5,11 +5,13 @@
 //! API, the console cannot do either.
 
 mod api;
+mod app;
 mod assets;
 mod error;
 mod live;
 mod login;
 mod pages;
+mod proxy;
 mod session;
 mod templates;
 mod trend;
@@ -25,6 +27,7 @@ use axum::{
     routing::{get, post},
 };
 use muster_runtime::{Context, Service};
+use tower_http::compression::CompressionLayer;
 
 /// What every page needs.
 pub(crate) struct Console {
@@ -61,6 +64,7 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         .route("/login", get(login::begin))
         .route("/callback", get(login::finish))
         .route("/logout", post(login::logout))
+        .route("/session", get(app::session))
         .route("/t/{tenant}", get(pages::fleet))
         .route("/t/{tenant}/live", get(live::stream))
         .route("/t/{tenant}/resources/{name}", get(pages::resource))
@@ -68,7 +72,11 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         .route("/t/{tenant}/requests/{id}", get(pages::request))
         .route("/t/{tenant}/requests/{id}/{action}", post(pages::act))
         .route("/t/{tenant}/audit", get(pages::audit))
-        .route("/assets/{name}", get(assets::serve))
+        .route("/t/{tenant}/plans", get(app::page))
+        .route("/t/{tenant}/plans/{name}", get(app::page))
+        .route("/assets/{name}", get(app::asset))
+        .layer(CompressionLayer::new())
+        .route("/rpc/{service}/{method}", post(proxy::forward))
         .with_state(console)
         .layer(middleware::from_fn(protect));
     Ok(Service::new("console").http(routes))

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// Longest that a browser stays logged in without a new login, whatever the token says.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(8);
 /// A session that nobody used for this long is over.
-const MAX_IDLE: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const MAX_IDLE: SignedDuration = SignedDuration::from_hours(1);
 /// Above this the oldest go: an attacker cannot fill the memory with logins.
 const MAX_SESSIONS: usize = 10_000;
 
@@ -22,11 +22,20 @@ const COOKIE: &str = "muster_session";
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) token: String,
-    /// Sent with every form and compared: a page elsewhere cannot know it.
+    /// Sent with every call and form and compared: a page elsewhere cannot know it.
     pub(crate) form_key: String,
+    /// Under which the map holds it.
+    fingerprint: String,
     started: Timestamp,
     used: Timestamp,
     ends: Timestamp,
+}
+
+/// Whether a person did something, or a page that stands open asked by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    ByHand,
+    InBackground,
 }
 
 /// The sessions of this process. Lost with it: people log in again, which costs a click.
@@ -39,8 +48,10 @@ impl Sessions {
     /// Opens a session and returns the cookie that names it.
     pub(crate) fn open(&self, token: String, token_ends: Timestamp, now: Timestamp, secure: bool) -> HeaderValue {
         let id = random_key();
+        let fingerprint = fingerprint(&id);
+        let ends = token_ends.min(now + MAX_AGE);
         let session =
-            Session { token, form_key: random_key(), started: now, used: now, ends: token_ends.min(now + MAX_AGE) };
+            Session { token, form_key: random_key(), fingerprint: fingerprint.clone(), started: now, used: now, ends };
         let mut sessions = self.lock();
         sessions.retain(|_, session| session.holds(now));
         if sessions.len() >= MAX_SESSIONS
@@ -48,11 +59,16 @@ impl Sessions {
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(fingerprint(&id), session);
+        sessions.insert(fingerprint, session);
         cookie(&id, MAX_AGE.as_secs(), secure)
     }
 
     pub(crate) fn find(&self, headers: &HeaderMap, now: Timestamp) -> Option<Session> {
+        self.find_for(headers, now, Use::ByHand)
+    }
+
+    /// Only what a person does keeps a session from going idle.
+    pub(crate) fn find_for(&self, headers: &HeaderMap, now: Timestamp, how: Use) -> Option<Session> {
         let id = fingerprint(&session_id(headers)?);
         let mut sessions = self.lock();
         let session = sessions.get_mut(&id)?;
@@ -60,8 +76,15 @@ impl Sessions {
             sessions.remove(&id);
             return None;
         }
-        session.used = now;
+        if how == Use::ByHand {
+            session.used = now;
+        }
         Some(session.clone())
+    }
+
+    /// Whether a session that was found before still holds.
+    pub(crate) fn lasts(&self, session: &Session, now: Timestamp) -> bool {
+        self.lock().get(&session.fingerprint).is_some_and(|session| session.holds(now))
     }
 
     pub(crate) fn close(&self, headers: &HeaderMap, secure: bool) -> HeaderValue {
@@ -78,6 +101,15 @@ impl Sessions {
 }
 
 impl Session {
+    pub(crate) fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
+    /// By digest, so that the time it takes tells nothing.
+    pub(crate) fn has_key(&self, key: &str) -> bool {
+        fingerprint(&self.form_key) == fingerprint(key)
+    }
+
     fn holds(&self, now: Timestamp) -> bool {
         now < self.ends && now.duration_since(self.used) < MAX_IDLE
     }
@@ -152,6 +184,30 @@ mod tests {
         sessions.close(&logged_out, true);
         assert!(sessions.find(&logged_out, minutes(1)).is_none());
         assert!(sessions.find(&HeaderMap::new(), minutes(1)).is_none());
+    }
+
+    #[test]
+    fn a_page_that_only_stands_open_does_not_keep_a_session_alive() {
+        let sessions = Sessions::default();
+        let start = Timestamp::from_second(1_790_000_000).unwrap();
+        let minutes = |m| start + SignedDuration::from_mins(m);
+        let cookie = headers(&sessions.open("t".into(), minutes(600), start, true));
+        let session = sessions.find(&cookie, minutes(1)).unwrap();
+        assert!(sessions.find_for(&cookie, minutes(50), Use::InBackground).is_some());
+        assert!(sessions.lasts(&session, minutes(60)) && !sessions.lasts(&session, minutes(62)));
+        assert!(sessions.find_for(&cookie, minutes(62), Use::InBackground).is_none());
+    }
+
+    #[test]
+    fn a_logout_ends_what_was_found_before_and_keys_are_of_one_session() {
+        let sessions = Sessions::default();
+        let start = Timestamp::from_second(1_790_000_000).unwrap();
+        let open = || headers(&sessions.open("t".into(), Timestamp::MAX, start, true));
+        let (mine, other) = (open(), open());
+        let (session, foreign) = (sessions.find(&mine, start).unwrap(), sessions.find(&other, start).unwrap());
+        assert!(session.has_key(&session.form_key) && !session.has_key(&foreign.form_key) && !session.has_key(""));
+        sessions.close(&mine, true);
+        assert!(!sessions.lasts(&session, start) && sessions.lasts(&foreign, start));
     }
 
     #[test]

@@ -42,8 +42,14 @@ pub(super) fn build(around: &Surroundings, services: Vec<Service>) -> Result<Rou
     }))
 }
 
+/// Browsers' calls below it belong to the console, which attaches the session's token and calls back in.
+const CONSOLE_CALLS: &str = "/rpc/";
+
 /// "application/grpc", "application/grpc+proto", "application/grpc-web", "application/grpc-web-text", …
 fn is_grpc(request: &Request) -> bool {
+    if request.uri().path().starts_with(CONSOLE_CALLS) {
+        return false;
+    }
     let content_type = request.headers().get(header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

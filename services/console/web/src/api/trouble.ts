@@ -1,0 +1,65 @@
+// What a page says when the API says no: what happened, why, what to do.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+
+export interface Trouble {
+  kind: "refused" | "not-allowed" | "not-found" | "unreachable" | "logged-out" | "broken";
+  title: string;
+  text: string;
+  /** Of a refusal. */
+  code?: string;
+  field?: string;
+  value?: string;
+  limit?: string;
+  nextAction?: string;
+}
+
+export function troubleOf(error: unknown): Trouble {
+  const status = ConnectError.from(error);
+  const kind = kindOf(status);
+  const info = status.findDetails(ErrorInfoSchema)[0];
+  const trouble: Trouble = { kind, title: TITLES[kind], text: status.rawMessage || TITLES[kind] };
+  if (info) {
+    trouble.code = info.reason;
+    trouble.text = info.metadata.rule || trouble.text;
+    trouble.field = info.metadata.field;
+    trouble.value = info.metadata.value;
+    trouble.limit = info.metadata.limit;
+    trouble.nextAction = info.metadata.next_action;
+  }
+  return trouble;
+}
+
+const TITLES: Record<Trouble["kind"], string> = {
+  refused: "This was not done",
+  "not-allowed": "You may not see or do this",
+  "not-found": "This does not exist",
+  unreachable: "Muster does not answer",
+  "logged-out": "You are logged out",
+  broken: "Something went wrong",
+};
+
+function kindOf(status: ConnectError): Trouble["kind"] {
+  switch (status.code) {
+    case Code.Unauthenticated:
+      return "logged-out";
+    case Code.PermissionDenied:
+      return "not-allowed";
+    case Code.NotFound:
+      return "not-found";
+    case Code.InvalidArgument:
+    case Code.FailedPrecondition:
+    case Code.Aborted:
+    case Code.AlreadyExists:
+    case Code.OutOfRange:
+    case Code.ResourceExhausted:
+      return "refused";
+    case Code.Unavailable:
+    case Code.DeadlineExceeded:
+    case Code.Canceled:
+      return "unreachable";
+    default:
+      return status.cause instanceof TypeError ? "unreachable" : "broken";
+  }
+}

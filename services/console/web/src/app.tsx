@@ -1,0 +1,99 @@
+// The pages and their addresses.
+
+import { useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { Redirect, Route, Switch } from "wouter";
+import { identity } from "./api/clients.ts";
+import { connection } from "./api/connection.ts";
+import { PersonContext, personOf, type Person } from "./api/person.ts";
+import { loadSession, loginAddress, SessionOver, watchDeeds } from "./api/session.ts";
+import { troubleOf } from "./api/trouble.ts";
+import { AuditPage } from "./pages/audit/page.tsx";
+import { StoryPage } from "./pages/audit/story.tsx";
+import { FleetPage } from "./pages/fleet/page.tsx";
+import { PlanPage } from "./pages/plans/plan.tsx";
+import { PlansPage } from "./pages/plans/page.tsx";
+import { RequestPage } from "./pages/request/page.tsx";
+import { RequestsPage } from "./pages/requests/page.tsx";
+import { ResourcePage } from "./pages/resource/page.tsx";
+import { ConnectionBanner, Frame } from "./ui/frame.tsx";
+import { Empty, Loading, TroubleNotice } from "./ui/states.tsx";
+
+async function whoAmI(): Promise<Person> {
+  await loadSession();
+  return personOf(await identity.whoAmI({}));
+}
+
+export function App() {
+  const me = useQuery({ queryKey: ["me"], queryFn: whoAmI, staleTime: Infinity });
+  useEffect(() => watchDeeds(() => connection.over()), []);
+  if (me.error) {
+    if (me.error instanceof SessionOver) location.assign(loginAddress());
+    return (
+      <main>
+        <TroubleNotice trouble={troubleOf(me.error)} retry={() => void me.refetch()} />
+      </main>
+    );
+  }
+  if (!me.data) {
+    return (
+      <main>
+        <Loading what="Muster" />
+      </main>
+    );
+  }
+  return (
+    <PersonContext value={me.data}>
+      <ConnectionBanner />
+      <Pages person={me.data} />
+    </PersonContext>
+  );
+}
+
+/** The operating tenant has no fleet; whoever has another one means that. */
+const OPERATING = "muster";
+
+function Pages({ person }: { person: Person }) {
+  const first = person.tenants.find(({ tenant }) => tenant !== OPERATING) ?? person.tenants[0];
+  if (!first) {
+    return (
+      <main>
+        <Empty title="You belong to no tenant yet">
+          <p>Ask an admin to map one of your groups to a role, then log in again.</p>
+        </Empty>
+      </main>
+    );
+  }
+  return (
+    <Switch>
+      <Route path="/">
+        <Redirect to={`/t/${first.tenant}`} replace />
+      </Route>
+      <Route path="/t/:tenant">{({ tenant }) => <Frame key={tenant} tenant={tenant} title="Fleet">{<FleetPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/resources/:name">
+        {({ tenant, name }) => <Frame tenant={tenant} title={name}>{<ResourcePage key={name} tenant={tenant} name={name} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/requests">{({ tenant }) => <Frame tenant={tenant} title="Requests">{<RequestsPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/requests/:id">
+        {({ tenant, id }) => <Frame tenant={tenant} title="Request">{<RequestPage key={id} tenant={tenant} id={id} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/requests/:id/story">
+        {({ tenant, id }) => <Frame tenant={tenant} title="Story">{<StoryPage key={id} tenant={tenant} id={id} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/plans">{({ tenant }) => <Frame tenant={tenant} title="Plans">{<PlansPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/plans/:name">
+        {({ tenant, name }) => <Frame tenant={tenant} title={name}>{<PlanPage key={name} tenant={tenant} name={name} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
+      <Route>
+        <main>
+          <Empty title="There is no such page">
+            <p>
+              <a href="/">Go to the fleet</a>
+            </p>
+          </Empty>
+        </main>
+      </Route>
+    </Switch>
+  );
+}

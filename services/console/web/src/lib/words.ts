@@ -1,0 +1,56 @@
+// Enumerations of the API in words, and numbers with their units.
+
+import { LossCertainty, Tier, Environment } from "../gen/muster/common/v1/common_pb.ts";
+import { CheckOutcome, ExecutionState, StepState, Verdict } from "../gen/muster/execution/v1/execution_pb.ts";
+import { DeliveryState } from "../gen/muster/notification/v1/notification_pb.ts";
+import { PlanState, ProofState } from "../gen/muster/plan/v1/plan_pb.ts";
+import { AlertKind, Severity } from "../gen/muster/readiness/v1/readiness_pb.ts";
+import { GateLevel, RequestState, RequestType } from "../gen/muster/request/v1/request_pb.ts";
+
+/** PENDING_APPROVAL as "pending approval". */
+function word<E extends Record<string, string | number>>(kind: E) {
+  return (value: number | undefined): string => {
+    const name = value === undefined ? undefined : (kind as Record<number, string>)[value];
+    return name === undefined || name === "UNSPECIFIED" ? "unknown" : name.toLowerCase().replaceAll("_", " ");
+  };
+}
+
+export const requestType = word(RequestType);
+export const requestState = word(RequestState);
+export const executionState = word(ExecutionState);
+export const stepState = word(StepState);
+export const checkOutcome = word(CheckOutcome);
+export const planState = word(PlanState);
+export const proofState = word(ProofState);
+export const alertKind = (kind: AlertKind): string => (kind === AlertKind.RPO_BREACH ? "RPO breach" : word(AlertKind)(kind));
+export const severity = word(Severity);
+export const environment = word(Environment);
+export const deliveryState = word(DeliveryState);
+export const lossCertainty = word(LossCertainty);
+
+export function tier(value: Tier): string {
+  return value === Tier.UNSPECIFIED ? "unknown" : `Tier ${value}`;
+}
+
+export function gateLevel(value: GateLevel): string {
+  return value === GateLevel.UNSPECIFIED ? "unknown" : GateLevel[value];
+}
+
+export const verdict = (value: Verdict): string =>
+  ({ [Verdict.GO]: "Go", [Verdict.CAUTION]: "Go, with care", [Verdict.NO_GO]: "No go", [Verdict.UNSPECIFIED]: "Unknown" })[value];
+
+/** As the API names types in plans and preflights: "isolated-drill". */
+export function typeName(type: RequestType): string {
+  return requestType(type).replaceAll(" ", "-");
+}
+
+export function bytes(count: bigint | undefined): string {
+  if (count === undefined) return "unknown";
+  if (count < 10_240n) return `${count} bytes`;
+  if (count < 10_485_760n) return `${count / 1_024n} KiB`;
+  return `${count / 1_048_576n} MiB`;
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

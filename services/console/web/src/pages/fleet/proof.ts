@@ -1,0 +1,59 @@
+// Whether the plan for a resource was ever proven: the plan of the resource itself, or of a group that it is in.
+
+import { useQuery } from "@tanstack/react-query";
+import { planner, plans } from "../../api/clients.ts";
+import { Kind, type Document } from "../../gen/muster/inventory/v1/inventory_pb.ts";
+import { PlanState, ProofState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
+
+const PAGE = 500;
+
+export interface Proof {
+  plan: PlanView | undefined;
+  group: string | undefined;
+}
+
+export function proofs(all: readonly PlanView[], groups: readonly Document[]): Map<string, Proof> {
+  const found = new Map<string, Proof>();
+  const better = (name: string, plan: PlanView, group: string | undefined) => {
+    const before = found.get(name)?.plan;
+    if (before && rank(before) >= rank(plan)) return;
+    found.set(name, { plan, group });
+  };
+  for (const plan of all) {
+    const scope = plan.spec?.scope;
+    if (scope?.case === "resource") better(scope.value, plan, undefined);
+    if (scope?.case === "group") {
+      const group = groups.find((document) => document.name === scope.value);
+      const members = group?.spec.case === "groupSpec" ? group.spec.value.members : [];
+      for (const member of members) better(member.resource, plan, scope.value);
+    }
+  }
+  return found;
+}
+
+/** A published plan before a draft, a proven one before an unproven. */
+function rank(plan: PlanView): number {
+  return (plan.state === PlanState.PUBLISHED ? 2 : 0) + (plan.proof === ProofState.PROVEN ? 1 : 0);
+}
+
+export function usePlans(tenant: string) {
+  return useQuery({
+    queryKey: ["plans", tenant],
+    queryFn: async () => (await plans.listPlans({ tenant, page: { pageSize: PAGE } })).plans,
+    refetchInterval: 60_000,
+  });
+}
+
+export function useGroups(tenant: string) {
+  return useQuery({
+    queryKey: ["groups", tenant],
+    queryFn: async () => (await planner.listDocuments({ tenant, kind: Kind.GROUP, page: { pageSize: PAGE } })).documents,
+    refetchInterval: 60_000,
+  });
+}
+
+export function useProofs(tenant: string): Map<string, Proof> | undefined {
+  const all = usePlans(tenant);
+  const groups = useGroups(tenant);
+  return all.data && groups.data ? proofs(all.data, groups.data) : undefined;
+}

@@ -1,0 +1,165 @@
+// What stands around every page: where you are, who you are, and whether Muster answers.
+
+import * as Ariakit from "@ariakit/react";
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
+import { Link, useLocation } from "wouter";
+import { connection } from "../api/connection.ts";
+import { ROLE_NAMES, rolesIn, usePerson } from "../api/person.ts";
+import { loginAddress } from "../api/session.ts";
+import { chooseTheme, chosenTheme, type Theme } from "../lib/theme.ts";
+import { local } from "../lib/time.ts";
+import { useWaiting } from "../pages/requests/waiting.ts";
+import { Empty } from "./states.tsx";
+
+export function Frame({ tenant, title, children }: { tenant: string; title: string; children: ReactNode }) {
+  const person = usePerson();
+  const known = person.tenants.some((held) => held.tenant === tenant);
+  useEffect(() => {
+    document.title = `${title} · ${tenant} · Muster`;
+  }, [title, tenant]);
+  return (
+    <div className="frame">
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <header className="side">
+        <Link className="brand" href={`/t/${tenant}`}>
+          <img src="/assets/icon.svg" alt="" />
+          <span>Muster</span>
+        </Link>
+        {known && <Sections tenant={tenant} />}
+        <Foot tenant={tenant} />
+      </header>
+      <main id="main" tabIndex={-1}>
+        {known ? (
+          children
+        ) : (
+          <Empty title="You have no role in this tenant">
+            <p>
+              You are logged in as {person.name}. Ask an admin of <strong>{tenant}</strong> for a role, or choose another tenant.
+            </p>
+            <p>
+              <a href="/">Go to your own tenant</a>
+            </p>
+          </Empty>
+        )}
+      </main>
+    </div>
+  );
+}
+
+function Sections({ tenant }: { tenant: string }) {
+  const [path] = useLocation();
+  const waiting = useWaiting(tenant);
+  const base = `/t/${tenant}`;
+  const sections = [
+    { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0 },
+    { name: "Requests", href: `${base}/requests`, inside: path.startsWith(`${base}/requests`), count: waiting },
+    { name: "Plans", href: `${base}/plans`, inside: path.startsWith(`${base}/plans`), count: 0 },
+    { name: "Audit", href: `${base}/audit`, inside: path.startsWith(`${base}/audit`), count: 0 },
+  ];
+  return (
+    <nav aria-label="Sections">
+      <ul>
+        {sections.map(({ name, href, inside, count }) => (
+          <li key={name}>
+            <Link className="nav-link" href={href} aria-current={inside ? "page" : undefined}>
+              {name}
+              {count > 0 && (
+                <span className="badge">
+                  {count}
+                  <span className="visually-hidden"> waiting for you</span>
+                </span>
+              )}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+const THEMES: Theme[] = ["system", "light", "dark"];
+
+function Foot({ tenant }: { tenant: string }) {
+  const person = usePerson();
+  const [theme, setTheme] = useState(chosenTheme);
+  const roles = rolesIn(person, tenant).map((role) => ROLE_NAMES[role]);
+  return (
+    <div className="side-foot">
+      <p className="small who">
+        <strong>{person.name}</strong>
+        <br />
+        <span className="quiet">{roles.join(", ") || "no role here"}</span>
+      </p>
+      <Ariakit.MenuProvider>
+        <Ariakit.MenuButton className="button switcher">
+          {tenant} <Ariakit.MenuButtonArrow />
+          <span className="visually-hidden">: tenant, theme, log out</span>
+        </Ariakit.MenuButton>
+        <Ariakit.Menu className="menu" gutter={6} portal>
+          <Ariakit.MenuGroup>
+            <Ariakit.MenuGroupLabel className="menu-title">
+              {person.name}: {roles.join(", ") || "no role here"}
+            </Ariakit.MenuGroupLabel>
+          </Ariakit.MenuGroup>
+          <Ariakit.MenuGroup>
+            <Ariakit.MenuGroupLabel className="menu-title">Tenant</Ariakit.MenuGroupLabel>
+            {person.tenants.map((held) => (
+              <Ariakit.MenuItem key={held.tenant} render={<Link href={`/t/${held.tenant}`} />}>
+                {held.tenant}
+                {held.tenant === tenant && <span className="quiet">here</span>}
+              </Ariakit.MenuItem>
+            ))}
+          </Ariakit.MenuGroup>
+          <Ariakit.MenuGroup>
+            <Ariakit.MenuGroupLabel className="menu-title">Theme</Ariakit.MenuGroupLabel>
+            {THEMES.map((choice) => (
+              <Ariakit.MenuItem
+                key={choice}
+                hideOnClick={false}
+                onClick={() => {
+                  chooseTheme(choice);
+                  setTheme(choice);
+                }}
+              >
+                {choice === "system" ? "As the system" : choice === "light" ? "Light" : "Dark"}
+                {choice === theme && <span className="quiet">chosen</span>}
+              </Ariakit.MenuItem>
+            ))}
+          </Ariakit.MenuGroup>
+          <form method="post" action="/logout" id="logout" hidden />
+          <Ariakit.MenuItem onClick={() => (document.getElementById("logout") as HTMLFormElement | null)?.submit()}>Log out</Ariakit.MenuItem>
+        </Ariakit.Menu>
+      </Ariakit.MenuProvider>
+    </div>
+  );
+}
+
+/** Lies above the page, so that nothing moves when it comes and goes. */
+export function ConnectionBanner() {
+  const now = useSyncExternalStore(connection.subscribe, connection.get);
+  useEffect(() => {
+    document.documentElement.dataset.connection = now.state;
+  }, [now.state]);
+  return (
+    <>
+      <div role="status">
+        {now.state === "lost" && (
+          <div className="banner">No connection to Muster since {local(now.since)}. What you see is from then. Trying again.</div>
+        )}
+      </div>
+      {now.state === "over" && (
+        <Ariakit.Dialog open hideOnEscape={false} hideOnInteractOutside={false} onClose={() => undefined} className="dialog" backdrop={<div className="backdrop" />}>
+          <Ariakit.DialogHeading render={<h2 />}>You are logged out</Ariakit.DialogHeading>
+          <p>The session is over: it was ended, or nobody used it for an hour. What you see behind this is old.</p>
+          <div className="actions">
+            <a className="button primary" href={loginAddress()}>
+              Log in again
+            </a>
+          </div>
+        </Ariakit.Dialog>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,64 @@
+// What a page shows when it has nothing to show yet, nothing at all, or no right to.
+
+import type { UseQueryResult } from "@tanstack/react-query";
+import { type ReactNode } from "react";
+import { type Trouble, troubleOf } from "../api/trouble.ts";
+
+export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
+  return (
+    <div role="status" className="skeletons">
+      <span className="visually-hidden">Loading {what}</span>
+      {Array.from({ length: rows }, (_, index) => (
+        <div key={index} className="skeleton" />
+      ))}
+    </div>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: () => void }) {
+  return (
+    <div className={`notice ${trouble.kind === "unreachable" ? "unknown" : "red"}`} role="alert">
+      <p>
+        <strong>{trouble.title}.</strong> {trouble.text}
+      </p>
+      {(trouble.value || trouble.limit) && (
+        <p>
+          {trouble.field && (
+            <>
+              Field <code>{trouble.field}</code>.{" "}
+            </>
+          )}
+          Found: <strong>{trouble.value || "nothing"}</strong>. Allowed: <strong>{trouble.limit || "nothing"}</strong>.
+        </p>
+      )}
+      {trouble.nextAction && <p>What to do: {trouble.nextAction}.</p>}
+      {trouble.kind === "not-allowed" && !trouble.nextAction && <p>What to do: ask an admin of the tenant for the role.</p>}
+      {trouble.code && (
+        <p className="small">
+          Code <code>{trouble.code}</code>
+        </p>
+      )}
+      {retry && trouble.kind !== "not-allowed" && trouble.kind !== "not-found" && (
+        <button type="button" className="button small-button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The states of one answer: loading, refused or broken, or what it says. */
+export function Answer<T>({ query, what, children, rows }: { query: UseQueryResult<T>; what: string; rows?: number; children: (data: T) => ReactNode }) {
+  if (query.data !== undefined) return <>{children(query.data)}</>;
+  if (query.error) return <TroubleNotice trouble={troubleOf(query.error)} retry={() => void query.refetch()} />;
+  return <Loading what={what} rows={rows} />;
+}
