@@ -404,6 +404,10 @@ section! {
         key: PathBuf = PathBuf::from("witness.key"),
         /// The logs it knows: public keys as the logs print them (`muster audit log`).
         logs: Vec<String> = Vec::new(),
+        /// A file with more of them, one on each line; read again when a log is not known. `#` begins a comment.
+        logs_file: Option<PathBuf> = None,
+        /// Whether the next epoch of a log is known with the log, as long as it is signed by the same key. false: a person lists the key of each epoch.
+        accept_next_epochs: bool = true,
     }
 }
 
