@@ -1,4 +1,4 @@
-//! Who may depend on whom: services -> runtime, platform -> eventlog -> domain -> proto. Two services
+//! Who may depend on whom: services -> runtime, platform -> eventlog -> domain -> proto, and tlog below them all. Two services
 //! never meet in code; only the `muster` binary names them all.
 
 use serde_json::Value;
@@ -15,16 +15,27 @@ enum Allowed {
 fn allowed(folder: &str) -> Option<Allowed> {
     use Allowed::{Everything, Only};
     Some(match folder {
-        "proto" | "services/shared/local" => Only(&[]),
+        "proto" | "services/shared/local" | "services/shared/tlog" => Only(&[]),
         "services/shared/domain" => Only(&["muster-proto"]),
-        "services/shared/eventlog" | "services/shared/platform" => Only(&["muster-proto", "muster-domain"]),
-        "services/shared/runtime" => Only(&["muster-proto", "muster-domain", "muster-eventlog"]),
+        "services/shared/eventlog" => Only(&["muster-proto", "muster-domain", "muster-logstore", "muster-tlog"]),
+        "services/shared/logstore" | "services/shared/platform" => Only(&["muster-proto", "muster-domain"]),
+        "services/shared/runtime" => {
+            Only(&["muster-proto", "muster-domain", "muster-eventlog", "muster-logstore", "muster-tlog"])
+        }
         "services/muster" | "testing" => Everything,
         "testing/checks" => Only(&[]),
         // It drives the rules themselves, and nothing around them.
         "testing/model" => Only(&["muster-domain"]),
         service if service.strip_prefix("services/").is_some_and(|name| !name.contains('/')) => {
-            Only(&["muster-proto", "muster-domain", "muster-eventlog", "muster-platform", "muster-runtime"])
+            Only(&[
+                "muster-proto",
+                "muster-domain",
+                "muster-eventlog",
+                "muster-logstore",
+                "muster-platform",
+                "muster-runtime",
+                "muster-tlog",
+            ])
         }
         _ => return None,
     })

@@ -149,7 +149,7 @@ impl TileWriter {
         std::mem::take(&mut self.full)
     }
 
-    /// The partial tiles that a checkpoint at the present size needs.
+    /// The partial tiles that a checkpoint at the present size needs, those of higher levels that did not grow included.
     pub fn partial(&self) -> Vec<(Tile, Vec<u8>)> {
         let files = edge(self.size).into_iter();
         files

@@ -1,0 +1,5 @@
+//! The core against vectors that others made, and against two other implementations.
+
+mod differential;
+mod forms;
+mod vectors;
