@@ -16,27 +16,50 @@ mod query;
 mod report;
 mod reviews;
 mod story;
+mod views;
 
 use std::sync::Arc;
 
 use muster_domain::pb::audit::v1::audit_service_server::AuditServiceServer;
-use muster_eventlog::{Migration, Projection, Schema, run_projection};
+use muster_eventlog::{Migration, Projection, Schema, run_projection, run_reactor, run_timers};
 use muster_runtime::{Context, Service};
 
 /// The tables of this service.
 pub const MIGRATIONS: Schema = Schema {
     name: "audit",
-    migrations: &[Migration { name: "0001_records", sql: include_str!("../../../migrations/audit/0001_records.sql") }],
+    migrations: &[
+        Migration { name: "0001_records", sql: include_str!("../../../migrations/audit/0001_records.sql") },
+        Migration { name: "0002_views", sql: include_str!("../../../migrations/audit/0002_views.sql") },
+    ],
 };
 
 /// The read models that `muster projection rebuild` knows.
 pub fn projections() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(projection::Records)]
+    vec![Arc::new(projection::Records), Arc::new(views::Views)]
 }
 
 pub fn service(context: &Context) -> Service {
     let (log, db, shutdown) = (context.log.clone(), context.db.clone(), context.shutdown.clone());
-    Service::new("audit").grpc(AuditServiceServer::new(api::Api::new(context.clone()))).task("projection", move || {
-        run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone())
-    })
+    let service = Service::new("audit").grpc(AuditServiceServer::new(api::Api::new(context.clone()))).task(
+        "projection",
+        move || run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone()),
+    );
+    with_gaps(service, context)
+}
+
+/// The read models beside the list, the gaps that open by themselves, and the ends of acceptances.
+fn with_gaps(service: Service, context: &Context) -> Service {
+    let (views, found, lapsed) = (context.clone(), context.clone(), context.clone());
+    service
+        .task("views", move || {
+            run_projection(views.log.clone(), views.db.clone(), Arc::new(views::Views), views.shutdown.clone())
+        })
+        .task("gaps", move || {
+            let reactor = Arc::new(gaps::OpenByItself(found.clone()));
+            run_reactor(found.log.clone(), found.db.clone(), reactor, found.shutdown.clone())
+        })
+        .task("acceptances", move || {
+            let lapse = Arc::new(gaps::Lapse(lapsed.clone()));
+            run_timers(lapsed.log.clone(), gaps::ACCEPTANCE, lapse, lapsed.shutdown.clone())
+        })
 }

@@ -1,47 +1,17 @@
-//! Gaps: opened, planned, closed, accepted.
+//! Gaps: opened by people and by themselves, planned, closed, accepted until a date. The rules are in
+//! `muster_domain::gap`; in words: docs/gaps.md.
 
-use muster_domain::pb::audit::v1 as pb;
-use muster_runtime::{Call, Context};
-use tonic::Status;
+mod commands;
+mod findings;
+mod lapse;
+mod list;
+mod projection;
 
-pub(crate) async fn list_gaps(
-    _context: &Context,
-    _call: Call<pb::ListGapsRequest>,
-) -> Result<pb::ListGapsResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
+pub(crate) use commands::{accept_gap, close_gap, open_gap, plan_gap, reopen_gap};
+pub(crate) use findings::OpenByItself;
+pub(crate) use lapse::{ACCEPTANCE, Lapse};
+pub(crate) use list::{list_gaps, of_request};
+pub(crate) use projection::project;
 
-pub(crate) async fn open_gap(
-    _context: &Context,
-    _call: Call<pb::OpenGapRequest>,
-) -> Result<pb::OpenGapResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn plan_gap(
-    _context: &Context,
-    _call: Call<pb::PlanGapRequest>,
-) -> Result<pb::PlanGapResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn close_gap(
-    _context: &Context,
-    _call: Call<pb::CloseGapRequest>,
-) -> Result<pb::CloseGapResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn accept_gap(
-    _context: &Context,
-    _call: Call<pb::AcceptGapRequest>,
-) -> Result<pb::AcceptGapResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn reopen_gap(
-    _context: &Context,
-    _call: Call<pb::ReopenGapRequest>,
-) -> Result<pb::ReopenGapResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
+/// Whom the record names when a gap opens by itself.
+const SERVICE: &str = "audit";
