@@ -15,6 +15,9 @@ pub const PROMOTED_AT: &str = "promoted_at";
 pub const WRITABLE_AT: &str = "writable_at";
 /// When the returned node had caught up.
 pub const PROTECTED_AT: &str = "protected_at";
+/// Whether a node that is brought back after a failover has something that the present primary has not, and which is
+/// discarded: "true" or "false".
+pub const ORIGINAL_DIVERGED: &str = "original_diverged";
 
 /// A step cannot work without what an earlier one found out.
 pub(crate) fn required<'a>(facts: &'a Facts, name: &str) -> Result<&'a str, StepError> {

@@ -15,16 +15,18 @@ pub mod integrity;
 pub mod mariadb;
 pub mod mover;
 pub mod observer;
+mod parts;
 pub mod patroni;
 pub mod postgresql;
 pub mod redact;
 pub mod redis;
 pub mod registry;
 mod step;
+mod way_home;
 
 pub use agent::{
-    AgentError, ControlData, HostAgent, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig, Service,
-    ServiceAgent,
+    AgentError, ControlData, CopySource, HostAgent, LocalAgent, LocalAgentConfig, LocalService, LocalServiceConfig,
+    Service, ServiceAgent,
 };
 pub use evidence::{Evidence, evidence};
 pub use mover::{

@@ -22,7 +22,7 @@ pub struct MariadbAccounts {
     pub monitor: MariadbAccount,
     /// Moves the roles. It holds no right on data.
     pub execute: MariadbAccount,
-    /// What a replica logs in with.
+    /// What a replica logs in with, and copies everything with when it has to be built anew.
     pub replication: MariadbAccount,
 }
 
@@ -31,7 +31,8 @@ const MONITOR: &str = "SLAVE MONITOR, BINLOG MONITOR";
 /// are left on the old primary cannot be ended.
 const EXECUTE: &str =
     "REPLICATION SLAVE ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, BINLOG MONITOR, SLAVE MONITOR, RELOAD, PROCESS";
-const REPLICATION: &str = "REPLICATION SLAVE";
+/// Who replicates reads all data as it is written; the rights behind the first are for what was written before.
+const REPLICATION: &str = "REPLICATION SLAVE, SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD, BINLOG MONITOR";
 
 impl MariadbServer {
     /// Creates the accounts on this server, or gives those that are there the passwords and rights anew.

@@ -113,7 +113,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), AgentError> {
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), AgentError> {
+/// Flushes the directory that the path is in.
+pub(super) fn sync_directory(path: &Path) -> Result<(), AgentError> {
     let directory = path.parent().unwrap_or(path);
     fs::File::open(directory).and_then(|d| d.sync_all()).map_err(|e| error(directory, &e))
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::{
-    AgentError, ServerProcess, Service, ServiceAgent,
+    AgentError, CopySource, ServerProcess, Service, ServiceAgent,
     command::{self, Launch, Owner},
     files, process,
     service_settings::{self, Setting, Supposed},
@@ -40,7 +40,7 @@ pub struct LocalServiceConfig {
 /// Acts as the owner of the data directory: as root through a change of user, else only when it is the owner itself.
 #[derive(Debug, Clone)]
 pub struct LocalService {
-    config: LocalServiceConfig,
+    pub(super) config: LocalServiceConfig,
 }
 
 impl LocalService {
@@ -48,11 +48,11 @@ impl LocalService {
         Self { config }
     }
 
-    fn owner(&self) -> Result<Owner, AgentError> {
+    pub(super) fn owner(&self) -> Result<Owner, AgentError> {
         files::owner_to_act_as(&self.config.data_directory)
     }
 
-    fn fence_file(&self) -> PathBuf {
+    pub(super) fn fence_file(&self) -> PathBuf {
         let default = || self.config.service.default_fence_file(&self.config.config_file);
         self.config.fence_file.clone().unwrap_or_else(default)
     }
@@ -61,7 +61,7 @@ impl LocalService {
         self.config.log_file.clone().unwrap_or_else(|| self.config.data_directory.join("muster-server.log"))
     }
 
-    fn program(&self) -> Result<PathBuf, AgentError> {
+    pub(super) fn program(&self) -> Result<PathBuf, AgentError> {
         let names = self.config.service.programs();
         let found = names.iter().map(|name| self.config.bin_directory.join(name)).find(|path| path.is_file());
         found.ok_or_else(|| {
@@ -72,7 +72,7 @@ impl LocalService {
 
     /// What the next start reads. An error when the agent looks after another directory than the server works in: its
     /// processes would not be found, and a running server would seem stopped.
-    fn settings(&self, supposed: Option<Supposed<'_>>) -> Result<Vec<Setting>, AgentError> {
+    pub(super) fn settings(&self, supposed: Option<Supposed<'_>>) -> Result<Vec<Setting>, AgentError> {
         let (service, config_file) = (self.config.service, &self.config.config_file);
         let settings = service_settings::read(service, config_file, supposed)?;
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -100,7 +100,7 @@ impl LocalService {
         )))
     }
 
-    fn find(&self) -> Result<ServerProcess, AgentError> {
+    pub(super) fn find(&self) -> Result<ServerProcess, AgentError> {
         // Not being allowed to look would make a running server seem stopped.
         self.owner()?;
         self.settings(None)?;
@@ -220,5 +220,17 @@ impl ServiceAgent for LocalService {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    async fn can_rebuild(&self) -> Result<(), AgentError> {
+        self.check_rebuild()
+    }
+
+    async fn rebuild(&self, source: &CopySource, limit: Duration) -> Result<String, AgentError> {
+        self.rebuild_as_copy(source, limit).await
+    }
+
+    async fn finish_rebuild(&self) -> Result<(), AgentError> {
+        self.finish_swap()
     }
 }

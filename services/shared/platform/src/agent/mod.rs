@@ -9,6 +9,7 @@ pub(crate) mod files;
 mod local;
 mod local_service;
 mod process;
+mod rebuild;
 mod service;
 mod service_kind;
 mod service_settings;
@@ -83,6 +84,20 @@ pub struct StandbySource {
     pub slot: String,
     /// How the standby names itself to the source.
     pub application_name: String,
+}
+
+/// What a server's data is built anew from.
+#[derive(Debug, Clone)]
+pub struct CopySource {
+    pub host: String,
+    pub port: u16,
+    /// May read everything there.
+    pub login: Login,
+    /// False only on loopback.
+    pub tls: bool,
+    /// Everything it is known to have, as MariaDB's `gtid_binlog_state`. Read before the copy is begun, so that the copy has
+    /// all of it.
+    pub history: String,
 }
 
 /// One line of a timeline's history: where it left its parent.

@@ -55,6 +55,12 @@ pub(super) fn find_service(
     Ok(ServerProcess::Running(RunningServer { pids, port, started_at: None }))
 }
 
+/// Everything that works in the directory or below, whatever its program.
+pub(super) fn working_below(directory: &Path) -> Result<Vec<i32>, AgentError> {
+    let directory = fs::canonicalize(directory).map_err(|e| file_error(directory, &e))?;
+    processes(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&directory)))
+}
+
 /// Asks for a clean end.
 pub(super) fn terminate(pids: &[i32]) {
     for pid in pids {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AgentError, ServerProcess};
+use super::{AgentError, CopySource, ServerProcess};
 
 /// One server process on one host. PostgreSQL needs more: see [`super::HostAgent`].
 #[async_trait]
@@ -43,4 +43,15 @@ pub trait ServiceAgent: Send + Sync {
     /// Starts the server, as it was left, and waits until it listens. A running one is left alone. Whether it serves
     /// already is asked over its own protocol.
     async fn start(&self, limit: Duration) -> Result<(), AgentError>;
+
+    /// Whether [`Self::rebuild`] could be done on this host. Changes nothing.
+    async fn can_rebuild(&self) -> Result<(), AgentError>;
+
+    /// Makes the stopped, fenced server's data anew, as a copy of the source at one moment, from which it can go on
+    /// replicating. The old data is kept: the answer says where. Who dies in between leaves the old data in its place, or
+    /// [`Self::finish_rebuild`] to be called.
+    async fn rebuild(&self, source: &CopySource, limit: Duration) -> Result<String, AgentError>;
+
+    /// Finishes what a killed [`Self::rebuild`] left half done. Nothing to do is fine.
+    async fn finish_rebuild(&self) -> Result<(), AgentError>;
 }

@@ -2,7 +2,7 @@
 
 use muster_domain::readiness::mariadb::Position;
 
-pub use crate::fact::{PROMOTED_AT, PROTECTED_AT, STOPPED_AT, SYSTEM_IDENTIFIER, WRITABLE_AT};
+pub use crate::fact::{ORIGINAL_DIVERGED, PROMOTED_AT, PROTECTED_AT, STOPPED_AT, SYSTEM_IDENTIFIER, WRITABLE_AT};
 pub(super) use crate::fact::{required, time};
 use crate::{Facts, StepError};
 
@@ -14,6 +14,10 @@ pub const TARGET_RECEIVED_POSITION: &str = "target_received_position";
 pub const TARGET_APPLIED_POSITION: &str = "target_applied_position";
 /// Where the new primary was when it had committed its first own transaction.
 pub const NEW_POSITION: &str = "new_position";
+/// Where a node ended that is brought back after a failover…
+pub const ORIGINAL_POSITION: &str = "original_position";
+/// …and what it has that the present primary has not, in words, before anything of it is discarded.
+pub const ORIGINAL_ALONE: &str = "original_alone";
 /// The newest position of the lost primary that anybody saw, as a count of transactions, and when.
 pub const LAST_PRIMARY_TRANSACTIONS: &str = "last_primary_transactions";
 pub const LAST_PRIMARY_AT: &str = "last_primary_at";

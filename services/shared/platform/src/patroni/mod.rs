@@ -21,7 +21,6 @@ mod work;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use muster_domain::pb::{
     common::v1::Marker,
     execution::v1::{Check, Step},
@@ -31,7 +30,7 @@ use plan::StepId;
 use work::Work;
 
 use crate::{
-    Facts, MoveJob, Mover, Probe, StepDone, StepError, checks::failed, postgresql::databases, registry::Platform,
+    Facts, MoveJob, MoveKind, Probe, StepDone, StepError, parts::Parts, postgresql::databases, registry::Platform,
 };
 
 pub const PLATFORM: Platform = Platform {
@@ -46,65 +45,51 @@ pub const PLATFORM: Platform = Platform {
 /// Holds nothing: everything a move needs is in the job, in the facts and with the members.
 struct PatroniMover;
 
-#[async_trait]
-impl Mover for PatroniMover {
-    fn plan(&self, job: &MoveJob) -> Vec<Step> {
-        match Work::of(job) {
-            Ok(work) => plan::steps_of(job.kind).iter().map(|step| step.planned(&work)).collect(),
-            // The prechecks say what is wrong with the job.
-            Err(_) => Vec::new(),
-        }
+impl Parts for PatroniMover {
+    type Work<'a> = Work<'a>;
+    type StepId = StepId;
+
+    fn work(job: &MoveJob) -> Result<Work<'_>, StepError> {
+        Work::of(job)
     }
 
-    async fn prechecks(&self, job: &MoveJob) -> Vec<Check> {
-        match Work::of(job) {
-            Ok(work) => prechecks::run(&work).await,
-            Err(error) => vec![failed("job_is_complete", "", "", error.text)],
-        }
+    fn steps(kind: MoveKind) -> &'static [StepId] {
+        plan::steps_of(kind)
     }
 
-    async fn markers(&self, job: &MoveJob) -> (Vec<Marker>, Vec<String>) {
-        match Work::of(job) {
-            Ok(work) => databases::markers(&work.databases).await,
-            Err(error) => (Vec::new(), vec![error.text]),
-        }
+    fn name(step: StepId) -> &'static str {
+        step.as_str()
     }
 
-    async fn probe(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Probe {
-        match find(job, step_id) {
-            Ok((work, step)) => steps::probe(&work, step, facts).await,
-            Err(error) => Probe::Unknown(error.text),
-        }
+    fn planned(step: StepId, work: &Self::Work<'_>) -> Step {
+        step.planned(work)
     }
 
-    async fn run(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Result<StepDone, StepError> {
-        let (work, step) = find(job, step_id)?;
-        tracing::info!(tenant = %job.tenant, resource = %job.resource, step = step.as_str(), "running a step");
-        steps::run(&work, step, facts).await
+    async fn prechecks(work: &Self::Work<'_>) -> Vec<Check> {
+        prechecks::run(work).await
     }
 
-    async fn postchecks(&self, job: &MoveJob, facts: &Facts) -> Vec<Check> {
-        match Work::of(job) {
-            Ok(work) => postchecks::run(&work, facts).await,
-            Err(error) => vec![failed("job_is_complete", "", "", error.text)],
-        }
+    async fn markers(work: &Self::Work<'_>) -> (Vec<Marker>, Vec<String>) {
+        databases::markers(&work.databases).await
     }
 
-    async fn rollback(&self, job: &MoveJob, facts: &Facts) -> Result<String, StepError> {
-        rollback::run(&Work::of(job)?, facts).await
+    async fn probe(work: &Self::Work<'_>, step: StepId, facts: &Facts) -> Probe {
+        steps::probe(work, step, facts).await
     }
 
-    async fn known_state(&self, job: &MoveJob, facts: &Facts) -> String {
-        match Work::of(job) {
-            Ok(work) => state::describe(&work, facts).await,
-            Err(error) => error.text,
-        }
+    async fn run(work: &Self::Work<'_>, step: StepId, facts: &Facts) -> Result<StepDone, StepError> {
+        steps::run(work, step, facts).await
     }
-}
 
-fn find<'a>(job: &'a MoveJob, step_id: &str) -> Result<(Work<'a>, StepId), StepError> {
-    let step = StepId::parse(job.kind, step_id).ok_or_else(|| {
-        StepError::refused(format!("'{step_id}' is not a step of this plan; it was made by another version"))
-    })?;
-    Ok((Work::of(job)?, step))
+    async fn postchecks(work: &Self::Work<'_>, facts: &Facts) -> Vec<Check> {
+        postchecks::run(work, facts).await
+    }
+
+    async fn rollback(work: &Self::Work<'_>, facts: &Facts) -> Result<String, StepError> {
+        rollback::run(work, facts).await
+    }
+
+    async fn known_state(work: &Self::Work<'_>, facts: &Facts) -> String {
+        state::describe(work, facts).await
+    }
 }

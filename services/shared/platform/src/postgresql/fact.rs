@@ -1,7 +1,7 @@
 //! Names of the facts that steps hand to later steps, to a successor process and to the loss statement.
 //! They are stored in the log: a name never changes its meaning.
 
-pub use crate::fact::{PROMOTED_AT, PROTECTED_AT, STOPPED_AT, SYSTEM_IDENTIFIER, WRITABLE_AT};
+pub use crate::fact::{ORIGINAL_DIVERGED, PROMOTED_AT, PROTECTED_AT, STOPPED_AT, SYSTEM_IDENTIFIER, WRITABLE_AT};
 pub(super) use crate::fact::{required, time};
 
 use super::lsn::Lsn;
@@ -30,8 +30,6 @@ pub const SLOT: &str = "slot";
 pub const STALE_SLOT: &str = "stale_slot";
 /// The end of the log of a node that is brought back after a failover, before anything of it is discarded.
 pub const ORIGINAL_END_LSN: &str = "original_end_lsn";
-/// Whether it has to be rewound: "true" or "false".
-pub const ORIGINAL_DIVERGED: &str = "original_diverged";
 
 pub(crate) fn lsn(facts: &Facts, name: &str) -> Result<Lsn, StepError> {
     required(facts, name)?.parse().map_err(|error| StepError::refused(format!("fact '{name}': {error}")))

@@ -28,7 +28,6 @@ mod work;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use muster_domain::pb::{
     common::v1::Marker,
     execution::v1::{Check, Step},
@@ -39,7 +38,10 @@ pub use lsn::{InvalidLsn, Lsn};
 use plan::StepId;
 use work::Work;
 
-use crate::{Facts, MoveJob, Mover, Probe, StepDone, StepError, checks, registry::Platform};
+use crate::{
+    Facts, MoveJob, MoveKind, Probe, StepDone, StepError, checks, parts::Parts, registry::Platform,
+    way_home::StepId as HomeStep,
+};
 
 pub const PLATFORM: Platform = Platform {
     name: "postgresql",
@@ -52,94 +54,71 @@ pub const PLATFORM: Platform = Platform {
 /// Holds nothing: everything a move needs is in the job, in the facts and on the servers.
 struct PostgresqlMover;
 
-#[async_trait]
-impl Mover for PostgresqlMover {
-    fn plan(&self, job: &MoveJob) -> Vec<Step> {
-        match Work::of(job) {
-            Ok(work) => plan::steps_of(job.kind).iter().map(|step| step.planned(&work)).collect(),
-            // The prechecks say what is wrong with the job.
-            Err(_) => Vec::new(),
-        }
+impl Parts for PostgresqlMover {
+    type Work<'a> = Work<'a>;
+    type StepId = StepId;
+
+    fn work(job: &MoveJob) -> Result<Work<'_>, StepError> {
+        Work::of(job)
     }
 
-    async fn follows(&self, job: &MoveJob) -> bool {
-        match Work::of(job) {
-            Ok(work) => way_home::follows(&work).await,
-            // The prechecks say what is wrong with the job.
-            Err(_) => true,
-        }
+    fn steps(kind: MoveKind) -> &'static [StepId] {
+        plan::steps_of(kind)
     }
 
-    fn way_home(&self, job: &MoveJob) -> Vec<Step> {
-        match Work::of(job) {
-            Ok(work) => way_home::steps(&work),
-            Err(_) => Vec::new(),
-        }
+    fn name(step: StepId) -> &'static str {
+        step.as_str()
     }
 
-    async fn way_home_checks(&self, job: &MoveJob) -> Vec<Check> {
-        match Work::of(job) {
-            Ok(work) => prechecks::before_way_home(&work).await,
-            Err(error) => vec![checks::failed("job_is_complete", "", "", error.text)],
-        }
+    fn planned(step: StepId, work: &Self::Work<'_>) -> Step {
+        step.planned(work)
     }
 
-    async fn prechecks(&self, job: &MoveJob) -> Vec<Check> {
-        match Work::of(job) {
-            Ok(work) => prechecks::run(&work).await,
-            Err(error) => vec![checks::failed("job_is_complete", "", "", error.text)],
-        }
+    async fn prechecks(work: &Self::Work<'_>) -> Vec<Check> {
+        prechecks::run(work).await
     }
 
-    async fn markers(&self, job: &MoveJob) -> (Vec<Marker>, Vec<String>) {
-        match Work::of(job) {
-            Ok(work) => markers::read(&work).await,
-            Err(error) => (Vec::new(), vec![error.text]),
-        }
+    async fn markers(work: &Self::Work<'_>) -> (Vec<Marker>, Vec<String>) {
+        markers::read(work).await
     }
 
-    async fn probe(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Probe {
-        if let Some(step) = way_home::StepId::parse(step_id) {
-            return way_home::probe(job, step).await;
-        }
-        match find(job, step_id) {
-            Ok((work, step)) => steps::probe(&work, step, facts).await,
-            Err(error) => Probe::Unknown(error.text),
-        }
+    async fn probe(work: &Self::Work<'_>, step: StepId, facts: &Facts) -> Probe {
+        steps::probe(work, step, facts).await
     }
 
-    async fn run(&self, job: &MoveJob, step_id: &str, facts: &Facts) -> Result<StepDone, StepError> {
-        if let Some(step) = way_home::StepId::parse(step_id) {
-            tracing::info!(tenant = %job.tenant, resource = %job.resource, step = step_id, "running a step");
-            return way_home::run(job, step, facts).await;
-        }
-        let (work, step) = find(job, step_id)?;
-        tracing::info!(tenant = %job.tenant, resource = %job.resource, step = step.as_str(), "running a step");
-        steps::run(&work, step, facts).await
+    async fn run(work: &Self::Work<'_>, step: StepId, facts: &Facts) -> Result<StepDone, StepError> {
+        steps::run(work, step, facts).await
     }
 
-    async fn postchecks(&self, job: &MoveJob, facts: &Facts) -> Vec<Check> {
-        match Work::of(job) {
-            Ok(work) => postchecks::run(&work, facts).await,
-            Err(error) => vec![checks::failed("job_is_complete", "", "", error.text)],
-        }
+    async fn postchecks(work: &Self::Work<'_>, facts: &Facts) -> Vec<Check> {
+        postchecks::run(work, facts).await
     }
 
-    async fn rollback(&self, job: &MoveJob, facts: &Facts) -> Result<String, StepError> {
-        rollback::run(&Work::of(job)?, facts).await
+    async fn rollback(work: &Self::Work<'_>, facts: &Facts) -> Result<String, StepError> {
+        rollback::run(work, facts).await
     }
 
-    async fn known_state(&self, job: &MoveJob, facts: &Facts) -> String {
-        match Work::of(job) {
-            Ok(work) => state::describe(&work, facts).await,
-            Err(error) => error.text,
-        }
+    async fn known_state(work: &Self::Work<'_>, facts: &Facts) -> String {
+        state::describe(work, facts).await
     }
-}
 
-fn find<'a>(job: &'a MoveJob, step_id: &str) -> Result<(Work<'a>, StepId), StepError> {
-    let step = StepId::parse(job.kind, step_id).ok_or_else(|| {
-        StepError::refused(format!("'{step_id}' is not a step of this plan; it was made by another version"))
-    })?;
-    Ok((Work::of(job)?, step))
+    async fn follows(work: &Self::Work<'_>) -> bool {
+        way_home::follows(work).await
+    }
+
+    fn way_home(work: &Self::Work<'_>) -> Vec<Step> {
+        way_home::steps(work)
+    }
+
+    async fn way_home_checks(work: &Self::Work<'_>) -> Vec<Check> {
+        prechecks::before_way_home(work).await
+    }
+
+    async fn probe_home(back: &Self::Work<'_>, step: HomeStep) -> Probe {
+        way_home::probe(back, step).await
+    }
+
+    async fn run_home(back: &Self::Work<'_>, step: HomeStep, facts: &Facts) -> Result<StepDone, StepError> {
+        way_home::run(back, step, facts).await
+    }
 }

@@ -64,11 +64,6 @@ struct Definition {
 }
 
 impl StepId {
-    /// The step of that name in a plan of that kind.
-    pub(super) fn parse(kind: MoveKind, id: &str) -> Option<Self> {
-        steps_of(kind).iter().copied().find(|step| step.definition().id == id)
-    }
-
     pub(super) fn as_str(self) -> &'static str {
         self.definition().id
     }

@@ -1,15 +1,10 @@
 //! After a failover the old primary is fenced and left. A failback brings it back first: it is measured, rewound where
 //! its history left the new primary's, and started as its standby.
-//!
-//! In the job of a failback `from` is the present primary and `target` is the node that comes back. Seen from the node
-//! that rejoins it is the other way round, so everything here works on the turned job and shares the steps of a rejoin.
+//! Everything here works on the turned job, see [`crate::way_home`].
 
 use std::time::Duration;
 
-use muster_domain::{
-    pb::{execution::v1::Step, observation::v1::PostgresqlFacts},
-    time,
-};
+use muster_domain::pb::{execution::v1::Step, observation::v1::PostgresqlFacts};
 
 use super::{
     fact,
@@ -18,44 +13,16 @@ use super::{
     work::{Work, is_primary, is_standby, received, replayed, shown, unreachable},
 };
 use crate::{
-    Facts, MoveJob, Probe, StepDone, StepError,
+    Facts, Probe, StepDone, StepError,
     agent::{AgentError, ClusterState},
     step::{Seen, done, probed, until},
+    way_home::{self, RECONNECT, StepId, StepId::*, Words},
 };
 
 /// A rewind copies whole files of what has changed; a large database takes its time, and production does not wait.
 const REWIND: Duration = Duration::from_secs(4 * 3600);
-/// A receiver that lost its connection for a moment is back within this.
-const RECONNECT: Duration = Duration::from_secs(10);
-/// A step gives up by itself before its time is over, with a better account than a time-out's.
-const MARGIN: Duration = Duration::from_secs(20);
 /// More promotions than this between two nodes are not followed back.
 const MAX_FORKS: u32 = 64;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StepId {
-    MeasureOriginal,
-    ReturnOriginal,
-    WaitUntilFollowing,
-}
-
-use StepId::*;
-
-impl StepId {
-    const ALL: [Self; 3] = [MeasureOriginal, ReturnOriginal, WaitUntilFollowing];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            MeasureOriginal => "measure-original",
-            ReturnOriginal => "return-original",
-            WaitUntilFollowing => "wait-until-following",
-        }
-    }
-
-    pub(super) fn parse(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.as_str() == id)
-    }
-}
 
 /// Whether the target has a place behind the primary. One that runs as a primary has to be looked at by a person: it is
 /// not brought back, and the ordinary prechecks refuse it.
@@ -80,43 +47,25 @@ pub(super) fn steps(work: &Work<'_>) -> Vec<Step> {
         "{primary} is the primary and was not touched. {node} is fenced: leave it so. Rebuild it with a base backup of \
          {primary}, with standby.signal, and start it; then request the failback again."
     );
-    let step = |id: StepId, title: String, limit: Duration, guidance: String| Step {
-        id: id.as_str().to_owned(),
-        title,
-        node: node.clone(),
-        idempotent: true,
-        timeout: (limit + MARGIN).try_into().ok().map(time::duration_to_pb),
-        guidance,
-        changes_target: id != WaitUntilFollowing,
-        ..Step::default()
-    };
-    vec![
-        step(
-            MeasureOriginal,
-            format!("Start {node} behind its fence, read how far its history goes, and stop it"),
-            timeouts.start + timeouts.stop,
-            format!(
+    way_home::steps(node, |id| match id {
+        MeasureOriginal => Words {
+            title: format!("Start {node} behind its fence, read how far its history goes, and stop it"),
+            limit: timeouts.start + timeouts.stop,
+            guidance: format!(
                 "{primary} is the primary and was not touched. Read the log of {node}. Do not remove its standby.signal."
             ),
-        ),
-        step(
-            ReturnOriginal,
-            format!("Rewind {node} where it must be, and start it as the standby of {primary}"),
-            timeouts.start * 2 + timeouts.stop + timeouts.checkpoint + REWIND,
-            rebuild.clone(),
-        ),
-        step(
-            WaitUntilFollowing,
-            format!("Wait until {node} streams from {primary} and has caught up"),
-            timeouts.protected,
-            format!("Read both logs. If log that {node} needs is gone: {rebuild}"),
-        ),
-    ]
-}
-
-/// The same two nodes as the one that rejoins sees them.
-pub(super) fn turned(job: &MoveJob) -> MoveJob {
-    MoveJob { from_node: job.target_node.clone(), target_node: job.from_node.clone(), ..job.clone() }
+        },
+        ReturnOriginal => Words {
+            title: format!("Rewind {node} where it must be, and start it as the standby of {primary}"),
+            limit: timeouts.start * 2 + timeouts.stop + timeouts.checkpoint + REWIND,
+            guidance: rebuild.clone(),
+        },
+        WaitUntilFollowing => Words {
+            title: format!("Wait until {node} streams from {primary} and has caught up"),
+            limit: timeouts.protected,
+            guidance: format!("Read both logs. If log that {node} needs is gone: {rebuild}"),
+        },
+    })
 }
 
 /// The present primary, and what the steps of a rejoin want to know about it.
@@ -134,15 +83,13 @@ async fn primary(work: &Work<'_>) -> Result<Facts, StepError> {
     Ok(known.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
-pub(super) async fn probe(job: &MoveJob, step: StepId) -> Probe {
+pub(super) async fn probe(work: &Work<'_>, step: StepId) -> Probe {
     if step == WaitUntilFollowing {
         return Probe::NotDone;
     }
-    let job = turned(job);
     let looked = async {
-        let work = Work::of(&job)?;
-        let known = primary(&work).await?;
-        Ok::<_, StepError>(streams_from_target(&work, &known).await?.then(|| already(&work)))
+        let known = primary(work).await?;
+        Ok::<_, StepError>(streams_from_target(work, &known).await?.then(|| already(work)))
     };
     match looked.await {
         Ok(Some(done)) => probed(done),
@@ -156,23 +103,21 @@ fn already(work: &Work<'_>) -> StepDone {
     done(note, [(fact::ORIGINAL_DIVERGED, false.to_string())])
 }
 
-pub(super) async fn run(job: &MoveJob, step: StepId, facts: &Facts) -> Result<StepDone, StepError> {
-    let job = turned(job);
-    let work = Work::of(&job)?;
-    let known = primary(&work).await?;
+pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<StepDone, StepError> {
+    let known = primary(work).await?;
     if step == WaitUntilFollowing {
-        let waited = wait_until_protected(&work, &known).await?;
+        let waited = wait_until_protected(work, &known).await?;
         // When the system is protected after the move is another thing.
         return Ok(StepDone { outputs: Facts::new(), ..waited });
     }
-    if streams_from_target(&work, &known).await? {
-        return Ok(already(&work));
+    if streams_from_target(work, &known).await? {
+        return Ok(already(work));
     }
     work.agent(work.from)?.half_rewound().await.map_err(failed)?;
-    must_be_out(&work).await?;
+    must_be_out(work).await?;
     match step {
-        MeasureOriginal => measure(&work, &known).await,
-        _ => bring_back(&work, &known, facts).await,
+        MeasureOriginal => measure(work, &known).await,
+        _ => bring_back(work, &known, facts).await,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{Facts, StepError};
 
-pub use crate::fact::{PROMOTED_AT, PROTECTED_AT, STOPPED_AT, WRITABLE_AT};
+pub use crate::fact::{ORIGINAL_DIVERGED, PROMOTED_AT, PROTECTED_AT, STOPPED_AT, WRITABLE_AT};
 pub(super) use crate::fact::{required, time};
 
 /// The replication id under which the old primary's positions count.
@@ -19,6 +19,9 @@ pub const TARGET_OFFSET: &str = "target_offset";
 /// The newest position of the old primary that anybody saw, and when (failover).
 pub const LAST_PRIMARY_OFFSET: &str = "last_primary_offset";
 pub const LAST_PRIMARY_AT: &str = "last_primary_at";
+/// What a node holds that is brought back after a failover, before it is replaced: its position, and its keys.
+pub const ORIGINAL_OFFSET: &str = "original_offset";
+pub const ORIGINAL_KEYS: &str = "original_keys";
 
 pub(super) fn offset(facts: &Facts, name: &str) -> Result<u64, StepError> {
     let text = required(facts, name)?;

@@ -17,6 +17,9 @@ use crate::{
 };
 
 mod switchover;
+mod way_home;
+
+pub(super) use way_home::before_way_home;
 
 /// FAILOVER and its states are there since 6.2; Valkey began behind that.
 const OLDEST: (u32, u32) = (6, 2);
@@ -48,7 +51,7 @@ pub(super) async fn run(work: &Work<'_>) -> Vec<Check> {
         can_be_fenced(work, &work.from, "old_primary_can_be_fenced").await,
         can_be_fenced(work, &work.target, "target_can_be_unfenced").await,
         distinct_servers(work, &seen),
-        may_replicate(work).await,
+        may_replicate_on(work, &work.target).await,
     ];
     match work.job.kind {
         MoveKind::Switchover => checks.extend(switchover::checks(work, &seen).await),
@@ -124,19 +127,32 @@ fn versions(seen: &Seen) -> Check {
 
 /// A fence that would not hold must show before it is needed.
 async fn can_be_fenced(work: &Work<'_>, node: &NodeRef<'_>, check: &str) -> Check {
-    let limit = "a fence holds, and is not needed twice";
+    match fence_would_hold(work, node, check).await {
+        Ok(agent) => agent_is_the_node(work, node, agent, check, FENCE_LIMIT).await,
+        Err(no) => no,
+    }
+}
+
+const FENCE_LIMIT: &str = "a fence holds, and is not needed twice";
+
+/// The node's own agent, or the check that says no.
+async fn fence_would_hold<'a>(
+    work: &'a Work<'_>,
+    node: &NodeRef<'_>,
+    check: &str,
+) -> Result<&'a dyn crate::ServiceAgent, Check> {
     let agent = match work.agent(node) {
         Ok(agent) => agent,
-        Err(error) => return failed(check, "no agent", limit, error.text),
+        Err(error) => return Err(failed(check, "no agent", FENCE_LIMIT, error.text)),
     };
     let other = if node.name == work.from.name { &work.target } else { &work.from };
     if work.agent(other).is_ok_and(|other| other.identity() == agent.identity()) {
-        return failed(check, agent.describe(), limit, "both nodes name the same server's agent");
+        return Err(failed(check, agent.describe(), FENCE_LIMIT, "both nodes name the same server's agent"));
     }
-    if let Err(error) = agent.check().await {
-        return failed(check, "would not hold", limit, format!("{}: {error}", node.name));
+    match agent.check().await {
+        Ok(()) => Ok(agent),
+        Err(error) => Err(failed(check, "would not hold", FENCE_LIMIT, format!("{}: {error}", node.name))),
     }
-    agent_is_the_node(work, node, agent, check, limit).await
 }
 
 /// The server the agent would stop is the server that answers under the node's address.
@@ -183,23 +199,22 @@ fn distinct_servers(work: &Work<'_>, seen: &Seen) -> Check {
 }
 
 /// Asked with words that cannot take effect: a refused account is refused before they are read.
-async fn may_replicate(work: &Work<'_>) -> Check {
+async fn may_replicate_on(work: &Work<'_>, node: &NodeRef<'_>) -> Check {
     let (check, limit, account) = ("may_change_roles", "granted", &work.job.execute.user);
-    let mut session = match work.session(&work.target).await {
+    let mut session = match work.session(node).await {
         Ok(session) => session,
-        Err(error) => return unknown(check, limit, format!("{} could not be asked: {error}", work.target.name)),
+        Err(error) => return unknown(check, limit, format!("{} could not be asked: {error}", node.name)),
     };
     use muster_domain::pb::observation::v1::ErrorClass;
     for words in [["REPLICAOF", "muster", "no-port"], ["FAILOVER", "TO", "nobody"]] {
         match session.ask::<String>(&words).await {
             Err(error) if error.class == ErrorClass::Permission => {
-                let text =
-                    format!("ACL SETUSER {account} +replicaof +failover +config|rewrite on {}", work.target.name);
+                let text = format!("ACL SETUSER {account} +replicaof +failover +config|rewrite on {}", node.name);
                 return failed(check, "missing", limit, text);
             }
             Err(error) if error.class == ErrorClass::Protocol => {}
-            Err(error) => return unknown(check, limit, format!("{} did not say: {error}", work.target.name)),
-            Ok(answer) => return unknown(check, limit, format!("{} answered {answer}", work.target.name)),
+            Err(error) => return unknown(check, limit, format!("{} did not say: {error}", node.name)),
+            Ok(answer) => return unknown(check, limit, format!("{} answered {answer}", node.name)),
         }
     }
     passed(check, "granted", limit, format!("{account} may change roles"))

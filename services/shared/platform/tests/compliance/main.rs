@@ -10,7 +10,7 @@
 //! | `wrong_pairs_are_refused` | prechecks pass on a healthy pair, and say no to swapped roles, swapped or missing agents, a refused account, a lost target; plans are complete: title, node, time limit and guidance of every step |
 //! | `executors_die_anywhere` | each step is given up right after its beginning, again in the middle, run by a successor that dies with its outputs, probed, and run again; with writers at work nothing that was acknowledged is missing, and two nodes never accept writes at once; then the same pair moves back |
 //! | `a_failed_move_is_taken_back_or_told` | after each step the move is given up: either the old primary serves again, or the refusal and the account of both nodes are true |
-//! | `a_lost_primary` | SIGKILL under load, failover, the old primary started by its host: it never accepts a write again; the loss is what the markers say |
+//! | `a_lost_primary_comes_home` | SIGKILL under load, failover, the old primary started by its host: it accepts no write; then the way home, with every step killed, while the new primary serves; then it is moved back to |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 mod drive;
@@ -37,7 +37,7 @@ macro_rules! compliance {
             compliance!(@case $fixture, wrong_pairs_are_refused, refusals::wrong_pairs_are_refused);
             compliance!(@case $fixture, executors_die_anywhere, moves::executors_die_anywhere);
             compliance!(@case $fixture, a_failed_move_is_taken_back_or_told, moves::a_failed_move_is_taken_back_or_told);
-            compliance!(@case $fixture, a_lost_primary, moves::a_lost_primary);
+            compliance!(@case $fixture, a_lost_primary_comes_home, moves::a_lost_primary_comes_home);
         }
     };
     (@case $fixture:ty, $case:ident, $run:path) => {

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_platform::{Facts, MoveKind};
+use muster_domain::pb::execution::v1::Step;
+use muster_platform::{Facts, MoveJob, MoveKind, Mover};
 
 use crate::{
     drive::{blocking, eventually, settle, short_lived},
@@ -36,21 +37,26 @@ async fn moved<F: Fixture>(fixture: &F, from: &str, target: &str) {
     eventually("the pair may be moved", async || blocking(&mover.prechecks(&job()).await).is_empty()).await;
     let mut facts = Facts::new();
     for step in mover.plan(&job()) {
-        for life in LIVES {
-            short_lived(mover.clone(), job(), step.id.clone(), facts.clone(), life).await;
-        }
-        // Right after its effect: everything was done, and nobody wrote it down.
-        settle(&mover, &job(), &step.id, &facts).await;
-        facts.extend(settle(&mover, &job(), &step.id, &facts).await);
-        if step.idempotent {
-            mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
-        }
+        survived(&mover, &job, &step, &mut facts).await;
     }
     let checks = mover.postchecks(&job(), &facts).await;
     assert!(blocking(&checks).is_empty(), "{checks:#?}");
     let state = mover.known_state(&job(), &facts).await;
     assert!(state.contains(&format!("{target} is a primary")), "{state}");
     assert!(!state.contains(&format!("{from} is a primary")), "{state}");
+}
+
+/// One step: executors die in it and right after its effect, a successor settles it, and it is run once more.
+async fn survived(mover: &Arc<dyn Mover>, job: impl Fn() -> MoveJob, step: &Step, facts: &mut Facts) {
+    for life in LIVES {
+        short_lived(mover.clone(), job(), step.id.clone(), facts.clone(), life).await;
+    }
+    // Right after its effect: everything was done, and nobody wrote it down.
+    settle(mover, &job(), &step.id, facts).await;
+    facts.extend(settle(mover, &job(), &step.id, facts).await);
+    if step.idempotent {
+        mover.run(&job(), &step.id, facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
+    }
 }
 
 async fn nothing_is_missing<F: Fixture>(fixture: &F, primary: &str, written: &Written) {
@@ -94,7 +100,7 @@ pub(crate) async fn a_failed_move_is_taken_back_or_told<F: Fixture>(fixture: Arc
     nothing_is_missing(&*fixture, primary, &load.end().await).await;
 }
 
-pub(crate) async fn a_lost_primary<F: Fixture>(fixture: Arc<F>) {
+pub(crate) async fn a_lost_primary_comes_home<F: Fixture>(fixture: Arc<F>) {
     let mover = fixture.mover();
     let job = || fixture.job(MoveKind::Failover, "a", "b");
     let load = Load::start(&fixture);
@@ -108,11 +114,7 @@ pub(crate) async fn a_lost_primary<F: Fixture>(fixture: Arc<F>) {
     assert!(refused.is_err(), "a failover is never taken back by itself: {refused:?}");
     let mut facts = Facts::new();
     for step in mover.plan(&job()) {
-        for life in LIVES {
-            short_lived(mover.clone(), job(), step.id.clone(), facts.clone(), life).await;
-        }
-        settle(&mover, &job(), &step.id, &facts).await;
-        facts.extend(settle(&mover, &job(), &step.id, &facts).await);
+        survived(&mover, &job, &step, &mut facts).await;
     }
     let checks = mover.postchecks(&job(), &facts).await;
     assert!(blocking(&checks).is_empty(), "{checks:#?}");
@@ -128,4 +130,30 @@ pub(crate) async fn a_lost_primary<F: Fixture>(fixture: Arc<F>) {
     load.end().await;
     let state = mover.known_state(&job(), &facts).await;
     assert!(state.contains("b is a primary") && !state.contains("a is a primary"), "{state}");
+    comes_home(&fixture).await;
+}
+
+/// The failback: what was lost is brought back behind the present primary, which serves all the while, and only then moved to.
+async fn comes_home<F: Fixture>(fixture: &Arc<F>) {
+    if !fixture.platform().capabilities().failback {
+        return;
+    }
+    let (mover, job) = (fixture.mover(), || fixture.job(MoveKind::Switchover, "b", "a"));
+    let load = Load::start(fixture);
+    let home = mover.way_home(&job());
+    if home.is_empty() {
+        eventually("its manager has brought it back", async || mover.follows(&job()).await).await;
+    } else {
+        assert!(!mover.follows(&job()).await, "it follows already, and nobody told it to");
+        eventually("it may come home", async || blocking(&mover.way_home_checks(&job()).await).is_empty()).await;
+        let mut facts = Facts::new();
+        for step in &home {
+            survived(&mover, &job, step, &mut facts).await;
+            assert!(fixture.write("b", number()).await && !fixture.write("a", number()).await, "after {}", step.id);
+        }
+        assert!(mover.follows(&job()).await, "it is home, and does not follow");
+    }
+    moved(&**fixture, "b", "a").await;
+    assert!(fixture.write("a", number()).await && !fixture.write("b", number()).await);
+    nothing_is_missing(&**fixture, "a", &load.end().await).await;
 }

@@ -153,12 +153,26 @@ impl History {
         }
     }
 
+    /// The newest transaction of that writer in that domain.
+    pub fn newest(&self, domain: u32, server: u32) -> Option<u64> {
+        self.0.get(&(domain, server)).copied()
+    }
+
     /// What `other` has and this one has not; of several of one writer the newest.
     pub fn lacks(&self, other: &Self) -> Vec<Gtid> {
         let missing = other.0.iter().filter(|(key, sequence)| self.0.get(key).is_none_or(|mine| mine < sequence));
         missing
             .map(|((domain, server), sequence)| Gtid { domain: *domain, server: *server, sequence: *sequence })
             .collect()
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, ((domain, server), sequence)) in self.0.iter().enumerate() {
+            write!(f, "{}{domain}-{server}-{sequence}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
     }
 }
 
@@ -210,6 +224,8 @@ mod tests {
         let standby: History = "0-1-105,0-2-101".parse().unwrap();
         assert_eq!(primary.lacks(&standby), ["0-2-101".parse::<Gtid>().unwrap()]);
         assert_eq!(standby.lacks(&primary), []);
+        assert_eq!((standby.newest(0, 2), standby.newest(0, 3)), (Some(101), None));
+        assert_eq!(standby.to_string(), "0-1-105,0-2-101");
     }
 
     fn any_position() -> impl Strategy<Value = Position> {

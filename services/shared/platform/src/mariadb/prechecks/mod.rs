@@ -4,6 +4,9 @@ mod failover;
 mod identity;
 mod settings;
 mod switchover;
+mod way_home;
+
+pub(super) use way_home::before_way_home;
 
 use muster_domain::pb::{execution::v1::Check, observation::v1::MariadbFacts};
 

@@ -61,7 +61,7 @@ fn from_is_primary(work: &Work<'_>, seen: &Seen) -> Check {
 }
 
 /// "10.11.6-MariaDB-…" is of the series 10.11.
-fn same_version(seen: &Seen) -> Check {
+pub(super) fn same_version(seen: &Seen) -> Check {
     let (check, limit) = ("same_version_series", "equal");
     let Some((from, target)) = seen.both() else { return unknown(check, limit, "one side did not answer") };
     let series = |version: &str| version.split('.').take(2).collect::<Vec<_>>().join(".");
@@ -123,7 +123,7 @@ fn strict_mode(seen: &Seen) -> Check {
 }
 
 /// Whether the replication account can log in and read there. Tried from here, not from the other node's host.
-async fn way(work: &Work<'_>, node: &NodeRef<'_>, check: &str) -> Check {
+pub(super) async fn way(work: &Work<'_>, node: &NodeRef<'_>, check: &str) -> Check {
     let limit = "a replication login succeeds";
     let Some(login) = &work.job.replication else {
         return failed(check, "not configured", limit, "the resource names no replication account");

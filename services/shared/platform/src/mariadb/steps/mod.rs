@@ -10,6 +10,7 @@ mod rejoin;
 mod verify;
 
 pub(super) use read_only::sees_sessions;
+pub(super) use rejoin::{replicates, wait_until_protected};
 pub(super) use verify::test_write;
 
 use super::{plan::StepId, work::Work};
@@ -46,6 +47,6 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::KeepTargetWritable => promote::keep(work).await,
         StepId::VerifyTarget => verify::run(work).await,
         StepId::RejoinOldPrimary => rejoin::run(work, facts).await,
-        StepId::WaitUntilProtected => rejoin::wait_until_protected(work).await,
+        StepId::WaitUntilProtected => wait_until_protected(work).await,
     }
 }

@@ -28,7 +28,7 @@ fn following(work: &Work<'_>) -> StepDone {
     done(format!("{} replicates from {}", work.from.name, work.target.name), [])
 }
 
-fn replicates(seen: &MariadbFacts, source: &Source) -> bool {
+pub(in crate::mariadb) fn replicates(seen: &MariadbFacts, source: &Source) -> bool {
     seen.replica.as_ref().is_some_and(|replica| {
         follows(replica, &source.address) && replica.using_gtid == "Slave_Pos" && threads_run(replica)
     })
@@ -76,7 +76,7 @@ fn has_followed(seen: &MariadbFacts, source: &Source) -> bool {
 }
 
 /// Protected again: the returned node has everything the new primary had when the step began.
-pub(super) async fn wait_until_protected(work: &Work<'_>) -> Result<StepDone, StepError> {
+pub(in crate::mariadb) async fn wait_until_protected(work: &Work<'_>) -> Result<StepDone, StepError> {
     let (from, target) = (work.from.name, work.target.name);
     let source = work.source(&work.target)?;
     let primary = work.look(&work.target).await.map_err(|error| unreachable(target, &error))?;

@@ -10,9 +10,9 @@ use crate::{
     postgresql::{
         checks::{failed, must, passed, unknown, warning},
         errors::SqlError,
-        way_home::turned,
         work::{Work, is_primary},
     },
+    way_home::turned,
 };
 
 /// What `pg_rewind` reads the source with, as the account that the node streams with.

@@ -138,7 +138,7 @@ fn other_replicas(work: &Work<'_>, seen: &Seen) -> Check {
 }
 
 /// The old primary will log in to the target with the account of `replication`: masteruser and masterauth of each node.
-async fn way_back(work: &Work<'_>) -> Check {
+pub(super) async fn way_back(work: &Work<'_>) -> Check {
     let (check, limit) = ("way_back", "the replication account can log in");
     let Some(login) = &work.job.replication else {
         return failed(check, "not configured", limit, "the resource names no replication account");

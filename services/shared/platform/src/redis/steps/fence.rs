@@ -91,7 +91,7 @@ async fn target_position(work: &Work<'_>) -> Result<StepDone, StepError> {
 }
 
 /// An agent given twice would stop the target.
-fn refuse_same_server(work: &Work<'_>, agent: &dyn ServiceAgent) -> Result<(), StepError> {
+pub(in crate::redis) fn refuse_same_server(work: &Work<'_>, agent: &dyn ServiceAgent) -> Result<(), StepError> {
     if work.agent(&work.target).is_ok_and(|other| other.identity() == agent.identity()) {
         let (from, target) = (work.from.name, work.target.name);
         return Err(StepError::refused(format!("the agents of {from} and {target} are the same server")));

@@ -6,7 +6,8 @@ mod hand_over;
 mod promote;
 mod roles;
 
-pub(super) use fence::prove_fence;
+pub(super) use fence::{prove_fence, refuse_same_server};
+pub(super) use roles::has_caught_up;
 
 use super::{plan::StepId, work::Work};
 use crate::{Facts, Probe, StepDone, StepError};
