@@ -16,7 +16,9 @@ use super::{
     fact,
     replication::{Source, follow},
     steps::{replicates, wait_until_protected},
-    work::{Work, at, follows as is_set_to_follow, is_primary, is_read_only, on_host, shown, threads_run, unreachable},
+    work::{
+        Work, at, follows as is_set_to_follow, held, is_primary, is_read_only, on_host, shown, threads_run, unreachable,
+    },
 };
 use crate::{
     CopySource, Facts, Probe, StepDone, StepError,
@@ -187,7 +189,7 @@ async fn bring_back(
     let told = fact::required(facts, fact::ORIGINAL_DIVERGED)? == "true";
     if found.is_nothing() {
         point_at(work, &seen).await?;
-        return if purged(work).await? {
+        return if purged(work, &seen, &primary).await? {
             let rebuilt = rebuild(work, &primary).await?;
             Ok(done(format!("{source} has not kept the log that {node} lacks; {rebuilt}"), []))
         } else {
@@ -214,12 +216,16 @@ async fn point_at(work: &Work<'_>, seen: &MariadbFacts) -> Result<(), StepError>
 }
 
 /// Whether the source has not kept what the node lacks. Anything else shows when it is waited for.
-async fn purged(work: &Work<'_>) -> Result<bool, StepError> {
+async fn purged(work: &Work<'_>, began: &MariadbFacts, primary: &MariadbFacts) -> Result<bool, StepError> {
+    let node = work.from.name;
+    let (start, goal) = (at(node, began)?, at(work.target.name, primary)?);
     let answered = until(FIRST_ANSWER, || async {
-        let seen = work.look(&work.from).await.map_err(|error| unreachable(work.from.name, &error))?;
+        let seen = work.look(&work.from).await.map_err(|error| unreachable(node, &error))?;
+        let got = held(node, &seen)?;
         Ok(match &seen.replica {
             Some(replica) if replica.last_io_errno == NOT_IN_THE_LOG => Seen::There(true),
-            Some(replica) if threads_run(replica) => Seen::There(false),
+            // Running threads say nothing yet: they run until the source has looked into its log.
+            Some(replica) if threads_run(replica) && (got != start || got.covers(&goal)) => Seen::There(false),
             _ => Seen::Waiting(String::new()),
         })
     });

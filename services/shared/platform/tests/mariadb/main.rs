@@ -8,3 +8,4 @@ mod pair;
 mod refusals;
 mod rollback;
 mod switchover;
+mod way_home;
