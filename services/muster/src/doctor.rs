@@ -78,6 +78,7 @@ async fn log(config: &Config, secrets: &SecretResolver) -> Finding {
         password,
         replicas: config.nats.replicas,
         prefix: config.nats.prefix.clone(),
+        ..LogConfig::default()
     };
     let look = async { EventLog::connect(&settings).await?.verify().await };
     match tokio::time::timeout(LIMIT, look).await {

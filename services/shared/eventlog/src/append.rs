@@ -5,7 +5,6 @@
 //! makes it impossible to skip a version. When no answer comes, the leader is asked what stands at that version:
 //! ours, somebody else's, or nothing yet, and only then is it sent again.
 
-use async_nats::{HeaderMap, header};
 use bytes::Bytes;
 use muster_domain::{Aggregate, AggregateId, EventKind, TenantId};
 use prost::Message;
@@ -15,7 +14,8 @@ use crate::{
     EventLog,
     error::{AppendError, LogError},
     load::Loaded,
-    record::{self, CE_ID, Meta, text},
+    outgoing::Outgoing,
+    record::{CE_ID, Meta, text},
     retry::{PATIENCE, Patience},
     wire::{self, Failure},
 };
@@ -64,24 +64,6 @@ impl Draft {
         Err(AppendError::TooLarge { event_type: self.event_type.to_owned(), bytes: self.payload.len(), limit })
     }
 
-    /// `after`: the sequence of the version before, 0 for the first.
-    pub(crate) fn headers(
-        &self,
-        log: &EventLog,
-        tenant: &TenantId,
-        after: Option<u64>,
-    ) -> Result<HeaderMap, AppendError> {
-        let mut headers = record::headers(tenant, self.kind, self.id.as_str(), self.event_type, &self.meta)?;
-        if let Some(after) = after {
-            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
-            headers.insert(
-                "Nats-Expected-Last-Subject-Sequence-Subject",
-                log.names().aggregate_guard(tenant, self.kind, &self.id),
-            );
-        }
-        Ok(headers)
-    }
-
     pub(crate) fn conflict(&self) -> AppendError {
         AppendError::Conflict { kind: self.kind.to_owned(), id: self.id.to_string(), version: self.version }
     }
@@ -89,7 +71,11 @@ impl Draft {
 
 /// What stands at a version, as the leader knows it.
 pub(crate) enum Standing {
-    Ours(u64),
+    /// With this very content, or stored for an earlier try of the same command.
+    Ours {
+        sequence: u64,
+        is_this: bool,
+    },
     Theirs,
     Nothing,
 }
@@ -129,22 +115,27 @@ impl EventLog {
     ) -> Result<Appended, AppendError> {
         draft.check_size(self)?;
         let stream = self.names().record_stream(tenant);
-        let subject = self.names().event(tenant, draft.kind, &draft.id, draft.version);
-        let headers = draft.headers(self, tenant, Some(after))?;
-        let done = |sequence| Appended { sequence, version: draft.version, event_id: draft.meta.event_id };
+        let event = self.outgoing(tenant, &draft, Some(after), None).await?;
+        let done = |sequence, is_this| {
+            if is_this {
+                self.acknowledged(tenant, &event, sequence);
+            }
+            Appended { sequence, version: draft.version, event_id: draft.meta.event_id }
+        };
         let mut patience = Patience::new(PATIENCE);
         let mut outcome_was_unknown = false;
         loop {
-            let failure = match wire::publish(self, subject.clone(), headers.clone(), draft.payload.clone()).await {
-                Ok(sequence) => return Ok(done(sequence)),
+            let (subject, headers) = (event.subject.clone(), event.headers.clone());
+            let failure = match wire::publish(self, subject, headers, event.payload.clone()).await {
+                Ok(sequence) => return Ok(done(sequence, true)),
                 Err(failure) => failure,
             };
             let verdict = Verdict::of(&failure);
             if let Verdict::Final = verdict {
                 return Err(refused(failure));
             }
-            match self.standing(&stream, &subject, draft.meta.event_id).await {
-                Ok(Standing::Ours(sequence)) => return Ok(done(sequence)),
+            match self.standing(&stream, &event).await {
+                Ok(Standing::Ours { sequence, is_this }) => return Ok(done(sequence, is_this)),
                 Ok(Standing::Theirs) => return Err(draft.conflict()),
                 // Refused on its only try, so it is not on its way either: another event of the aggregate is.
                 Ok(Standing::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {
@@ -183,12 +174,14 @@ impl EventLog {
         }
     }
 
-    pub(crate) async fn standing(&self, stream: &str, subject: &str, event_id: Uuid) -> Result<Standing, Failure> {
-        let Some(stored) = wire::leader_last(self, stream, subject).await? else {
+    pub(crate) async fn standing(&self, stream: &str, event: &Outgoing) -> Result<Standing, Failure> {
+        let Some(stored) = wire::leader_last(self, stream, &event.subject).await? else {
             return Ok(Standing::Nothing);
         };
-        let ours = text(&stored.headers, CE_ID) == Some(event_id.to_string().as_str());
-        Ok(if ours { Standing::Ours(stored.sequence) } else { Standing::Theirs })
+        if text(&stored.headers, CE_ID) != Some(event.event_id.to_string().as_str()) {
+            return Ok(Standing::Theirs);
+        }
+        Ok(Standing::Ours { sequence: stored.sequence, is_this: event.is(&stored) })
     }
 
     pub(crate) async fn wait_out_append(

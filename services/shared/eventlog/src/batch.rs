@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::{HeaderMap, header};
-use bytes::Bytes;
+use async_nats::header;
 use muster_domain::{Aggregate, AggregateId, TenantId};
 use uuid::Uuid;
 
@@ -12,6 +11,7 @@ use crate::{
     EventLog,
     append::{Appended, Draft, Standing, Verdict, refused},
     error::AppendError,
+    outgoing::Outgoing,
     record::Meta,
     retry::{PATIENCE, Patience},
     wire::{self, Failure},
@@ -30,13 +30,6 @@ impl Pending {
     }
 }
 
-struct Message {
-    subject: String,
-    headers: HeaderMap,
-    payload: Bytes,
-    event_id: Uuid,
-}
-
 impl EventLog {
     /// Appends all events or none. Returns the last one's place. Each event needs an id of its own; several events
     /// of one aggregate have to be in the order of their versions.
@@ -45,14 +38,19 @@ impl EventLog {
         if pending.len() > MAX_BATCH {
             return Err(AppendError::BatchSize { count: pending.len(), limit: MAX_BATCH });
         }
-        let done = |sequence| Appended { sequence, version: last.0.version, event_id: last.0.meta.event_id };
         let messages = self.messages_of(tenant, &pending).await?;
+        let done = |sequence, is_this| {
+            if is_this {
+                self.batch_acknowledged(tenant, &messages, sequence);
+            }
+            Appended { sequence, version: last.0.version, event_id: last.0.meta.event_id }
+        };
         let stream = self.names().record_stream(tenant);
         let mut patience = Patience::new(PATIENCE);
         let mut outcome_was_unknown = false;
         loop {
             let failure = match self.publish_batch(&messages).await {
-                Ok(sequence) => return Ok(done(sequence)),
+                Ok(sequence) => return Ok(done(sequence, true)),
                 Err(failure) => failure,
             };
             let verdict = Verdict::of(&failure);
@@ -60,7 +58,7 @@ impl EventLog {
                 return Err(refused(failure));
             }
             match self.batch_standing(&stream, &pending, &messages).await {
-                Ok(BatchStanding::Ours(sequence)) => return Ok(done(sequence)),
+                Ok(BatchStanding::Ours { sequence, is_this }) => return Ok(done(sequence, is_this)),
                 Ok(BatchStanding::Theirs(conflict)) => return Err(conflict),
                 Ok(BatchStanding::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {
                     return Err(last.0.conflict());
@@ -72,7 +70,7 @@ impl EventLog {
         }
     }
 
-    async fn messages_of(&self, tenant: &TenantId, pending: &[Pending]) -> Result<Vec<Message>, AppendError> {
+    async fn messages_of(&self, tenant: &TenantId, pending: &[Pending]) -> Result<Vec<Outgoing>, AppendError> {
         // The version each aggregate has within the batch so far.
         let mut reached: BTreeMap<(&str, &AggregateId), u64> = BTreeMap::new();
         let mut messages = Vec::with_capacity(pending.len());
@@ -91,18 +89,21 @@ impl EventLog {
                 }
                 None => Some(self.sequence_before(tenant, draft.kind, &draft.id, draft.version).await?),
             };
-            messages.push(Message {
-                subject: self.names().event(tenant, draft.kind, &draft.id, draft.version),
-                headers: draft.headers(self, tenant, after)?,
-                payload: draft.payload.clone(),
-                event_id: draft.meta.event_id,
-            });
+            let message = self.outgoing(tenant, draft, after, messages.last()).await?;
+            messages.push(message);
         }
         Ok(messages)
     }
 
+    /// A batch is stored in one piece: its last event is at `sequence`.
+    fn batch_acknowledged(&self, tenant: &TenantId, messages: &[Outgoing], sequence: u64) {
+        for (back, message) in (0..messages.len() as u64).rev().zip(messages) {
+            self.acknowledged(tenant, message, sequence.saturating_sub(back));
+        }
+    }
+
     /// The sequence of the last event of the batch.
-    async fn publish_batch(&self, messages: &[Message]) -> Result<u64, Failure> {
+    async fn publish_batch(&self, messages: &[Outgoing]) -> Result<u64, Failure> {
         #[expect(clippy::disallowed_methods, reason = "names this try to the server; a retry must have another")]
         let batch = Uuid::now_v7().simple().to_string();
         for (index, message) in messages.iter().enumerate() {
@@ -127,18 +128,21 @@ impl EventLog {
         &self,
         stream: &str,
         pending: &[Pending],
-        messages: &[Message],
+        messages: &[Outgoing],
     ) -> Result<BatchStanding, Failure> {
-        let (mut ours, mut missing) = (None, 0);
+        let (mut ours, mut missing, mut all_these) = (None, 0, true);
         for (Pending(draft), message) in pending.iter().zip(messages) {
-            match self.standing(stream, &message.subject, message.event_id).await? {
-                Standing::Ours(sequence) => ours = Some((sequence, draft)),
+            match self.standing(stream, message).await? {
+                Standing::Ours { sequence, is_this } => {
+                    ours = Some((sequence, draft));
+                    all_these &= is_this;
+                }
                 Standing::Theirs => return Ok(BatchStanding::Theirs(draft.conflict())),
                 Standing::Nothing => missing += 1,
             }
         }
         Ok(match ours {
-            Some((sequence, _)) if missing == 0 => BatchStanding::Ours(sequence),
+            Some((sequence, _)) if missing == 0 => BatchStanding::Ours { sequence, is_this: all_these },
             Some((_, draft)) => BatchStanding::Theirs(draft.conflict()),
             None => BatchStanding::Nothing,
         })
@@ -146,7 +150,7 @@ impl EventLog {
 }
 
 enum BatchStanding {
-    Ours(u64),
+    Ours { sequence: u64, is_this: bool },
     Theirs(AppendError),
     Nothing,
 }

@@ -1,7 +1,7 @@
 //! The log as it is stored, entry by entry: for audits and exports, which trust nothing but the bytes.
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use muster_domain::TenantId;
 
@@ -11,6 +11,7 @@ use crate::{
     follow::{Follower, Position},
     names::Names,
     record::{Record, Unreadable},
+    seal::{Opened, open_all},
     wire::Stored,
 };
 
@@ -44,16 +45,25 @@ impl EventLog {
             let batch = follower.next_until_caught_up().await?;
             Ok::<_, LogError>(batch.map(|batch| (batch, follower)))
         });
-        let names = self.names().clone();
-        let entries = futures::TryStreamExt::map_ok(batches, move |batch| {
-            let entries: Vec<_> = batch.into_iter().map(|stored| Ok(entry(&names, stored))).collect();
-            futures::stream::iter(entries)
+        let log = self.clone();
+        let entries = batches.then(move |batch| {
+            let log = log.clone();
+            async move {
+                let entries = opened(&log, batch?).await;
+                Ok::<_, LogError>(futures::stream::iter(entries.into_iter().map(Ok)))
+            }
         });
         futures::TryStreamExt::try_flatten(entries)
     }
 }
 
-fn entry(names: &Names, stored: Stored) -> Entry {
+/// Entries whose payloads cannot be decrypted keep their place, and say why.
+pub(crate) async fn opened(log: &EventLog, batch: Vec<Stored>) -> Vec<Entry> {
+    let opened = open_all(log, &batch).await;
+    batch.into_iter().zip(opened).map(|(stored, opened)| entry(log.names(), stored, opened)).collect()
+}
+
+fn entry(names: &Names, stored: Stored, opened: Opened) -> Entry {
     let mut headers: Vec<(String, String)> = Vec::new();
     for (name, values) in stored.headers.iter() {
         headers.extend(values.iter().map(|value| (name.to_string(), value.to_string())));
@@ -66,6 +76,6 @@ fn entry(names: &Names, stored: Stored) -> Entry {
         subject: names.own(&stored.subject).unwrap_or(&stored.subject).to_owned(),
         headers,
         payload: stored.payload.clone(),
-        record: Record::parse(names, stored),
+        record: Record::parse(names, stored, opened),
     }
 }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use muster_domain::TenantId;
+
+use crate::keyring::{KeyId, KeyringError};
+
 /// Reading the log, or looking after its streams.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -37,6 +41,13 @@ pub enum LogError {
     #[error("{kind} {id} has more than {limit} events, the most one aggregate may have")]
     TooManyEvents { kind: &'static str, id: String, limit: u64 },
 
+    /// For ever.
+    #[error("the content of tenant {tenant} was made unreadable: its payload key {key_id} is destroyed")]
+    KeyDestroyed { tenant: TenantId, key_id: KeyId },
+
+    #[error("the payload key of tenant {tenant} cannot be used: {why}")]
+    KeyUnavailable { tenant: TenantId, why: String },
+
     #[error("'{value}' cannot be a {what}: {rule}")]
     InvalidName { what: &'static str, value: String, rule: &'static str },
 
@@ -47,7 +58,7 @@ pub enum LogError {
 impl LogError {
     /// Whether asking again later can help without anyone changing anything.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Connect { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Connect { .. } | Self::KeyUnavailable { .. })
     }
 }
 
@@ -79,6 +90,9 @@ pub enum AppendError {
     #[error("the actor of the event cannot be written: {0}")]
     Actor(String),
 
+    #[error("the event cannot be sealed or signed: {0}")]
+    Unwritable(String),
+
     #[error(transparent)]
     Log(#[from] LogError),
 }
@@ -90,6 +104,14 @@ impl AppendError {
             Self::Log(error) => error.is_unavailable(),
             _ => false,
         }
+    }
+}
+
+/// What the keyring said, about a tenant.
+pub(crate) fn of_keyring(tenant: &TenantId, error: KeyringError) -> LogError {
+    match error {
+        KeyringError::Destroyed { tenant, key_id } => LogError::KeyDestroyed { tenant, key_id },
+        error => LogError::KeyUnavailable { tenant: tenant.clone(), why: error.to_string() },
     }
 }
 

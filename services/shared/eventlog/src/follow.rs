@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use crate::{
     EventLog,
     error::LogError,
-    names::Names,
     record::{Record, Unreadable},
     retry::{PATIENCE, Patience, pauses},
+    seal::{Opened, open_all},
     wire::{Failure, Stored},
 };
 use pull::Pull;
@@ -194,7 +194,16 @@ impl Follower {
     }
 }
 
-/// The entries as events; what is not one keeps its place as [`Unreadable`].
-pub(crate) fn records(names: &Names, batch: Vec<Stored>) -> Vec<Result<Record, Unreadable>> {
-    batch.into_iter().map(|stored| Record::parse(names, stored)).collect()
+/// The entries as events; what is not one keeps its place as [`Unreadable`]. Waits for a keyring that is away, as long as it
+/// takes: only the reader of this one tenant waits, and an outage must not look like damage.
+pub(crate) async fn records(log: &EventLog, batch: Vec<Stored>) -> Vec<Result<Record, Unreadable>> {
+    let mut delays = pauses(LONGEST_PAUSE);
+    let opened = loop {
+        let opened = open_all(log, &batch).await;
+        let Some(why) = opened.iter().find_map(Opened::unavailable) else { break opened };
+        metrics::counter!("muster_log_key_waits_total").increment(1);
+        tracing::warn!(why, "events cannot be decrypted now, trying again");
+        tokio::time::sleep(delays.next().unwrap_or(LONGEST_PAUSE)).await;
+    };
+    batch.into_iter().zip(opened).map(|(stored, opened)| Record::parse(log.names(), stored, opened)).collect()
 }

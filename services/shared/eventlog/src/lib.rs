@@ -12,6 +12,8 @@
 //! | each event counts once in a table | events and position in one PostgreSQL transaction ([`projection`]) |
 //! | each reaction happens at least once, in order | the position is written after it ([`reactor`]) |
 //! | what cannot be taken in is never skipped in silence and holds up nobody else | parking ([`park`]) |
+//! | a tenant's payloads are read only where its key is, and a key opens one text for one event | encryption that commits to its key ([`keyring`]) |
+//! | who changes or drops an event before the audit's log has it leaves a trace | producers' signatures, and looking up what was acknowledged ([`ProducerCheck`], [`run_self_audit`]) |
 //! | a timer fires although everybody was away, and says how late | the server's schedules ([`timers`]) |
 //! | a tenant's rows are seen in the tenant's transactions only | row-level security, forced ([`db`]) |
 //!
@@ -33,22 +35,29 @@ mod decide;
 mod entries;
 mod error;
 mod follow;
+pub mod keyring;
 mod lease;
 mod live;
 pub mod load;
 mod log;
 mod names;
 pub mod observations;
+mod outgoing;
 mod owners;
 pub mod park;
 pub mod position;
+mod producer;
 pub mod projection;
 mod provision;
+mod raw;
 pub mod reactor;
 mod rebuild;
 mod record;
 mod retry;
+mod seal;
+mod selfaudit;
 mod shards;
+mod shred;
 mod stream_state;
 mod streams;
 pub mod timers;
@@ -69,12 +78,16 @@ pub use load::Loaded;
 pub use log::EventLog;
 pub use names::{EventAddress, OBSERVATION_SHARDS, shard_of, shard_of_tenant};
 pub use observations::{ObservationStart, StoredObservations};
+pub use owners::run_for_tenants;
 pub use park::{PARKED_KIND, PARKED_TYPE};
 pub use position::{WaitError, wait_for};
+pub use producer::{ProducerCheck, ProducerFinding, ProducerFlaw};
 pub use projection::{Projection, ProjectionError, project_tenant, run_projection};
+pub use raw::{RawEntry, RawFollower};
 pub use reactor::{ReactError, Reactor, reaction_id, run_reactor};
 pub use rebuild::{Progress, RebuildError, rebuild};
-pub use record::{Meta, Record, Unreadable};
+pub use record::{Cause, Meta, Record, Unreadable};
+pub use selfaudit::{Logged, PublishedLog, run_self_audit};
 pub use shards::own_shards;
 pub use stream_state::{StreamAdvisory, StreamState};
 pub use timers::{TimerError, TimerFired, TimerHandler, TimerKey, Timers, run_timers};

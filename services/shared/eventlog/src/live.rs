@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     EventLog,
     follow::{Follower, Position, records},
-    record::{Record, Unreadable},
+    record::{Cause, Record, Unreadable},
     retry::pauses,
 };
 
@@ -61,6 +61,7 @@ impl LiveFold {
 
 /// Calls `apply` with every event of these kinds (empty: all) of all tenants, present and future: each tenant's in
 /// order, from its first, each once. Entries that cannot be read are logged and left out; the projections park them.
+/// What was made unreadable by destroying its key is left out without a word.
 pub fn live_fold<F>(log: &EventLog, kinds: &'static [&'static str], apply: F, shutdown: CancellationToken) -> LiveFold
 where
     F: FnMut(&Record) + Send + 'static,
@@ -110,7 +111,7 @@ impl<F: FnMut(&Record) + Send + 'static> Fold<F> {
             Follower::new(self.log.clone(), self.log.names().record_stream(&tenant), filters, Position::After(0));
         futures::stream::unfold((follower, tenant), |(mut follower, tenant)| async move {
             let batch = follower.next_or_caught_up().await;
-            let entries = records(follower.log().names(), batch);
+            let entries = records(follower.log(), batch).await;
             let delivery = Delivery { tenant: tenant.clone(), entries, caught_up: follower.is_caught_up() };
             Some((delivery, (follower, tenant)))
         })
@@ -125,6 +126,7 @@ impl<F: FnMut(&Record) + Send + 'static> Fold<F> {
                     (self.apply)(record);
                     reached = Some(record.sequence);
                 }
+                Err(Unreadable { sequence, cause: Cause::KeyDestroyed(_), .. }) => reached = Some(*sequence),
                 Err(unreadable) => {
                     metrics::counter!("muster_log_unreadable_total").increment(1);
                     tracing::error!(tenant = %delivery.tenant, sequence = unreadable.sequence, why = unreadable.why, "entry left out of a live fold");

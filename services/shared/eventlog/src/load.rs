@@ -14,6 +14,7 @@ use crate::{
     error::LogError,
     record::{CE_ID, text},
     retry::{PATIENCE, Patience},
+    seal::{Opened, open_all},
     wire::{self, Failure, Stored},
 };
 
@@ -49,7 +50,10 @@ impl EventLog {
         let mut patience = Patience::new(PATIENCE);
         loop {
             let failure = match self.read_aggregate(&stream, tenant, A::KIND, id).await {
-                Ok(events) => return fold(&stream, id, events),
+                Ok(events) => {
+                    let opened = open_all(self, &events).await;
+                    return fold(&stream, tenant, id, events.into_iter().zip(opened));
+                }
                 Err(failure) => failure,
             };
             self.wait_out("loading", &stream, failure, &mut patience).await?;
@@ -173,15 +177,21 @@ fn version_of(stored: &Stored) -> u64 {
     stored.subject.rsplit('.').next().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
-fn fold<A: Aggregate>(stream: &str, id: &AggregateId, events: Vec<Stored>) -> Result<Loaded<A>, LogError> {
+fn fold<A: Aggregate>(
+    stream: &str,
+    tenant: &TenantId,
+    id: &AggregateId,
+    events: impl Iterator<Item = (Stored, Opened)>,
+) -> Result<Loaded<A>, LogError> {
     let mut loaded = Loaded::<A>::default();
-    for stored in events {
+    for (stored, opened) in events {
         let unreadable =
             |why: String| LogError::Unreadable { stream: stream.to_owned(), sequence: stored.sequence, why };
         if version_of(&stored) != loaded.version + 1 {
             return Err(LogError::VersionMissing { kind: A::KIND, id: id.to_string(), missing: loaded.version + 1 });
         }
-        let event = A::Event::decode(stored.payload.clone()).map_err(|error| unreadable(error.to_string()))?;
+        let payload = opened.into_payload(unreadable, tenant)?;
+        let event = A::Event::decode(payload).map_err(|error| unreadable(error.to_string()))?;
         let event_id = text(&stored.headers, CE_ID).unwrap_or_default();
         let event_id =
             event_id.parse().map_err(|_| unreadable(format!("header {CE_ID} '{event_id}' is not a UUID")))?;

@@ -10,7 +10,10 @@ use async_nats::{Client, ConnectOptions, Event, jetstream};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
-use crate::{config::LogConfig, error::LogError, names::Names, retry::REQUEST_TIMEOUT};
+use crate::{
+    config::LogConfig, error::LogError, names::Names, producer::Producer, retry::REQUEST_TIMEOUT, seal::Custody,
+    selfaudit::Acks,
+};
 
 /// A dead connection is noticed after two missed pings; the default of 60 s would hang callers for minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -31,12 +34,16 @@ struct Inner {
     /// Counts connections: what was in flight over an earlier one may be lost.
     connection: watch::Receiver<u64>,
     permission_violations: Arc<AtomicU64>,
+    custody: Option<Custody>,
+    producer: Option<Producer>,
+    acks: Acks,
 }
 
 impl EventLog {
     /// Connects and keeps the connection for the life of the handle, reconnecting without end.
     pub async fn connect(config: &LogConfig) -> Result<Self, LogError> {
         check_prefix(&config.prefix)?;
+        let producer = config.producer.as_deref().map(Producer::new).transpose()?;
         let (connected, connection) = watch::channel(0_u64);
         let violations = Arc::new(AtomicU64::new(0));
         let client = options(config, connected, violations.clone())
@@ -55,6 +62,9 @@ impl EventLog {
             replicas: config.replicas,
             connection,
             permission_violations: violations,
+            custody: config.keyring.clone().map(Custody::new),
+            producer,
+            acks: Acks::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -89,6 +99,20 @@ impl EventLog {
 
     pub(crate) fn replicas(&self) -> usize {
         self.inner.replicas
+    }
+
+    /// Who knows the tenants' payload keys; `None`: nothing is encrypted here.
+    pub(crate) fn custody(&self) -> Option<&Custody> {
+        self.inner.custody.as_ref()
+    }
+
+    /// This process as a writer; `None`: it does not sign.
+    pub(crate) fn producer(&self) -> Option<&Producer> {
+        self.inner.producer.as_ref()
+    }
+
+    pub(crate) fn acks(&self) -> &Acks {
+        &self.inner.acks
     }
 
     /// Changes with the next connection after now.

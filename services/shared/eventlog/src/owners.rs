@@ -17,7 +17,7 @@ const SHARDS: u16 = 4;
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs `work` for every tenant whose shard this instance owns, until `shutdown`.
-pub(crate) async fn run_for_tenants<F, W>(log: EventLog, handler: String, shutdown: CancellationToken, work: F)
+pub async fn run_for_tenants<F, W>(log: EventLog, handler: String, shutdown: CancellationToken, work: F)
 where
     F: Fn(TenantId, CancellationToken) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = ()> + Send + 'static,

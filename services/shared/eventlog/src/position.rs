@@ -92,6 +92,19 @@ pub(crate) async fn set(
     Ok(())
 }
 
+/// Goes back to the beginning, once for each event that says that a payload key is destroyed. `false`: it did before.
+pub(crate) async fn forget(
+    tx: &mut PgConnection,
+    handler: &str,
+    tenant: &TenantId,
+    destroyed_at: u64,
+) -> Result<bool, sqlx::Error> {
+    let update = "UPDATE eventlog.position SET sequence = 0, forgotten_at = $3
+                   WHERE handler = $1 AND tenant = $2 AND forgotten_at < $3";
+    let done = sqlx::query(update).bind(handler).bind(tenant.as_str()).bind(bigint(destroyed_at)).execute(tx).await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// PostgreSQL has no unsigned type; no log reaches 2^63 entries.
 pub(crate) fn bigint(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use muster_domain::TenantId;
+use muster_domain::{Aggregate as _, TenantId, audit::PayloadKey};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,8 @@ use crate::{
     owners::run_for_tenants,
     park::Parking,
     position,
-    record::{Record, Unreadable},
+    rebuild::empty_tables,
+    record::{Cause, Record, Unreadable},
     retry::pauses,
 };
 
@@ -42,6 +43,12 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Takes in events of one tenant, in order. Only through `tx`: it is committed together with the position.
     async fn apply(&self, tx: &mut PgConnection, batch: &[Record]) -> Result<(), ProjectionError>;
+
+    /// The same for events whose content is destroyed with the tenant's payload key: what their headers say is left, their
+    /// payload is empty. Most read models have no use for them.
+    async fn apply_destroyed(&self, _tx: &mut PgConnection, _batch: &[Record]) -> Result<(), ProjectionError> {
+        Ok(())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +144,7 @@ impl Projector {
     /// Takes in the next batch.
     pub(crate) async fn step(&mut self) {
         let batch = self.follower.next().await;
-        let mut entries = records(self.follower.log().names(), batch);
+        let mut entries = records(self.follower.log(), batch).await;
         while let Err(moved_to) = self.take_in_all(&entries).await {
             let forward = moved_to > self.position;
             self.position = moved_to;
@@ -196,30 +203,52 @@ impl Projector {
 
     async fn apply(&self, piece: &[Result<Record, Unreadable>], through: u64) -> Result<Applied, ProjectionError> {
         let kinds = self.projection.kinds();
-        let mut wanted = Vec::with_capacity(piece.len());
+        let is_wanted = |record: &Record| kinds.is_empty() || kinds.contains(&record.kind.as_str());
+        let mut wanted = Wanted::default();
         for entry in piece {
             match entry {
-                Ok(record) if kinds.is_empty() || kinds.contains(&record.kind.as_str()) => wanted.push(record.clone()),
-                Ok(_) => {}
+                Ok(record) => {
+                    wanted.note_destruction(record);
+                    if is_wanted(record) {
+                        wanted.push(record, false);
+                    }
+                }
+                Err(Unreadable { cause: Cause::KeyDestroyed(record), .. }) if is_wanted(record) => {
+                    wanted.push(record, true);
+                }
+                Err(Unreadable { cause: Cause::KeyDestroyed(_), .. }) => {}
                 Err(unreadable) => return Err(ProjectionError::Invalid(unreadable.why.clone())),
             }
         }
         self.commit(&wanted, through).await
     }
 
-    async fn commit(&self, records: &[Record], through: u64) -> Result<Applied, ProjectionError> {
+    async fn commit(&self, wanted: &Wanted, through: u64) -> Result<Applied, ProjectionError> {
         let mut tx = self.db.tenant_tx(&self.tenant).await?;
         let position = position::lock(&mut tx, self.projection.name(), &self.tenant).await?;
         if position != self.position {
             return Ok(Applied::Moved(position));
         }
-        if !records.is_empty() {
-            self.projection.apply(&mut tx, records).await?;
+        if let Some(sequence) = wanted.key_destroyed_at
+            && position::forget(&mut tx, self.projection.name(), &self.tenant, sequence).await?
+        {
+            // What was read before is content, too: the tables are filled again with what can still be read.
+            empty_tables(&mut tx, self.projection.as_ref()).await?;
+            tx.commit().await?;
+            tracing::info!(projection = self.projection.name(), tenant = %self.tenant, "content forgotten: the payload key is destroyed");
+            return Ok(Applied::Moved(0));
+        }
+        for (records, destroyed) in &wanted.runs {
+            if *destroyed {
+                self.projection.apply_destroyed(&mut tx, records).await?;
+            } else {
+                self.projection.apply(&mut tx, records).await?;
+            }
         }
         position::set(&mut tx, self.projection.name(), &self.tenant, through).await?;
         tx.commit().await?;
         let handler = self.projection.name();
-        metrics::counter!("muster_projection_events_total", "projection" => handler).increment(records.len() as u64);
+        metrics::counter!("muster_projection_events_total", "projection" => handler).increment(wanted.count());
         Ok(Applied::Done)
     }
 
@@ -236,7 +265,7 @@ impl Projector {
             }
         }
         loop {
-            match self.commit(&[], through).await {
+            match self.commit(&Wanted::default(), through).await {
                 Ok(Applied::Done) => {
                     self.position = through;
                     return Taken::All;
@@ -252,6 +281,33 @@ enum Taken {
     All,
     Moved(u64),
     Cut,
+}
+
+/// What of a piece concerns a projection, in order: runs of readable events, and of events whose content is destroyed.
+#[derive(Default)]
+struct Wanted {
+    runs: Vec<(Vec<Record>, bool)>,
+    /// Where the piece says that the tenant's payload key is destroyed.
+    key_destroyed_at: Option<u64>,
+}
+
+impl Wanted {
+    fn push(&mut self, record: &Record, destroyed: bool) {
+        match self.runs.last_mut() {
+            Some((run, kind)) if *kind == destroyed => run.push(record.clone()),
+            _ => self.runs.push((vec![record.clone()], destroyed)),
+        }
+    }
+
+    fn note_destruction(&mut self, record: &Record) {
+        if record.kind == PayloadKey::KIND && record.event_type == PayloadKey::DESTROYED {
+            self.key_destroyed_at = Some(record.sequence);
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.runs.iter().map(|(run, _)| run.len() as u64).sum()
+    }
 }
 
 pub(crate) fn sequence_of(entry: &Result<Record, Unreadable>) -> u64 {

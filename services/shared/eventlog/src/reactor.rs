@@ -20,7 +20,7 @@ use crate::{
     park::Parking,
     position,
     projection::sequence_of,
-    record::{Record, Unreadable},
+    record::{Cause, Record, Unreadable},
     retry::pauses,
 };
 
@@ -124,7 +124,8 @@ impl TenantReactor {
         let mut follower = Follower::new(self.log.clone(), stream, Vec::new(), Position::After(position));
         let mut noted = Instant::now();
         loop {
-            for entry in records(self.log.names(), follower.next().await) {
+            let batch = follower.next().await;
+            for entry in records(&self.log, batch).await {
                 let concerned = self.is_concerned(&entry);
                 if concerned {
                     self.handle(&entry).await;
@@ -149,7 +150,12 @@ impl TenantReactor {
 
     fn is_concerned(&self, entry: &Result<Record, Unreadable>) -> bool {
         let kinds = self.reactor.kinds();
-        entry.as_ref().map_or(true, |record| kinds.is_empty() || kinds.contains(&record.kind.as_str()))
+        match entry {
+            Ok(record) => kinds.is_empty() || kinds.contains(&record.kind.as_str()),
+            // Nobody can react to what nobody can read any more.
+            Err(Unreadable { cause: Cause::KeyDestroyed(_), .. }) => false,
+            Err(_) => true,
+        }
     }
 
     /// Returns when the reaction has happened, or the event is parked.

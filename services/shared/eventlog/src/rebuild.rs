@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use muster_domain::TenantId;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::{
     EventLog,
@@ -96,10 +96,7 @@ async fn reset(
         tx.commit().await?;
         return Ok((u64::try_from(target).unwrap_or(0), true));
     }
-    for table in projection.tables() {
-        // A constant of the program. Row-level security keeps the deletion to this tenant.
-        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *tx).await?;
-    }
+    empty_tables(&mut tx, projection).await?;
     sqlx::query("UPDATE eventlog.position SET sequence = 0, rebuilding_to = $3 WHERE handler = $1 AND tenant = $2")
         .bind(projection.name())
         .bind(tenant.as_str())
@@ -108,6 +105,15 @@ async fn reset(
         .await?;
     tx.commit().await?;
     Ok((last, false))
+}
+
+/// Deletes the rows of the transaction's tenant.
+pub(crate) async fn empty_tables(tx: &mut PgConnection, projection: &dyn Projection) -> Result<(), sqlx::Error> {
+    for table in projection.tables() {
+        // A constant of the program. Row-level security keeps the deletion to this tenant.
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 async fn finish(db: &Database, handler: &str, tenant: &TenantId) -> Result<(), sqlx::Error> {

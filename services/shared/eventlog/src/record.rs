@@ -1,10 +1,12 @@
 //! What one event carries besides its payload: CloudEvents 1.0 attributes in headers (`ce-…`), and who, why and in
-//! which trace (`muster-…`, `traceparent`). The stored payload bytes are never re-encoded.
+//! which trace (`muster-…`, `traceparent`). The stored payload bytes are never re-encoded; where a tenant's payloads are
+//! encrypted, readers meet them in clear.
 
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use jiff::Timestamp;
 use muster_domain::{TenantId, pb::common::v1::Actor};
+use muster_tlog::hash::Hash;
 use opentelemetry::trace::TraceContextExt;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     error::AppendError,
     names::{EventAddress, Names},
+    seal::{Content, Opened},
     wire::Stored,
 };
 
@@ -65,6 +68,8 @@ pub struct Record {
     pub traceparent: Option<String>,
     /// The event as protobuf.
     pub payload: Bytes,
+    /// What the log stores: the payload, or its ciphertext.
+    pub stored: Bytes,
 }
 
 impl Record {
@@ -72,18 +77,39 @@ impl Record {
         E::decode(self.payload.clone())
     }
 
-    pub(crate) fn parse(names: &Names, stored: Stored) -> Result<Self, Unreadable> {
-        let unreadable = |why: String, stored: &Stored| Unreadable {
+    /// SHA-256 of the stored bytes, as the leaf of the audit's log has it.
+    pub fn stored_sha256(&self) -> Hash {
+        Hash::of(&self.stored)
+    }
+
+    pub(crate) fn parse(names: &Names, stored: Stored, opened: Opened) -> Result<Self, Unreadable> {
+        let unreadable = |cause: Cause, why: String, stored: &Stored| Unreadable {
             sequence: stored.sequence,
             subject: stored.subject.clone(),
             event_id: text(&stored.headers, CE_ID).unwrap_or_default().to_owned(),
             event_type: text(&stored.headers, CE_TYPE).unwrap_or_default().to_owned(),
             why,
+            cause,
         };
+        let malformed = |why: String| unreadable(Cause::Malformed, why, &stored);
         let Some(address) = names.parse_event(&stored.subject) else {
-            return Err(unreadable("its subject is not one of an event".to_owned(), &stored));
+            return Err(malformed("its subject is not one of an event".to_owned()));
         };
-        Self::from_headers(address, &stored).map_err(|why| unreadable(why, &stored))
+        let mut record = Self::from_headers(address, &stored).map_err(malformed)?;
+        match opened {
+            Opened::Clear(payload) => record.payload = payload,
+            Opened::Sealed(Content { payload, actor_name }) => {
+                record.payload = payload;
+                record.actor.name = actor_name;
+            }
+            Opened::Destroyed(key_id) => {
+                let why = format!("its content is destroyed with the payload key {key_id}");
+                return Err(unreadable(Cause::KeyDestroyed(Box::new(record)), why, &stored));
+            }
+            Opened::Unavailable(why) => return Err(unreadable(Cause::KeyUnavailable, why, &stored)),
+            Opened::Broken(why) => return Err(malformed(why)),
+        }
+        Ok(record)
     }
 
     fn from_headers(address: EventAddress, stored: &Stored) -> Result<Self, String> {
@@ -103,13 +129,26 @@ impl Record {
             correlation: parsed(headers, CORRELATION)?,
             causation: text(headers, CAUSATION).map(|_| parsed(headers, CAUSATION)).transpose()?,
             traceparent: text(headers, TRACEPARENT).map(str::to_owned),
-            payload: stored.payload.clone(),
+            payload: Bytes::new(),
+            stored: stored.payload.clone(),
         })
     }
 }
 
-/// An entry of the log that is not an event as we write them. It is never skipped silently: who meets it parks it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why an entry cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// It is not an event as we write them, or was changed after it was written. Who meets it parks it.
+    Malformed,
+    /// Its content is gone for ever, as somebody decided. The record is all that its headers say; its payload is empty and
+    /// its actor has no name.
+    KeyDestroyed(Box<Record>),
+    /// The tenant's key cannot be used now.
+    KeyUnavailable,
+}
+
+/// An entry of the log that cannot be read. It is never skipped silently.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Unreadable {
     pub sequence: u64,
     pub subject: String,
@@ -118,6 +157,7 @@ pub struct Unreadable {
     /// Empty when it has none.
     pub event_type: String,
     pub why: String,
+    pub cause: Cause,
 }
 
 pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -115,6 +115,15 @@ pub(crate) async fn publish(
 
 /// The newest message on a subject as the stream's leader knows it: never behind an acknowledged append.
 pub(crate) async fn leader_last(log: &EventLog, stream: &str, subject: &str) -> Result<Option<Stored>, Failure> {
+    leader_get(log, stream, &json!({ "last_by_subj": subject })).await
+}
+
+/// The message at a position, as the stream's leader knows it.
+pub(crate) async fn leader_at(log: &EventLog, stream: &str, sequence: u64) -> Result<Option<Stored>, Failure> {
+    leader_get(log, stream, &json!({ "seq": sequence })).await
+}
+
+async fn leader_get(log: &EventLog, stream: &str, which: &serde_json::Value) -> Result<Option<Stored>, Failure> {
     #[derive(Deserialize)]
     struct Answer {
         error: Option<ApiError>,
@@ -130,7 +139,7 @@ pub(crate) async fn leader_last(log: &EventLog, stream: &str, subject: &str) -> 
         data: String,
         time: Timestamp,
     }
-    let body = json!({ "last_by_subj": subject }).to_string();
+    let body = which.to_string();
     let answer = request(log, format!("$JS.API.STREAM.MSG.GET.{stream}"), Request::new().payload(body.into())).await?;
     let answer: Answer = parse(&answer.payload)?;
     match (answer.error, answer.message) {

@@ -24,7 +24,10 @@ pub struct Migration {
 /// What the event log itself keeps in PostgreSQL. Applied before all others, which use its `eventlog.protect`.
 pub const OWN_SCHEMA: Schema = Schema {
     name: "eventlog",
-    migrations: &[Migration { name: "0001_positions", sql: include_str!("../../migrations/0001_positions.sql") }],
+    migrations: &[
+        Migration { name: "0001_positions", sql: include_str!("../../migrations/0001_positions.sql") },
+        Migration { name: "0002_forgotten", sql: include_str!("../../migrations/0002_forgotten.sql") },
+    ],
 };
 
 /// Any number: instances that start together wait for each other.
