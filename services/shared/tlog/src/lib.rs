@@ -16,6 +16,7 @@ pub mod proof;
 pub mod tile;
 pub mod tile_set;
 pub mod tree;
+pub mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use hash::{Hash, leaf_hash, node_hash};

@@ -132,7 +132,7 @@ pub fn edge(size: u64) -> Vec<Tile> {
     (0..=MAX_LEVEL)
         .filter_map(|level| {
             let hashes = hashes_at(level, size);
-            (hashes % TILE_WIDTH > 0).then(|| tile_at(Kind::Hashes { level }, hashes / TILE_WIDTH, hashes))
+            (!hashes.is_multiple_of(TILE_WIDTH)).then(|| tile_at(Kind::Hashes { level }, hashes / TILE_WIDTH, hashes))
         })
         .collect()
 }

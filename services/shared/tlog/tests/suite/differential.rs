@@ -157,7 +157,7 @@ proptest! {
         let ours: Vec<String> =
             tile::grown(old, new).iter().filter(|tile| tile.kind != Kind::Entries).map(Tile::path).collect();
         let theirs: Vec<String> =
-            tlog_tiles::Tile::new_tiles(8, old, new).iter().map(|tile| path_of(tile)).collect();
+            tlog_tiles::Tile::new_tiles(8, old, new).iter().map(path_of).collect();
         // They leave a level out that did not grow to a new tile; the sets are equal.
         prop_assert_eq!(ours, theirs);
     }

@@ -3,3 +3,4 @@
 mod differential;
 mod forms;
 mod vectors;
+mod verify;
