@@ -29,7 +29,7 @@ export const deliveryState = word(DeliveryState);
 export const lossCertainty = word(LossCertainty);
 
 export function tier(value: Tier): string {
-  return value === Tier.UNSPECIFIED ? "unknown" : `Tier ${value}`;
+  return value === Tier.TIER_UNSPECIFIED ? "unknown" : `Tier ${value}`;
 }
 
 export function gateLevel(value: GateLevel): string {

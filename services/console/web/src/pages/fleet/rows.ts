@@ -41,7 +41,7 @@ export function isFresh(seen: Seen, steadyNow: number): boolean {
 /** Worst first, then the most critical, then by name. The same order as the API's. */
 export function order(a: ReadinessView, b: ReadinessView): number {
   const rank = (view: ReadinessView) => LIGHTS.indexOf(lightOf(view.assessment?.status));
-  const critical = (view: ReadinessView) => (view.tier === Tier.UNSPECIFIED ? 9 : view.tier);
+  const critical = (view: ReadinessView) => (view.tier === Tier.TIER_UNSPECIFIED ? 9 : view.tier);
   return rank(a) - rank(b) || critical(a) - critical(b) || (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0);
 }
 

@@ -1,0 +1,155 @@
+// The rows of the fleet. Only those in sight are in the page, so that thousands scroll as ten do.
+
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useRef, useState, useSyncExternalStore, useLayoutEffect } from "react";
+import { Link } from "wouter";
+import type { ReadinessView } from "../../gen/muster/readiness/v1/readiness_pb.ts";
+import { humane, milliseconds } from "../../lib/time.ts";
+import { tier } from "../../lib/words.ts";
+import { useNow } from "../../lib/clock.ts";
+import { Light } from "../../ui/light.tsx";
+import { ProofLight } from "../../ui/proof.tsx";
+import type { Proof } from "./proof.ts";
+import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, why, type Seen } from "./rows.ts";
+
+const DESK_ROW = 52;
+const PHONE_ROW = 116;
+
+const phone = matchMedia("(max-width: 860px)");
+const usePhone = () =>
+  useSyncExternalStore(
+    (listener) => {
+      phone.addEventListener("change", listener);
+      return () => phone.removeEventListener("change", listener);
+    },
+    () => phone.matches,
+  );
+
+const HEADINGS = ["Status", "Resource", "Why", "RPO now / target", "Last look", "Runs on", "Tier", "Plan"];
+
+export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Seen[]; proofs: Map<string, Proof> | undefined }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  const small = usePhone();
+  const [held, hold] = useState<string[] | null>(null);
+  useLayoutEffect(() => setTop(place.current?.offsetTop ?? 0), [small]);
+  const ordered = held ? asHeld(rows, held) : rows;
+  const virtual = useWindowVirtualizer({
+    count: ordered.length,
+    estimateSize: () => (small ? PHONE_ROW : DESK_ROW),
+    overscan: 8,
+    scrollMargin: top,
+    getItemKey: (index) => ordered[index]?.view.resource ?? index,
+  });
+  useLayoutEffect(() => virtual.measure(), [small, virtual]);
+  useNow(); // ages grow by themselves, also when nothing comes any more
+
+  return (
+    <div
+      className="fleet"
+      role="table"
+      aria-label="Resources, worst first"
+      aria-rowcount={rows.length + 1}
+      // What is pointed at stays where it is; the order is taken up again afterwards.
+      onPointerEnter={(event) => event.pointerType === "mouse" && hold(rows.map(({ view }) => view.resource))}
+      onPointerLeave={() => hold(null)}
+      onKeyDown={(event) => moveBetweenRows(event)}
+    >
+      <div role="rowgroup" className="fleet-head">
+        <div role="row" aria-rowindex={1} className="fleet-row">
+          {HEADINGS.map((heading) => (
+            <div key={heading} role="columnheader">
+              {heading}
+            </div>
+          ))}
+        </div>
+      </div>
+      <div role="rowgroup" ref={place} className="fleet-body" style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map((item) => {
+          const row = ordered[item.index];
+          return (
+            row && (
+              <div key={item.key} role="row" aria-rowindex={item.index + 2} className="fleet-row" style={{ transform: `translateY(${item.start - top}px)`, height: item.size }}>
+                <Cells tenant={tenant} row={row} proof={proofs ? (proofs.get(row.view.resource) ?? NO_PLAN) : undefined} />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+const NO_PLAN: Proof = { plan: undefined, group: undefined };
+
+function Cells({ tenant, row, proof }: { tenant: string; row: Seen; proof: Proof | undefined }) {
+  const { view } = row;
+  const light = lightOf(view.assessment?.status);
+  const text = why(view);
+  return (
+    <>
+      <div role="cell" className="c-status">
+        <Light tone={lightTone(light)}>{LIGHT_WORDS[light]}</Light>
+      </div>
+      <div role="cell" className="c-name">
+        <Link href={`/t/${tenant}/resources/${view.resource}`}>{view.resource}</Link>
+        <span className="quiet small clip">{[view.displayName, view.owner].filter(Boolean).join(" · ")}</span>
+      </div>
+      <div role="cell" className="c-why" title={text}>
+        <span>{text}</span>
+      </div>
+      <div role="cell" className="c-rpo">
+        <Rpo view={view} />
+      </div>
+      <div role="cell" className="c-age">
+        <Age row={row} />
+      </div>
+      <div role="cell" className="c-site">
+        {view.activeSite || <span className="quiet">not known</span>}
+      </div>
+      <div role="cell" className="c-tier">
+        {tier(view.tier)}
+      </div>
+      <div role="cell" className="c-plan small">
+        {proof && <ProofLight plan={proof.plan} />}
+      </div>
+    </>
+  );
+}
+
+function Rpo({ view }: { view: ReadinessView }) {
+  const now = milliseconds(view.assessment?.rpoNow);
+  const target = milliseconds(view.rpoTarget);
+  const over = now !== undefined && target !== undefined && now > target;
+  return (
+    <>
+      <strong className={over ? "text-red" : now === undefined ? "text-unknown" : ""}>{humane(now)}</strong>
+      <span className="quiet"> / {target === undefined ? "no target" : humane(target)}</span>
+    </>
+  );
+}
+
+function Age({ row }: { row: Seen }) {
+  const now = performance.now();
+  const age = ageOf(row, now);
+  if (age === undefined) return <span className="text-unknown">never seen</span>;
+  return isFresh(row, now) ? <>{humane(Math.round(age / 1000) * 1000)}</> : <strong className="text-unknown">stale, {humane(age)}</strong>;
+}
+
+function asHeld(rows: Seen[], held: string[]): Seen[] {
+  const places = new Map(held.map((name, index) => [name, index]));
+  const place = (row: Seen) => places.get(row.view.resource) ?? held.length;
+  return [...rows].sort((a, b) => place(a) - place(b));
+}
+
+/** Arrow keys go from resource to resource, as in a list. */
+function moveBetweenRows(event: React.KeyboardEvent<HTMLElement>) {
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  const links = [...event.currentTarget.querySelectorAll<HTMLAnchorElement>(".c-name a")];
+  const rowOf = (link: HTMLAnchorElement) => Number(link.closest("[role=row]")?.getAttribute("aria-rowindex"));
+  links.sort((a, b) => rowOf(a) - rowOf(b));
+  const next = links[links.indexOf(document.activeElement as HTMLAnchorElement) + (event.key === "ArrowDown" ? 1 : -1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

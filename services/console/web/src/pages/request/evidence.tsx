@@ -1,0 +1,88 @@
+// What approvers have in front of them: each system's state, what could be lost, whether this was ever proven.
+
+import { Link } from "wouter";
+import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { humane, milliseconds } from "../../lib/time.ts";
+import { capital, verdict } from "../../lib/words.ts";
+import { Light, type Tone } from "../../ui/light.tsx";
+import { Ago, Moment } from "../../ui/time.tsx";
+import { VERDICT_TONES } from "../requests/tones.ts";
+import { Markers } from "./markers.tsx";
+
+/** One sentence for the dialogs: what could be lost, as it was known when it was asked for. */
+export function lossInWords(request: RequestView): string {
+  const members = request.opened?.evidence?.members ?? [];
+  if (members.length === 0) return "Nothing was recorded about what could be lost.";
+  return members.map((member) => `${member.resource}: ${member.loss?.text || "nothing can be said about missing data"}`).join(" ");
+}
+
+export function EvidencePanel({ request, tenant, open }: { request: RequestView; tenant: string; open: boolean }) {
+  const evidence = request.opened?.evidence;
+  return (
+    <details className="panel" open={open}>
+      <summary>Evidence when it was asked for</summary>
+      <div className="body">
+        {!evidence ? (
+          <p className="text-unknown">Nothing was recorded.</p>
+        ) : (
+          <>
+            <p className="small quiet">
+              Taken <Moment at={evidence.takenAt} />. What is true now is on the page of each resource, and is checked again before the first step.
+            </p>
+            <div className="scroll">
+              <table>
+                <thead>
+                  <tr>
+                    <th>Resource</th>
+                    <th>Status</th>
+                    <th>What could be missing</th>
+                    <th>Look</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {evidence.members.map((member) => (
+                    <tr key={member.resource}>
+                      <td>
+                        <Link href={`/t/${tenant}/resources/${member.resource}`}>{member.resource}</Link>
+                      </td>
+                      <td>
+                        <Light tone={toneOf(member.status)}>{capital(member.status || "unknown")}</Light>
+                      </td>
+                      <td>{member.loss?.text || "Nothing can be said about missing data."}</td>
+                      <td className="nowrap">{humane(milliseconds(member.age))} old</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+            <p>
+              Preflight:{" "}
+              {evidence.preflightId ? <Light tone={VERDICT_TONES[evidence.verdict]}>{verdict(evidence.verdict)}</Light> : <span className="quiet">none was made before</span>}
+            </p>
+            <div>
+              <h3>Earlier tests and runs of this plan</h3>
+              {evidence.pastTests.length === 0 ? (
+                <p className="text-unknown">None: this plan was never proven as it is.</p>
+              ) : (
+                <ul className="lines">
+                  {evidence.pastTests.map((test) => (
+                    <li key={test.requestId}>
+                      <Light tone={test.passed ? "green" : "red"}>{test.passed ? "passed" : "failed"}</Light>{" "}
+                      <Link href={`/t/${tenant}/requests/${test.requestId}`}>{test.type}</Link>, <Ago at={test.at} />, RTO {humane(milliseconds(test.rtoMeasured))}{" "}
+                      <span className="quiet">{test.reason}</span>
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </div>
+            <Markers title="Markers" sets={[["when asked", evidence.markers]]} />
+          </>
+        )}
+      </div>
+    </details>
+  );
+}
+
+function toneOf(status: string): Tone {
+  return status === "green" || status === "yellow" || status === "red" ? status : "unknown";
+}
