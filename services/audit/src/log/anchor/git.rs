@@ -180,7 +180,8 @@ mod tests {
     #[tokio::test]
     async fn what_git_says_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Repository::new(&folder.path().display().to_string()).keep(&checkpoint(1, 9, "A")).await.unwrap_err();
+        let error =
+            Repository::new(&folder.path().display().to_string()).keep(&checkpoint(1, 9, "A")).await.unwrap_err();
         assert!(error.to_string().contains("not a git repository"), "{error}");
     }
 }

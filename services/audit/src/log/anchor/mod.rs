@@ -10,7 +10,6 @@
 mod der;
 mod git;
 mod keep;
-mod of_log;
 mod rfc3161;
 mod store;
 
@@ -23,7 +22,6 @@ use muster_runtime::{
 };
 
 pub(crate) use keep::{Anchors, Keeper};
-pub(crate) use of_log::OfLog;
 
 use super::vouch::Signed;
 

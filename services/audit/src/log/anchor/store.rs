@@ -5,8 +5,8 @@ use std::path::Path as FilePath;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use object_store::{
-    Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, aws::AmazonS3Builder,
-    local::LocalFileSystem, path::Path,
+    Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, aws::AmazonS3Builder, local::LocalFileSystem,
+    path::Path,
 };
 
 use super::{Anchor, AnchorError, Receipt, Signed, body_of, size_of};
@@ -112,7 +112,10 @@ mod tests {
         assert_eq!(std::fs::read(&receipt.location).unwrap(), first.note.as_bytes());
 
         let error = store.keep(&checkpoint(9, "BBBB", "one")).await.unwrap_err();
-        assert!(matches!(&error, AnchorError::Different { theirs, theirs_size: 9 } if *theirs == first.note), "{error}");
+        assert!(
+            matches!(&error, AnchorError::Different { theirs, theirs_size: 9 } if *theirs == first.note),
+            "{error}"
+        );
         assert_eq!(std::fs::read(&receipt.location).unwrap(), first.note.as_bytes());
     }
 

@@ -135,7 +135,8 @@ async fn a_quorum_suffices_whatever_the_others_do() {
     }
     let states = cosigners.states(ORIGIN);
     let told: Vec<_> = states.iter().map(|s| (s.name.as_str(), s.size, s.problem.is_empty())).collect();
-    let expected = [("gone", 0, false), ("one", 100, true), ("silent", 0, false), ("two", 100, true), ("odd", 0, false)];
+    let expected =
+        [("gone", 0, false), ("one", 100, true), ("silent", 0, false), ("two", 100, true), ("odd", 0, false)];
     assert_eq!(told, expected, "{states:?}");
     assert!(states[0].problem.contains("cannot be reached"), "{states:?}");
     assert!(states[4].problem.contains("cannot be used"), "{states:?}");
@@ -181,7 +182,10 @@ async fn a_witness_that_saw_another_tree_is_a_split() {
 async fn a_dead_witness_is_asked_seldom_and_comes_back_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let (mut one, _one) = witness(folder.path(), "one").await;
-    let url = std::mem::replace(&mut one.url, format!("http://{}", server(Some("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")).await));
+    let url = std::mem::replace(
+        &mut one.url,
+        format!("http://{}", server(Some("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")).await),
+    );
     let mut cosigners = Cosigners::open(std::slice::from_ref(&one), 1).unwrap();
     let log = Log::honest();
     assert!(!cosigners.cosign(&log.signed(9), &log).await.quorum);
