@@ -26,17 +26,15 @@ fn allowed(folder: &str) -> Option<Allowed> {
         "testing/checks" => Only(&[]),
         // It drives the rules themselves, and nothing around them.
         "testing/model" => Only(&["muster-domain"]),
-        service if service.strip_prefix("services/").is_some_and(|name| !name.contains('/')) => {
-            Only(&[
-                "muster-proto",
-                "muster-domain",
-                "muster-eventlog",
-                "muster-logstore",
-                "muster-platform",
-                "muster-runtime",
-                "muster-tlog",
-            ])
-        }
+        service if service.strip_prefix("services/").is_some_and(|name| !name.contains('/')) => Only(&[
+            "muster-proto",
+            "muster-domain",
+            "muster-eventlog",
+            "muster-logstore",
+            "muster-platform",
+            "muster-runtime",
+            "muster-tlog",
+        ]),
         _ => return None,
     })
 }

@@ -9,7 +9,10 @@ use muster_domain::{
 use muster_eventlog::{
     EventLog, LogConfig, LogError, Meta,
     db::{Database, DatabaseError, Schema},
+    keyring::{FileKeyring, Keyring, KeyringError},
+    run_self_audit,
 };
+use muster_logstore::{LogStore, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -21,6 +24,7 @@ use crate::{
     access::LogSink,
     auth::{AuthError, Authenticator, Caller},
     health::SHARED,
+    published::PublishedFiles,
     secrets::SecretError,
     tenants::Tenants,
 };
@@ -40,7 +44,11 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    LogStore(#[from] StoreError),
     #[error(
         "{key} cannot take the password of {reference}: it is not a URL with a host. Next: write it as postgres://user@host:port/database"
     )]
@@ -57,6 +65,8 @@ pub struct Context {
     pub auth: Authenticator,
     pub access: Access,
     pub secrets: SecretResolver,
+    /// Where the transparency logs are, for reading; the audit service alone writes. `None`: none are kept.
+    pub log_store: Option<LogStore>,
     pub tenants: Tenants,
     pub health: Health,
     /// Cancelled when the process is to stop: background tasks end soon after.
@@ -70,7 +80,8 @@ impl Context {
     /// `postgres.owner_url` is set, and creates the log's own streams.
     pub async fn connect(config: Config, schemas: &[Schema]) -> Result<Self, StartError> {
         let (clock, secrets) = (Clock::system(), SecretResolver::new(&config.secrets));
-        let log_config = log_config(&config, &secrets)?;
+        let instance = instance_name(&clock);
+        let log_config = log_config(&config, &secrets, &instance)?;
         let log = patiently("the event log", || EventLog::connect(&log_config)).await?;
         patiently("the event log", || log.provision()).await?;
         // Its admins register all other tenants: somebody has to be first.
@@ -82,9 +93,16 @@ impl Context {
         let url =
             with_password("postgres.url", &config.postgres.url, config.postgres.password_ref.as_deref(), &secrets)?;
         let db = patiently("the database", || Database::connect(url.expose_secret())).await?;
-        let context = Self::assemble(config, clock, log, db)?;
+        let context = Self { instance, ..Self::assemble(config, clock, log, db)? };
         context.check_schemas(schemas);
+        context.look_up_what_was_acknowledged();
         Ok(context)
+    }
+
+    /// In the background, as long as the process runs.
+    fn look_up_what_was_acknowledged(&self) {
+        let published = self.log_store.clone().map(|store| PublishedFiles::of(store, &self.log));
+        tokio::spawn(run_self_audit(self.log.clone(), published, self.shutdown.clone()));
     }
 
     /// From parts that are already there, for tests.
@@ -96,6 +114,7 @@ impl Context {
             access: Access::new(auth.clone(), clock.clone(), sink),
             tenants,
             secrets: SecretResolver::new(&config.secrets),
+            log_store: config.audit.store.as_deref().map(LogStore::open).transpose()?,
             health: Health::new(),
             shutdown: CancellationToken::new(),
             instance: instance_name(&clock),
@@ -226,13 +245,19 @@ fn instance_name(clock: &Clock) -> String {
     format!("{host}-{}", &unique[unique.len() - 8..])
 }
 
-fn log_config(config: &Config, secrets: &SecretResolver) -> Result<LogConfig, SecretError> {
+fn log_config(config: &Config, secrets: &SecretResolver, instance: &str) -> Result<LogConfig, StartError> {
+    let keyring = match &config.audit.payload_keys {
+        Some(directory) => Some(Arc::new(FileKeyring::open(directory)?) as Arc<dyn Keyring>),
+        None => None,
+    };
     Ok(LogConfig {
         url: config.nats.url.clone(),
         user: config.nats.user.clone(),
         password: secrets.resolve_system(config.nats.password_ref.as_deref())?,
         replicas: config.nats.replicas,
         prefix: config.nats.prefix.clone(),
+        keyring,
+        producer: Some(instance.to_owned()),
     })
 }
 

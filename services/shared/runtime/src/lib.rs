@@ -45,6 +45,7 @@
 //! | [`issuer`] | the OpenID Connect provider of `muster up` |
 //! | [`status`] | [`refused`], [`unavailable`], [`IntoStatus`] for errors of log and database, `refusal_of` for clients |
 //! | [`outgoing`] | where webhooks and steps of plans may connect to |
+//! | [`witnessed`] | [`Context::witnessed`]: whether an event's checkpoint is cosigned, waited for a moment |
 //! | [`page`], [`idempotency`], [`secrets`] | page tokens, event ids of commands, `file:` and `env:` references per tenant |
 //! | [`serve()`], [`Service`], [`tasks`] | one listener, supervised tasks, bounded drain |
 //! | [`health`] | /livez, /readyz, grpc.health.v1; [`Service::watch_projection`] |
@@ -65,12 +66,14 @@ pub mod issuer;
 mod lag;
 pub mod outgoing;
 pub mod page;
+mod published;
 pub mod secrets;
 pub mod serve;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;
 pub mod tenants;
+pub mod witnessed;
 
 #[cfg(test)]
 mod testing;

@@ -8,6 +8,7 @@ use super::{RefusalClass, internal, refused, refused_as, unavailable};
 use crate::secrets::SecretError;
 
 const REPEAT: &str = "repeat the call with the same idempotency key; if it stays, check nats-server and /readyz";
+const KEYRING: &str = "ask again; if it stays, look at audit.payload_keys and at the log of this process";
 const READ_AGAIN: &str = "ask again; if it stays, check PostgreSQL and /readyz";
 
 /// For `.map_err(IntoStatus::into_status)?` in handlers.
@@ -24,7 +25,18 @@ impl IntoStatus for Refusal {
 impl IntoStatus for LogError {
     fn into_status(self) -> Status {
         match self {
+            error @ Self::KeyUnavailable { .. } => logged(&error, "the tenant's payload key", KEYRING),
             error if error.is_unavailable() => logged(&error, "the event log", REPEAT),
+            Self::KeyDestroyed { tenant, key_id } => refused_as(
+                RefusalClass::State,
+                &refusal(
+                    "PAYLOAD_KEY_DESTROYED",
+                    format!("the content of tenant {tenant} was made unreadable for ever, and nothing new is written"),
+                    key_id.to_string(),
+                    "tenants whose payload key is not destroyed",
+                    "read what is left with `muster audit list`; register another tenant for new work",
+                ),
+            ),
             // What callers name freely becomes a subject token: a wrong one is theirs to correct.
             Self::InvalidName { what, value, rule } => refused_as(
                 RefusalClass::Field,
