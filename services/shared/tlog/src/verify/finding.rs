@@ -137,7 +137,12 @@ pub enum Finding {
         path: String,
         problem: String,
     },
-    /// A later checkpoint than the newest published one.
+    /// A signed document is not what was signed.
+    Document {
+        path: String,
+        problem: String,
+    },
+    /// The stream has more than the newest published checkpoint covers.
     Behind {
         published: u64,
         stream: u64,
@@ -179,6 +184,7 @@ impl Finding {
             Self::EventMissing { .. } => "event-missing",
             Self::EventNotLogged { .. } => "event-not-logged",
             Self::Proof { .. } => "proof",
+            Self::Document { .. } => "document",
             Self::Behind { .. } => "behind",
         }
     }
@@ -263,6 +269,7 @@ impl fmt::Display for Finding {
                 write!(f, "{event} is not in the log: it was added, or put in another's place")
             }
             Self::Proof { path, problem } => write!(f, "{path} proves nothing: {problem}"),
+            Self::Document { path, problem } => write!(f, "{path} is not what was signed: {problem}"),
             Self::Behind { published, stream } => write!(
                 f,
                 "the stream holds events up to {stream}; the newest published checkpoint covers {published} leaves. What is newer is not yet evidence"

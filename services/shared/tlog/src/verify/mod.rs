@@ -14,5 +14,5 @@ pub use event::{StoredEvent, difference, name_of};
 pub use files::{Files, MemoryFiles};
 pub use finding::{Finding, Findings, MAX_FINDINGS, Severity};
 pub use leaves::{KnownCheckpoint, LeafWalk, Tolerance, Walked};
-pub use package::{Asked, Progress, Report, Stage};
+pub use package::{Asked, EachLeaf, Progress, Report, Stage};
 pub use trust::Trust;

@@ -483,3 +483,81 @@ fn a_walk_can_be_done_piece_by_piece() {
     let (findings, frontier) = walk.finish();
     assert_eq!((findings.iter().len(), frontier.root()), (0, known.root));
 }
+
+// Manifest and signed documents.
+
+fn sha256(bytes: &[u8]) -> String {
+    Hash::of(bytes).to_hex()
+}
+
+/// The vectors with the signed assessment results, and a manifest over everything.
+fn signed_package() -> MemoryFiles {
+    let mut files = package_files();
+    let examples = folder().join("../../oscal/examples");
+    for name in ["assessment-results.json", "assessment-results.dsse.json"] {
+        files.0.insert(format!("oscal/{name}"), fs::read(examples.join(name)).unwrap());
+    }
+    with_manifest(files)
+}
+
+fn with_manifest(mut files: MemoryFiles) -> MemoryFiles {
+    files.0.remove("manifest.json");
+    let entry = |(path, bytes): (&String, &Vec<u8>)| serde_json::json!({ "path": path, "size": bytes.len(), "sha256": sha256(bytes) });
+    let entries: Vec<_> = files.0.iter().map(entry).collect();
+    let manifest = serde_json::json!({ "format": "any", "files": entries });
+    files.0.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
+    files
+}
+
+#[test]
+fn a_package_is_what_its_manifest_and_signatures_say() {
+    let report = verify(&signed_package());
+    assert_eq!(words(&report), Vec::<String>::new());
+    assert_eq!((report.documents, report.files), (1, signed_package().0.len() as u64 - 1));
+    assert!(report.document_key.is_some());
+}
+
+#[test]
+fn files_that_are_not_those_of_the_manifest_are_named() {
+    let mut files = signed_package();
+    files.0.get_mut("leaves.txt").unwrap()[3] ^= 1;
+    files.0.insert("proofs/more.txt".to_owned(), Vec::new());
+    files.0.remove("synthetic-roots.json");
+    files.0.get_mut("README.md").unwrap().push(b'x');
+    let report = verify(&files);
+    assert_says(&report, "leaves.txt: its SHA-256 is ");
+    assert_says(&report, "proofs/more.txt: the manifest does not know it");
+    assert_says(&report, "synthetic-roots.json: the manifest names it, and there is none");
+    assert_says(&report, "README.md: it has ");
+}
+
+#[test]
+fn a_changed_document_is_named_and_white_space_is_no_change() {
+    let mut files = signed_package();
+    let document: serde_json::Value = serde_json::from_slice(&files.0["oscal/assessment-results.json"]).unwrap();
+    files.0.insert("oscal/assessment-results.json".to_owned(), document.to_string().into_bytes());
+    assert_eq!(verify(&with_manifest(files.clone())).documents, 1);
+    replaced(&mut files, "oscal/assessment-results.json", "not-satisfied", "satisfied");
+    let report = verify(&with_manifest(files.clone()));
+    assert_says(
+        &report,
+        "oscal/assessment-results.dsse.json is not what was signed: assessment-results.json has the digest",
+    );
+    // Another key than the one that was handed over.
+    let asked = Asked { document_key: Some([7; 32]), ..Asked::default() };
+    let report = package::verify(&signed_package(), &Trust::in_keys([log_key()]), &asked, &mut |_| {}).unwrap();
+    assert_says(&report, "the document key did not sign it");
+    files.0.insert("package-key.pem".to_owned(), b"none".to_vec());
+    assert_says(&verify(&with_manifest(files)), "package-key.pem: there are signed documents");
+}
+
+#[test]
+fn an_export_that_says_that_an_event_is_missing_is_believed() {
+    let mut files = package_files();
+    let events = String::from_utf8(files.0["events.jsonl"].clone()).unwrap();
+    let line = events.lines().nth(6).unwrap();
+    let missing = r#"{"seq":7,"missing":"the stream has no such entry","leaf":"x"}"#;
+    files.0.insert("events.jsonl".to_owned(), events.replace(line, missing).into_bytes());
+    let report = package::verify(&files, &Trust::in_keys([log_key()]), &Asked::default(), &mut |_| {}).unwrap();
+    assert_eq!(words(&report), ["event 7 (the stream has no such entry) was logged and is no longer there"]);
+}

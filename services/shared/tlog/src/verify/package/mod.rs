@@ -5,13 +5,17 @@
 //! 3. the leaves lead to the signed root, each in its place, and time does not run backwards;
 //! 4. the tiles hold what the leaves give, which names the event when one leaf was changed;
 //! 5. the stored events are those of their leaves;
-//! 6. every proof leads to a signed checkpoint.
+//! 6. every proof leads to a signed checkpoint;
+//! 7. the files are those of the manifest, and the signed documents are what was signed.
 
+mod documents;
+mod manifest;
 mod source;
 mod tiles;
 
 use std::io;
 
+pub use self::documents::public_key;
 use self::{
     source::{LeafSource, lines},
     tiles::TileComparison,
@@ -22,6 +26,8 @@ use super::{
 };
 use crate::{
     checkpoint::Checkpoint,
+    hash::Hash,
+    key::PUBLIC_KEY_BYTES,
     leaf::Leaf,
     note::Note,
     policy::{Judgement, Policy},
@@ -42,10 +48,14 @@ pub struct Asked {
     pub kept_checkpoints: Vec<(String, Vec<u8>)>,
     /// Every logged event must be in `events.jsonl`; otherwise a part of them may be.
     pub all_events: bool,
+    /// The key that signs documents, as it was handed over; otherwise the package's own.
+    pub document_key: Option<[u8; PUBLIC_KEY_BYTES]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// Files against the manifest.
+    Files,
     Proofs,
     Leaves,
 }
@@ -70,8 +80,17 @@ pub struct Report {
     /// Stored events that were compared with their leaves.
     pub events_compared: u64,
     pub proofs: u64,
+    /// Files that have the size and digest of the manifest.
+    pub files: u64,
+    /// Documents whose signature is good.
+    pub documents: u64,
+    /// The SHA-256 of the public key that signs the documents, when there are any.
+    pub document_key: Option<Hash>,
     pub findings: Findings,
 }
+
+/// What a caller does with each leaf, in order, beside the verification: compare it with the stream, say.
+pub type EachLeaf<'a> = dyn FnMut(&Walked, &[u8], &mut Findings) -> io::Result<()> + 'a;
 
 /// Errors of reading the files themselves are returned; what is wrong with their content is in the report.
 pub fn verify(
@@ -80,7 +99,20 @@ pub fn verify(
     asked: &Asked,
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<Report> {
+    verify_each(files, trust, asked, progress, &mut |_, _, _| Ok(()))
+}
+
+/// As [`verify`], and `each` sees every leaf.
+pub fn verify_each(
+    files: &dyn Files,
+    trust: &Trust,
+    asked: &Asked,
+    progress: &mut dyn FnMut(Progress),
+    each: &mut EachLeaf<'_>,
+) -> io::Result<Report> {
     let mut report = Report::default();
+    manifest::check(files, &mut report, progress)?;
+    documents::check(files, asked, &mut report)?;
     let published = read_policy(files, &mut report.findings)?;
     let (policy, findings) = trust.policy(published.as_ref());
     report.findings.append(findings);
@@ -96,7 +128,7 @@ pub fn verify(
     };
     let mut known = older_checkpoints(files, &policy, asked, &newest, &mut report)?;
     proofs(files, &policy, &newest, &mut known, &mut report, progress)?;
-    leaves(files, asked, &newest, known, &mut report, progress)?;
+    leaves(files, asked, &newest, known, &mut report, progress, each)?;
     Ok(report)
 }
 
@@ -216,6 +248,7 @@ fn leaves(
     known: Vec<KnownCheckpoint>,
     report: &mut Report,
     progress: &mut dyn FnMut(Progress),
+    each: &mut EachLeaf<'_>,
 ) -> io::Result<()> {
     let Some(mut source) = LeafSource::open(files, newest.size, &mut report.findings)? else { return Ok(()) };
     let mut walk = LeafWalk::new(&newest.origin, asked.tolerance, known);
@@ -225,6 +258,7 @@ fn leaves(
         let walked = walk.leaf(&leaf);
         tiles.leaf(&walked, &mut report.findings)?;
         events.leaf(&newest.origin, &walked, report)?;
+        each(&walked, &leaf, &mut report.findings)?;
         report.leaves += 1;
         // Drawing is dearer than hashing.
         if report.leaves.is_multiple_of(4096) || report.leaves == newest.size {
@@ -246,6 +280,14 @@ fn leaves(
     Ok(())
 }
 
+/// A line of `events.jsonl`. Whoever exports says of an event that the stream lost that it is missing.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Event(StoredEvent),
+    Missing { seq: u64, missing: String },
+}
+
 /// The stored events, beside the walk over their leaves.
 struct Events<'a> {
     lines: Option<source::Lines<'a>>,
@@ -265,7 +307,11 @@ impl<'a> Events<'a> {
             let Some(line) = self.lines.as_mut().map(source::Lines::next).transpose()?.flatten() else { return Ok(()) };
             self.line += 1;
             match serde_json::from_slice(&line) {
-                Ok(event) => self.next = Some(event),
+                Ok(Line::Event(event)) => self.next = Some(event),
+                // Its leaf finds out that it is not there.
+                Ok(Line::Missing { seq, missing }) => {
+                    findings.push(Finding::EventMissing { sequence: seq, event: format!("event {seq} ({missing})") });
+                }
                 Err(error) => {
                     let problem = format!("line {} is not an event: {error}", self.line);
                     findings.push(Finding::File { path: EVENTS.to_owned(), problem });
