@@ -33,6 +33,8 @@ struct Check {
     service: String,
     name: String,
     run: CheckFn,
+    /// A failure is shown and leaves the process ready.
+    is_notice: bool,
 }
 
 /// The body of /readyz.
@@ -51,6 +53,9 @@ pub struct CheckReport {
     /// What is wrong, in words. Readable without logging in: no addresses, no secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What people have to look at although the process does its work. The same rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 impl Report {
@@ -74,8 +79,25 @@ impl Health {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
+        self.add(service.into(), name.into(), check, false);
+    }
+
+    /// Adds something to look at that keeps nobody from working: it never makes the process unready.
+    pub fn register_notice<F, Fut>(&self, service: impl Into<String>, name: impl Into<String>, check: F)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.add(service.into(), name.into(), check, true);
+    }
+
+    fn add<F, Fut>(&self, service: String, name: String, check: F, is_notice: bool)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
         let run: CheckFn = Arc::new(move || Box::pin(check()));
-        let check = Check { service: service.into(), name: name.into(), run };
+        let check = Check { service, name, run, is_notice };
         self.0.checks.write().unwrap_or_else(PoisonError::into_inner).push(check);
     }
 
@@ -99,7 +121,9 @@ impl Health {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
             };
-            CheckReport { service: check.service, name: check.name, ok: outcome.is_ok(), problem: outcome.err() }
+            let (ok, text) = (check.is_notice || outcome.is_ok(), outcome.err());
+            let (notice, problem) = if check.is_notice { (text, None) } else { (None, text) };
+            CheckReport { service: check.service, name: check.name, ok, problem, notice }
         });
         let checks = futures::future::join_all(reports).await;
         Report { ready: checks.iter().all(|c| c.ok), checks }
@@ -139,6 +163,16 @@ mod tests {
         tokio::time::advance(CACHE_FOR).await;
         health.report().await;
         assert_eq!(ran.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_only_to_be_looked_at_keeps_nobody_from_working() {
+        let health = Health::new();
+        health.register_notice("audit", "transparency log", || async { Err("one log has stopped".to_owned()) });
+        let report = health.report().await;
+        assert!(report.ready && report.is_service_ready("audit"));
+        assert_eq!(report.checks[0].notice.as_deref(), Some("one log has stopped"));
+        assert_eq!(report.checks[0].problem, None);
     }
 
     #[tokio::test]

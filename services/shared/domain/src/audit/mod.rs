@@ -4,11 +4,11 @@ mod custody;
 mod decisions;
 mod describe;
 mod keys;
-mod log;
+pub mod log;
 
 pub use describe::{DescribeError, Description, describe};
 pub use keys::{DestroyPayloadKey, PayloadKey, Producer, begin_destruction, finish_destruction};
-pub use log::{AuditDomain, AuditLog};
+pub use log::{AuditDomain, AuditLog, LogKey, Stopped};
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::pb::audit::v1::{ExportEvent, export_event};

@@ -2,6 +2,7 @@
 //!
 //! Keys, defaults and meaning stand once, in `sections.rs`; the reference in docs/config.md is made from there.
 
+mod audit;
 mod error;
 mod load;
 mod local;

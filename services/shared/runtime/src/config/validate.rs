@@ -25,6 +25,7 @@ impl Config {
         self.check_local(&mut errors);
         self.check_outgoing(&mut errors);
         self.check_work(&mut errors);
+        super::audit::check(&self.audit, &mut errors);
         if errors.0.is_empty() { Ok(()) } else { Err(ConfigErrors(errors.0)) }
     }
 
@@ -276,7 +277,7 @@ fn check_postgres(errors: &mut Errors, key: &str, url: Option<&str>) {
 }
 
 /// An absolute http(s) URL with a host.
-fn parse_http(text: &str) -> Option<Url> {
+pub(super) fn parse_http(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
@@ -298,10 +299,10 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-struct Errors(Vec<ConfigError>);
+pub(super) struct Errors(Vec<ConfigError>);
 
 impl Errors {
-    fn add(&mut self, key: &str, value: &str, allowed: &str) {
+    pub(super) fn add(&mut self, key: &str, value: &str, allowed: &str) {
         let variable = format!("MUSTER_{}", key.to_ascii_uppercase().replace('.', "__"));
         self.0.push(ConfigError {
             key: key.to_owned(),

@@ -39,6 +39,7 @@ async fn report(health: &Health, shutdown: &CancellationToken) -> Report {
             name: "running".to_owned(),
             ok: false,
             problem: Some("the process is stopping".to_owned()),
+            notice: None,
         };
         return Report { ready: false, checks: vec![stopping] };
     }

@@ -84,6 +84,18 @@ impl Service {
         self
     }
 
+    /// Something that people have to look at although the service works: shown by /readyz, which stays ready.
+    #[must_use]
+    pub fn notice<F, Fut>(mut self, name: impl Into<String>, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let (service, name) = (self.name, name.into());
+        self.checks.push(Box::new(move |health| health.register_notice(service, name, check)));
+        self
+    }
+
     pub(super) fn take_tasks(&mut self) -> Vec<StartTask> {
         std::mem::take(&mut self.tasks)
     }
