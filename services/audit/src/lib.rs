@@ -9,6 +9,7 @@ mod filter;
 mod format;
 mod gaps;
 mod log;
+mod oscal;
 mod package;
 mod payload_key;
 mod projection;
@@ -38,13 +39,15 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
     vec![Arc::new(projection::Records), Arc::new(views::Views)]
 }
 
+pub use log::{Finding, FsckError, FsckReport, fsck};
+
 pub fn service(context: &Context) -> Service {
     let (log, db, shutdown) = (context.log.clone(), context.db.clone(), context.shutdown.clone());
     let service = Service::new("audit").grpc(AuditServiceServer::new(api::Api::new(context.clone()))).task(
         "projection",
         move || run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone()),
     );
-    with_gaps(service, context)
+    log::with_log(with_gaps(service, context), context)
 }
 
 /// The read models beside the list, the gaps that open by themselves, and the ends of acceptances.

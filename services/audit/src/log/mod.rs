@@ -1,52 +1,77 @@
-//! The transparency log over the record: leaves, tiles, checkpoints, keys.
+//! The transparency log over the record: leaves, tiles, checkpoints, keys. How to live with it: docs/transparency-log.md.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`run`] | the logs of all tenants: who signs, what happens when one stops |
+//! | [`begin`], [`promotion`], [`epoch`] | where a signer goes on, and when a new epoch opens instead |
+//! | [`writer`], [`growth`], [`publish`], [`signer`] | leaves to files to checkpoints, in an order that a crash cannot break |
+//! | [`witnessing`], [`witness`], [`anchor`], [`keeper`] | from signed to witnessed, and copies elsewhere |
+//! | [`compare`], [`fsck`] | the log against the stream as it is now |
+//! | [`rpc`], [`prove`], [`change_keys`] | the API |
+//! | [`stream_watch`] | whether the streams themselves are left alone |
 //!
 //! Between the writer of a log and those who vouch for it or keep copies stand the types of [`vouch`]: the writer knows
 //! neither the protocol of witnesses nor what an anchor is.
+//!
+//! Architecture Invariant: what is signed is kept first. No code signs a tree without [`signer::Signer::advance`].
 
+mod anchor;
+mod begin;
+mod change_keys;
+mod compare;
+mod epoch;
+mod fault;
+mod follow;
+mod fsck;
+mod growth;
+mod keeper;
+mod keys;
+mod leaves;
+mod parts;
+mod policy;
+mod promotion;
+mod proofs;
+mod prove;
+mod publish;
+mod record;
+mod rpc;
+mod run;
+mod signer;
+mod status;
+mod stream_watch;
 mod vouch;
+mod witness;
+mod witnessing;
+mod writer;
 
-use std::pin::Pin;
+pub(crate) use change_keys::{revoke_log_key, rotate_log_key};
+pub use compare::Finding;
+pub use fsck::{FsckError, FsckReport, fsck};
+pub(crate) use prove::{prove_event, stream_leaves};
+pub(crate) use rpc::{get_log, read_log_file};
 
-use futures::Stream;
-use muster_domain::pb::audit::v1 as pb;
-use muster_runtime::{Call, Context};
-use tonic::Status;
+use muster_runtime::{Context, Service};
 
-pub(crate) async fn get_log(_context: &Context, _call: Call<pb::GetLogRequest>) -> Result<pb::GetLogResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn read_log_file(
-    _context: &Context,
-    _call: Call<pb::ReadLogFileRequest>,
-) -> Result<pb::ReadLogFileResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn prove_event(
-    _context: &Context,
-    _call: Call<pb::ProveEventRequest>,
-) -> Result<pb::ProveEventResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn stream_leaves(
-    _context: &Context,
-    _call: Call<pb::StreamLeavesRequest>,
-) -> Result<Pin<Box<dyn Stream<Item = Result<pb::StreamLeavesResponse, Status>> + Send>>, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn rotate_log_key(
-    _context: &Context,
-    _call: Call<pb::RotateLogKeyRequest>,
-) -> Result<pb::RotateLogKeyResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
-}
-
-pub(crate) async fn revoke_log_key(
-    _context: &Context,
-    _call: Call<pb::RevokeLogKeyRequest>,
-) -> Result<pb::RevokeLogKeyResponse, Status> {
-    Err(Status::unimplemented("PENDING"))
+/// Adds the writer of the logs, and the watch over the streams.
+pub(crate) fn with_log(service: Service, context: &Context) -> Service {
+    let (watched, store) = (context.clone(), context.log_store.clone());
+    let service = service.task("stream watch", move || stream_watch::run(watched.clone(), store.clone()));
+    match parts::Parts::open(context) {
+        Ok(None) => service,
+        Ok(Some(parts)) => {
+            let (board, shutdown) = (parts.board.clone(), context.shutdown.clone());
+            service.task("transparency log", move || run::run(parts.clone(), shutdown.clone())).notice(
+                "transparency log",
+                move || {
+                    let problem = board.problem();
+                    async move { problem.map_or(Ok(()), Err) }
+                },
+            )
+        }
+        // A configuration that validation should have refused: said at every start of the task, and in readiness.
+        Err(problem) => service.task("transparency log", move || {
+            let problem = problem.clone();
+            async move { Err::<(), String>(problem) }
+        }),
+    }
 }

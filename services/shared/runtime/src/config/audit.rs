@@ -59,7 +59,11 @@ fn check_places(audit: &Audit, errors: &mut Errors) {
     if let (Some(store), Some(keys)) = (&audit.store, &audit.keys)
         && (keys.starts_with(store) || Path::new(store).starts_with(keys))
     {
-        errors.add("audit.keys", &format!("'{}', with store '{store}'", keys.display()), "a directory outside the store");
+        errors.add(
+            "audit.keys",
+            &format!("'{}', with store '{store}'", keys.display()),
+            "a directory outside the store",
+        );
     }
     if audit.store.is_none() && !(audit.witnesses.is_empty() && audit.anchors.is_empty()) {
         errors.add("audit.store", "nothing, with witnesses or anchors", "where the log is kept that they are for");
@@ -68,7 +72,9 @@ fn check_places(audit: &Audit, errors: &mut Errors) {
 
 fn is_store(text: &str) -> bool {
     match text.strip_prefix("s3://") {
-        Some(_) => Url::parse(text).is_ok_and(|url| url.has_host() && url.query().is_none() && url.username().is_empty()),
+        Some(_) => {
+            Url::parse(text).is_ok_and(|url| url.has_host() && url.query().is_none() && url.username().is_empty())
+        }
         None => Path::new(text).is_absolute(),
     }
 }
@@ -151,7 +157,11 @@ mod tests {
         config.audit.store = Some("/srv/muster/log".into());
         config.audit.keys = Some("/srv/muster/keys".into());
         change(&mut config.audit);
-        config.validate().err().map(|errors| errors.0.iter().map(|error| error.key.clone()).collect()).unwrap_or_default()
+        config
+            .validate()
+            .err()
+            .map(|errors| errors.0.iter().map(|error| error.key.clone()).collect())
+            .unwrap_or_default()
     }
 
     fn witness(name: &str, byte: u8) -> AuditWitness {
@@ -193,7 +203,12 @@ mod tests {
 
     #[test]
     fn an_anchor_is_where_its_kind_can_be() {
-        let anchor = |kind, location: &str| AuditAnchor { name: "worm".into(), kind, location: location.into(), ..AuditAnchor::default() };
+        let anchor = |kind, location: &str| AuditAnchor {
+            name: "worm".into(),
+            kind,
+            location: location.into(),
+            ..AuditAnchor::default()
+        };
         let with = |anchor| complaints(|audit| audit.anchors = vec![anchor]);
         assert_eq!(with(anchor(AnchorKind::Store, "/mnt/worm")), [] as [&str; 0]);
         assert_eq!(with(anchor(AnchorKind::Rfc3161, "/mnt/worm")), ["audit.anchors.0.location"]);
