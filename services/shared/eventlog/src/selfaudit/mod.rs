@@ -21,12 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use acks::{Ack, Acks};
 use acks::{Fingerprint, KEPT_FOR};
 
-use crate::{
-    EventLog,
-    record::CE_ID,
-    seal::own_meta,
-    wire,
-};
+use crate::{EventLog, record::CE_ID, seal::own_meta, wire};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Findings that become events, for each tenant and look. When a whole stream is gone, more of them say nothing new; each
@@ -78,6 +73,7 @@ enum Seen {
 impl SelfAudit {
     async fn look(&self) {
         let mut recorded: BTreeMap<TenantId, usize> = BTreeMap::new();
+        let mut unconfirmed: BTreeMap<(TenantId, &'static str), u64> = BTreeMap::new();
         for mut ack in self.log.acks().take_due() {
             let finding = self.look_at(&mut ack).await;
             match finding {
@@ -87,8 +83,15 @@ impl SelfAudit {
                     self.raise(&ack, found, *count <= MAX_RECORDED).await;
                 }
                 None if ack.age() < KEPT_FOR => self.log.acks().put_back(ack),
-                None => self.let_go(&ack),
+                None => {
+                    if let Some(missing) = unconfirmed_in(&ack) {
+                        *unconfirmed.entry((ack.tenant, missing)).or_default() += 1;
+                    }
+                }
             }
+        }
+        for ((tenant, missing), events) in unconfirmed {
+            tracing::error!(%tenant, events, missing, "acknowledged events could not be confirmed within {} s", KEPT_FOR.as_secs());
         }
     }
 
@@ -143,17 +146,6 @@ impl SelfAudit {
         }
     }
 
-    /// The minute is over. What could not be looked up is said: unknown is not "in order".
-    fn let_go(&self, ack: &Ack) {
-        if ack.in_stream && ack.in_log {
-            metrics::counter!("muster_selfaudit_checked_total").increment(1);
-            return;
-        }
-        metrics::counter!("muster_selfaudit_unchecked_total").increment(1);
-        let missing = if ack.in_stream { "the published log has not come to it" } else { "the stream did not answer" };
-        tracing::error!(tenant = %ack.tenant, sequence = ack.sequence, event_type = ack.event_type, missing, "an acknowledged event could not be confirmed within {} s", KEPT_FOR.as_secs());
-    }
-
     async fn raise(&self, ack: &Ack, (place, found): (&'static str, Option<Fingerprint>), record: bool) {
         metrics::counter!("muster_audit_publication_missing_total", "place" => place).increment(1);
         let instead = found.as_ref().map(Fingerprint::digest);
@@ -184,4 +176,16 @@ impl SelfAudit {
         let decide = |_: &AuditLog| Ok::<_, std::convert::Infallible>(Some(event.clone()));
         self.log.decide(&ack.tenant, &id, &meta, decide).await.map(drop).map_err(|error| error.to_string())
     }
+}
+
+/// The minute is over. What could not be looked up is said: unknown is not "in order".
+fn unconfirmed_in(ack: &Ack) -> Option<&'static str> {
+    let missing = match (ack.in_stream, ack.in_log) {
+        (true, true) => None,
+        (true, false) => Some("the published log has not come to them"),
+        (false, _) => Some("the stream did not answer"),
+    };
+    let name = if missing.is_none() { "confirmed" } else { "unconfirmed" };
+    metrics::counter!("muster_selfaudit_events_total", "outcome" => name).increment(1);
+    missing
 }

@@ -1,7 +1,8 @@
 //! What the log promises, on one server and on a cluster of three: they differ in how they refuse and how they lag.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
+use crate::sealed;
 use crate::support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use futures::{TryStreamExt, future::join_all};
 use muster_eventlog::{
@@ -15,7 +16,7 @@ async fn on_one_server() {
     let mut server = NatsServer::temporary().await.unwrap();
     let log = provisioned(server.url(), 1, &["acme"]).await;
     contract(&log).await;
-    an_answer_that_is_lost_is_found_out(server.port()).await;
+    an_answer_that_is_lost_is_found_out(|proxy| connect(proxy, 1), server.port()).await;
     an_unknown_tenant_is_said_at_once(&log).await;
     changed_settings_are_found(&log, &server.url()).await;
     appends_wait_for_a_restart(&log, &mut server).await;
@@ -27,6 +28,19 @@ async fn on_a_cluster_of_three() {
     let log = provisioned(cluster.url(), 3, &["acme"]).await;
     contract(&log).await;
     appends_outlive_the_leader(&log, &mut cluster).await;
+}
+
+/// The same promises, with everything encrypted and signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_one_server_sealed_and_signed() {
+    let server = NatsServer::temporary().await.unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    let log = sealed::connect(server.url(), keys.path(), "writer-1").await;
+    log.provision().await.unwrap();
+    log.provision_tenant(&tenant("acme")).await.unwrap();
+    contract(&log).await;
+    an_answer_that_is_lost_is_found_out(|proxy| sealed::connect(proxy, keys.path(), "writer-2"), server.port()).await;
+    sealed::every_signature_and_digest_is_right(&log, &tenant("acme")).await;
 }
 
 async fn contract(log: &EventLog) {
@@ -100,7 +114,8 @@ async fn the_stored_bytes_can_be_read(log: &EventLog) {
     let entries: Vec<Entry> = log.entries(&acme, 0).try_collect().await.unwrap();
     let last = log.last_sequence(&acme).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
-    let names: Vec<_> = entries[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    let first = entries.iter().find(|entry| entry.subject == "rec.acme.counter.versions.1").unwrap();
+    let names: Vec<_> = first.headers.iter().map(|(name, _)| name.as_str()).collect();
     let expected = ["Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Subject-Sequence-Subject"].into_iter();
     let ours = [
         "ce-id",
@@ -112,9 +127,17 @@ async fn the_stored_bytes_can_be_read(log: &EventLog) {
         "muster-actor",
         "muster-correlation",
     ];
-    assert_eq!(names, expected.chain(ours).collect::<Vec<_>>());
-    assert_eq!(entries[0].subject, "rec.acme.counter.versions.1");
-    assert_eq!(entries[0].record.as_ref().unwrap().payload, entries[0].payload);
+    let record = first.record.as_ref().unwrap();
+    assert_eq!(record.stored, first.payload);
+    assert_eq!(record.decode::<Counted>().unwrap(), counted(1));
+    if names.contains(&"Muster-Key") {
+        let added = ["Muster-Key", "Muster-Key-Commit", "Muster-Prev", "Muster-Producer", "Muster-Salt", "Muster-Sig"];
+        assert_eq!(names, added.into_iter().chain(expected).chain(ours).collect::<Vec<_>>());
+        assert_ne!(record.payload, first.payload);
+    } else {
+        assert_eq!(names, expected.chain(ours).collect::<Vec<_>>());
+        assert_eq!(record.payload, first.payload);
+    }
 }
 
 /// Reads the record at `sequence` by a live fold, as the services would.
@@ -275,9 +298,9 @@ async fn what_is_too_large_is_refused(log: &EventLog) {
     assert!(matches!(large, Err(AppendError::TooLarge { limit: MAX_EVENT_BYTES, .. })), "{large:?}");
 }
 
-async fn an_answer_that_is_lost_is_found_out(port: u16) {
+async fn an_answer_that_is_lost_is_found_out<F: Future<Output = EventLog>>(connect: impl Fn(String) -> F, port: u16) {
     let proxy = Proxy::to(port).await;
-    let log = connect(proxy.url.clone(), 1).await;
+    let log = connect(proxy.url.clone()).await;
     let (acme, one) = (tenant("acme"), id("lost-answers"));
     for version in 1..=10 {
         proxy.lose_the_next_answer();

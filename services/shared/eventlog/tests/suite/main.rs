@@ -7,6 +7,7 @@ mod contract;
 mod permissions;
 mod projections;
 mod reactors;
+mod sealed;
 mod stream_state;
 mod support;
 mod tenants;
