@@ -1,13 +1,7 @@
 //! The gRPC API as the person who is looking at the page.
 
 use http::{HeaderValue, header::InvalidHeaderValue};
-use muster_domain::pb::{
-    audit::v1::audit_service_client::AuditServiceClient, execution::v1::executor_service_client::ExecutorServiceClient,
-    identity::v1::identity_service_client::IdentityServiceClient,
-    notification::v1::notifier_service_client::NotifierServiceClient,
-    readiness::v1::monitor_service_client::MonitorServiceClient,
-    request::v1::approval_service_client::ApprovalServiceClient,
-};
+use muster_domain::pb::audit::v1::audit_service_client::AuditServiceClient;
 use muster_runtime::Context;
 use tonic::{
     Request, Status,
@@ -37,7 +31,7 @@ pub(crate) struct Api {
     address: String,
 }
 
-/// The clients of one person.
+/// The API as one person sees it, for what is made here and not in the browser.
 pub(crate) struct PersonApi {
     channel: Channel,
     bearer: Bearer,
@@ -72,21 +66,8 @@ impl Api {
     }
 }
 
-macro_rules! clients {
-    ($($name:ident: $client:ident),* $(,)?) => {
-        impl PersonApi {$(
-            pub(crate) fn $name(&self) -> $client<Authorized> {
-                $client::with_interceptor(self.channel.clone(), self.bearer.clone())
-            }
-        )*}
-    };
-}
-
-clients! {
-    identity: IdentityServiceClient,
-    monitor: MonitorServiceClient,
-    approval: ApprovalServiceClient,
-    executor: ExecutorServiceClient,
-    notifier: NotifierServiceClient,
-    audit: AuditServiceClient,
+impl PersonApi {
+    pub(crate) fn audit(&self) -> AuditServiceClient<Authorized> {
+        AuditServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
 }

@@ -36,9 +36,6 @@ pub(crate) async fn page(
 
 /// GET /assets/{name}
 pub(crate) async fn asset(Path(name): Path<String>) -> Response {
-    if let Some(old) = crate::assets::find(&name) {
-        return old;
-    }
     let hashed = name.contains('-');
     file(&format!("assets/{name}"), if hashed { FOR_EVER } else { "no-cache" })
 }

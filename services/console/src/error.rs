@@ -1,20 +1,19 @@
-//! What a page says when something is wrong: what happened, why, what to do.
+//! What is said when there is no page to say it on: what happened, why, what to do.
 
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::StatusCode;
-use minijinja::context;
+use minijinja::{Environment, Value, context};
 use muster_runtime::status::refusal_of;
 
 use crate::Console;
 
-/// Why a page could not be made.
+/// Why a page could not be given.
 pub(crate) enum PageError {
     /// Nobody is logged in: to the login, and back here afterwards.
     LoggedOut {
         back_to: String,
     },
     Api(tonic::Status),
-    Page(minijinja::Error),
 }
 
 impl From<tonic::Status> for PageError {
@@ -23,35 +22,31 @@ impl From<tonic::Status> for PageError {
     }
 }
 
-impl From<minijinja::Error> for PageError {
-    fn from(error: minijinja::Error) -> Self {
-        Self::Page(error)
-    }
-}
-
 pub(crate) type Page = Result<Response, PageError>;
+
+const PROBLEM: &str = "problem.html";
+
+/// The one page that is made here and not in the browser.
+pub(crate) fn problem_page() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Chainable);
+    environment.add_template(PROBLEM, include_str!("templates/problem.html"))?;
+    Ok(environment)
+}
 
 /// Turns a failed page into one that says so.
 pub(crate) fn shown(console: &Console, page: Page) -> Response {
-    let error = match page {
-        Ok(response) => return response,
-        Err(error) => error,
-    };
-    match error {
-        PageError::LoggedOut { back_to } => {
+    match page {
+        Ok(response) => response,
+        Err(PageError::LoggedOut { back_to }) => {
             let target: String = url::form_urlencoded::byte_serialize(back_to.as_bytes()).collect();
             Redirect::to(&format!("/login?back_to={target}")).into_response()
         }
-        PageError::Api(status) => explain(console, &status),
-        PageError::Page(error) => {
-            tracing::error!(error = %error, "a page could not be rendered");
-            (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be made. The log of the console says why.")
-                .into_response()
-        }
+        Err(PageError::Api(status)) => explain(&console.problem_page, &status),
     }
 }
 
-fn explain(console: &Console, status: &tonic::Status) -> Response {
+fn explain(pages: &Environment<'static>, status: &tonic::Status) -> Response {
     let code = match status.code() {
         tonic::Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         tonic::Code::PermissionDenied => StatusCode::FORBIDDEN,
@@ -61,18 +56,38 @@ fn explain(console: &Console, status: &tonic::Status) -> Response {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let refusal = refusal_of(status);
-    let page = console.templates.render(
-        "problem.html",
-        context! {
-            title => if refusal.is_some() { "Not done" } else { "Something is wrong" },
-            message => status.message(),
-            refusal => refusal.as_ref().map(crate::pages::value),
-            unavailable => code == StatusCode::SERVICE_UNAVAILABLE,
-            logged_out => code == StatusCode::UNAUTHORIZED,
-        },
-    );
-    match page {
+    let values = context! {
+        title => if refusal.is_some() { "Not done" } else { "Something is wrong" },
+        message => status.message(),
+        // With the names of the API's JSON form.
+        refusal => refusal.as_ref().map(|refusal| Value::from(minijinja::value::Serde(refusal))),
+        unavailable => code == StatusCode::SERVICE_UNAVAILABLE,
+        logged_out => code == StatusCode::UNAUTHORIZED,
+    };
+    match pages.get_template(PROBLEM).and_then(|page| page.render(values)) {
         Ok(html) => (code, Html(html)).into_response(),
-        Err(_) => (code, status.message().to_owned()).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the page that explains a problem could not be made");
+            (code, status.message().to_owned()).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use super::*;
+
+    #[tokio::test]
+    async fn what_went_wrong_is_escaped_and_says_how_to_go_on() {
+        let status = tonic::Status::unauthenticated("<script>alert(1)</script>");
+        let response = explain(&problem_page().unwrap(), &status);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let body = axum::body::to_bytes(response.into_body(), 65_536).await.unwrap();
+        let html = String::from_utf8_lossy(&body);
+        assert!(
+            html.contains("&lt;script&gt;") && html.contains("href=\"/login\"") && !html.contains("<script"),
+            "{html}"
+        );
     }
 }

@@ -1,21 +1,16 @@
-//! The first console: login, fleet, one resource, requests, audit. It decides nothing and stores nothing:
-//! each page is made from the same gRPC API that everybody uses, with the person's own token.
+//! The console: it decides nothing and stores nothing. Its pages are made in the browser (`web/`) from the same gRPC API
+//! that everybody uses, with the person's own token, which stays here.
 //!
 //! Architecture Invariant: no page reads a database or the log. What a person may not do through the
 //! API, the console cannot do either.
 
 mod api;
 mod app;
-mod assets;
 mod error;
-mod live;
 mod login;
-mod pages;
 mod proxy;
 mod report;
 mod session;
-mod templates;
-mod trend;
 
 use std::sync::Arc;
 
@@ -35,13 +30,13 @@ pub(crate) struct Console {
     pub(crate) context: Context,
     pub(crate) api: api::Api,
     pub(crate) sessions: session::Sessions,
-    pub(crate) templates: templates::Templates,
+    pub(crate) problem_page: minijinja::Environment<'static>,
     pub(crate) login: login::Login,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    #[error("the console's pages are broken: {0}")]
+    #[error("the console's page for problems is broken: {0}")]
     Templates(#[from] minijinja::Error),
     #[error("the API address '{0}' is not usable: set server.public_url to how this process is reached")]
     ApiAddress(String),
@@ -56,26 +51,28 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
     let console = Arc::new(Console {
         api: api::Api::new(context)?,
         sessions: session::Sessions::default(),
-        templates: templates::Templates::new(context.clock.clone())?,
+        problem_page: error::problem_page()?,
         login: login::Login::new(context)?,
         context: context.clone(),
     });
-    let routes = Router::new()
-        .route("/", get(pages::home))
+    let pages = [
+        "/",
+        "/t/{tenant}",
+        "/t/{tenant}/resources/{name}",
+        "/t/{tenant}/requests",
+        "/t/{tenant}/requests/{id}",
+        "/t/{tenant}/requests/{id}/story",
+        "/t/{tenant}/plans",
+        "/t/{tenant}/plans/{name}",
+        "/t/{tenant}/audit",
+    ];
+    let pages = pages.into_iter().fold(Router::new(), |routes, address| routes.route(address, get(app::page)));
+    let routes = pages
         .route("/login", get(login::begin))
         .route("/callback", get(login::finish))
         .route("/logout", post(login::logout))
         .route("/session", get(app::session))
-        .route("/t/{tenant}", get(pages::fleet))
-        .route("/t/{tenant}/live", get(live::stream))
-        .route("/t/{tenant}/resources/{name}", get(pages::resource))
-        .route("/t/{tenant}/requests", get(pages::requests).post(pages::open_request))
-        .route("/t/{tenant}/requests/{id}", get(pages::request))
         .route("/t/{tenant}/requests/{id}/report", get(report::page))
-        .route("/t/{tenant}/requests/{id}/{action}", post(pages::act))
-        .route("/t/{tenant}/audit", get(pages::audit))
-        .route("/t/{tenant}/plans", get(app::page))
-        .route("/t/{tenant}/plans/{name}", get(app::page))
         .route("/assets/{name}", get(app::asset))
         .layer(CompressionLayer::new())
         .route("/rpc/{service}/{method}", post(proxy::forward))

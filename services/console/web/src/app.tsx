@@ -58,7 +58,7 @@ function Pages({ person }: { person: Person }) {
   if (!first) {
     return (
       <main>
-        <Empty title="You belong to no tenant yet">
+        <Empty whole title="You belong to no tenant yet">
           <p>Ask an admin to map one of your groups to a role, then log in again.</p>
         </Empty>
       </main>
@@ -87,7 +87,7 @@ function Pages({ person }: { person: Person }) {
       <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
       <Route>
         <main>
-          <Empty title="There is no such page">
+          <Empty whole title="There is no such page">
             <p>
               <a href="/">Go to the fleet</a>
             </p>

@@ -12,33 +12,43 @@ export function waitAfter(failures: number): number {
   return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10));
 }
 
-/**
- * Calls `open` again and again until `signal` aborts. `onError` hears what will not mend itself: after it, nothing more
- * is tried.
- */
-export async function follow<T>(
-  open: (signal: AbortSignal) => AsyncIterable<T>,
-  onMessage: (message: T) => void,
-  onError: (error: unknown) => void,
-  signal: AbortSignal,
-): Promise<void> {
+interface Following<T> {
+  onMessage: (message: T) => void;
+  /** Hears what will not mend itself: after it, nothing more is tried. */
+  onError: (error: unknown) => void;
+  /** A stream that is silent for longer is dead, whatever the network says. Absent: silence is normal. */
+  silenceMs?: (last: T) => number | undefined;
+}
+
+/** Calls `open` again and again until `signal` aborts. */
+export async function follow<T>(open: (signal: AbortSignal) => AsyncIterable<T>, { onMessage, onError, silenceMs }: Following<T>, signal: AbortSignal): Promise<void> {
   for (let failures = 0; !signal.aborted; ) {
+    const attempt = new AbortController();
+    const stop = () => attempt.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    let watchdog: ReturnType<typeof setTimeout> | undefined;
     try {
-      for await (const message of open(signal)) {
+      for await (const message of open(attempt.signal)) {
         failures = 0;
+        clearTimeout(watchdog);
         connection.answered();
         onMessage(message);
+        const limit = silenceMs?.(message);
+        if (limit !== undefined) watchdog = setTimeout(stop, limit);
       }
       // A clean end, as when the process is replaced: once more.
     } catch (error) {
       if (signal.aborted) return;
       const { code } = ConnectError.from(error);
-      notice(error, signal);
+      if (!attempt.signal.aborted) notice(error, signal);
       if (code === Code.PermissionDenied || code === Code.NotFound || code === Code.InvalidArgument || code === Code.Unauthenticated) {
         onError(error);
         return;
       }
       connection.lost();
+    } finally {
+      clearTimeout(watchdog);
+      signal.removeEventListener("abort", stop);
     }
     await pause(waitAfter(failures++), signal);
   }

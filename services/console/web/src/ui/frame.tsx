@@ -34,7 +34,7 @@ export function Frame({ tenant, title, children }: { tenant: string; title: stri
         {known ? (
           children
         ) : (
-          <Empty title="You have no role in this tenant">
+          <Empty whole title="You have no role in this tenant">
             <p>
               You are logged in as {person.name}. Ask an admin of <strong>{tenant}</strong> for a role, or choose another tenant.
             </p>

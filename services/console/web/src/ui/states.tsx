@@ -3,6 +3,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode } from "react";
 import { type Trouble, troubleOf } from "../api/trouble.ts";
+import { capital } from "../lib/words.ts";
 
 export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
   return (
@@ -15,20 +16,23 @@ export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
   );
 }
 
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** `whole`: it is all that the page shows. */
+export function Empty({ title, whole = false, children }: { title: string; whole?: boolean; children?: ReactNode }) {
   return (
     <div className="empty">
-      <h2>{title}</h2>
+      {whole ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
 }
 
+const sentence = (text: string) => (/[.!?]$/.test(text) ? capital(text) : `${capital(text)}.`);
+
 export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: () => void }) {
   return (
     <div className={`notice ${trouble.kind === "unreachable" ? "unknown" : "red"}`} role="alert">
       <p>
-        <strong>{trouble.title}.</strong> {trouble.text}
+        <strong>{trouble.title}.</strong> {sentence(trouble.text)}
       </p>
       {(trouble.value || trouble.limit) && (
         <p>
@@ -40,7 +44,7 @@ export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: ()
           Found: <strong>{trouble.value || "nothing"}</strong>. Allowed: <strong>{trouble.limit || "nothing"}</strong>.
         </p>
       )}
-      {trouble.nextAction && <p>What to do: {trouble.nextAction}.</p>}
+      {trouble.nextAction && <p>What to do: {sentence(trouble.nextAction)}</p>}
       {trouble.kind === "not-allowed" && !trouble.nextAction && <p>What to do: ask an admin of the tenant for the role.</p>}
       {trouble.code && (
         <p className="small">
@@ -56,9 +60,22 @@ export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: ()
   );
 }
 
+interface Answered<T> {
+  query: UseQueryResult<T>;
+  what: string;
+  rows?: number;
+  /** The page's heading, where it is part of the answer itself. */
+  heading?: string;
+  children: (data: T) => ReactNode;
+}
+
 /** The states of one answer: loading, refused or broken, or what it says. */
-export function Answer<T>({ query, what, children, rows }: { query: UseQueryResult<T>; what: string; rows?: number; children: (data: T) => ReactNode }) {
+export function Answer<T>({ query, what, rows, heading, children }: Answered<T>) {
   if (query.data !== undefined) return <>{children(query.data)}</>;
-  if (query.error) return <TroubleNotice trouble={troubleOf(query.error)} retry={() => void query.refetch()} />;
-  return <Loading what={what} rows={rows} />;
+  return (
+    <div className="stack">
+      {heading && <h1>{heading}</h1>}
+      {query.error ? <TroubleNotice trouble={troubleOf(query.error)} retry={() => void query.refetch()} /> : <Loading what={what} rows={rows} />}
+    </div>
+  );
 }

@@ -4,12 +4,13 @@ import { useMemo, useState } from "react";
 import { Environment, Tier } from "../../gen/muster/common/v1/common_pb.ts";
 import { useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
+import { useNow } from "../../lib/clock.ts";
 import { toggled, listOf, useFields } from "../../lib/address.ts";
 import { capital } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { useProofs } from "./proof.ts";
-import { counts, ENVIRONMENTS, FILTERS, LIGHTS, LIGHT_WORDS, lightTone, matches, order, type Filters, type Seen } from "./rows.ts";
+import { counts, ENVIRONMENTS, FILTERS, LIGHTS, LIGHT_WORDS, lightTone, matches, rowsOf, type Filters, type Row } from "./rows.ts";
 import { useFleet } from "./store.ts";
 import { FleetTable } from "./table.tsx";
 import "./fleet.css";
@@ -19,10 +20,18 @@ export function FleetPage({ tenant }: { tenant: string }) {
   const [filters, change] = useFields(FILTERS);
   const proofs = useProofs(tenant);
   const here = useHere(tenant);
-  const all = useMemo(() => [...seen.values()].sort((a, b) => order(a.view, b.view)), [seen]);
-  const shown = useMemo(() => all.filter(({ view }) => matches(view, filters)), [all, ...FILTERS.map((name) => filters[name])]);
+  const now = useNow();
+  const all = useMemo(() => rowsOf(seen, performance.now()), [seen, now]);
+  const shown = useMemo(() => all.filter((row) => matches(row, filters)), [all, ...FILTERS.map((name) => filters[name])]);
 
-  if (error) return <TroubleNotice trouble={troubleOf(error)} />;
+  if (error) {
+    return (
+      <>
+        <h1>Fleet</h1>
+        <TroubleNotice trouble={troubleOf(error)} />
+      </>
+    );
+  }
   return (
     <>
       <div className="head">
@@ -68,9 +77,9 @@ function summary(shown: number, all: number): string {
   return shown === all ? `${all} resources, worst first` : `${shown} of ${all} resources, worst first`;
 }
 
-function FilterBar({ all, filters, change }: { all: Seen[]; filters: Filters; change: (changes: Partial<Filters>) => void }) {
+function FilterBar({ all, filters, change }: { all: Row[]; filters: Filters; change: (changes: Partial<Filters>) => void }) {
   const views = all.map(({ view }) => view);
-  const found = counts(views, filters);
+  const found = counts(all, filters);
   const pressed = listOf(filters.status);
   const sites = [...new Set(views.map((view) => view.activeSite).filter(Boolean))].sort();
   const tiers = [...new Set(views.map((view) => view.tier))].filter((tier) => tier !== Tier.TIER_UNSPECIFIED).sort();

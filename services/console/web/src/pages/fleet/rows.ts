@@ -38,20 +38,42 @@ export function isFresh(seen: Seen, steadyNow: number): boolean {
   return age !== undefined && limit !== undefined && age <= limit;
 }
 
+/**
+ * The light as it may be shown now. What came some time ago and was not renewed is not known any more, whatever it said:
+ * a green from before a lost connection is no green.
+ */
+export function lightNow(seen: Seen, steadyNow: number): Lit {
+  const told = lightOf(seen.view.assessment?.status);
+  return told !== "red" && outlived(seen, steadyNow) ? "unknown" : told;
+}
+
+/** It was fresh when it was told, and is not any more. */
+export function outlived(seen: Seen, steadyNow: number): boolean {
+  return isFresh(seen, seen.at) && !isFresh(seen, steadyNow);
+}
+
+/** A row with the light it has now. */
+export interface Row extends Seen {
+  light: Lit;
+}
+
 /** Worst first, then the most critical, then by name. The same order as the API's. */
-export function order(a: ReadinessView, b: ReadinessView): number {
-  const rank = (view: ReadinessView) => LIGHTS.indexOf(lightOf(view.assessment?.status));
-  const critical = (view: ReadinessView) => (view.tier === Tier.TIER_UNSPECIFIED ? 9 : view.tier);
-  return rank(a) - rank(b) || critical(a) - critical(b) || (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0);
+export function order(a: Row, b: Row): number {
+  const critical = ({ view }: Row) => (view.tier === Tier.TIER_UNSPECIFIED ? 9 : view.tier);
+  const [first, second] = [a.view.resource, b.view.resource];
+  return LIGHTS.indexOf(a.light) - LIGHTS.indexOf(b.light) || critical(a) - critical(b) || (first < second ? -1 : first > second ? 1 : 0);
+}
+
+export function rowsOf(seen: ReadonlyMap<string, Seen>, steadyNow: number): Row[] {
+  return [...seen.values()].map((one) => ({ ...one, light: lightNow(one, steadyNow) })).sort(order);
 }
 
 export const FILTERS = ["q", "status", "tier", "site", "env"] as const;
 export type Filters = Record<(typeof FILTERS)[number], string>;
 
-export function matches(view: ReadinessView, filters: Filters): boolean {
+export function matches(row: Row, filters: Filters): boolean {
   const lights = listOf(filters.status);
-  if (lights.size > 0 && !lights.has(lightOf(view.assessment?.status))) return false;
-  return matchesBesideLight(view, filters);
+  return (lights.size === 0 || lights.has(row.light)) && matchesBesideLight(row.view, filters);
 }
 
 export function matchesBesideLight(view: ReadinessView, filters: Filters): boolean {
@@ -66,9 +88,9 @@ export function matchesBesideLight(view: ReadinessView, filters: Filters): boole
 }
 
 /** How many of each light, of those that the other filters leave. */
-export function counts(views: readonly ReadinessView[], filters: Filters): Record<Lit, number> {
+export function counts(rows: readonly Row[], filters: Filters): Record<Lit, number> {
   const found = { red: 0, unknown: 0, yellow: 0, green: 0 };
-  for (const view of views) if (matchesBesideLight(view, filters)) found[lightOf(view.assessment?.status)] += 1;
+  for (const row of rows) if (matchesBesideLight(row.view, filters)) found[row.light] += 1;
   return found;
 }
 

@@ -9,6 +9,7 @@ import type { Seen } from "./rows.ts";
 
 /** Every view comes again within 5 s; one that does not come for so long while others do is no longer declared. */
 const GONE_AFTER_MS = 20_000;
+const SILENCE_LIMIT_MS = 12_000;
 /** Thousands of views arrive in bursts; more pictures a second than this nobody reads. */
 const DRAW_EVERY_MS = 250;
 
@@ -67,8 +68,12 @@ export function useFleet(tenant: string): Fleet {
     const open = (signal: AbortSignal): AsyncIterable<WatchReadinessResponse> => live.monitor.watchReadiness({ tenant }, { signal });
     void follow(
       open,
-      (message) => store.take(message.resources, performance.now()),
-      (error) => store.fail(error),
+      {
+        onMessage: (message) => store.take(message.resources, performance.now()),
+        onError: (error) => store.fail(error),
+        // An empty fleet has no news.
+        silenceMs: () => (store.get().seen.size > 0 ? SILENCE_LIMIT_MS : undefined),
+      },
       stop.signal,
     );
     return () => {

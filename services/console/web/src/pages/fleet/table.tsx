@@ -10,7 +10,7 @@ import { useNow } from "../../lib/clock.ts";
 import { Light } from "../../ui/light.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import type { Proof } from "./proof.ts";
-import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, why, type Seen } from "./rows.ts";
+import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, outlived, why, type Row, type Seen } from "./rows.ts";
 
 const DESK_ROW = 52;
 const PHONE_ROW = 116;
@@ -27,7 +27,7 @@ const usePhone = () =>
 
 const HEADINGS = ["Status", "Resource", "Why", "RPO now / target", "Last look", "Runs on", "Tier", "Plan"];
 
-export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Seen[]; proofs: Map<string, Proof> | undefined }) {
+export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row[]; proofs: Map<string, Proof> | undefined }) {
   const place = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const small = usePhone();
@@ -82,14 +82,15 @@ export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: See
 
 const NO_PLAN: Proof = { plan: undefined, group: undefined };
 
-function Cells({ tenant, row, proof }: { tenant: string; row: Seen; proof: Proof | undefined }) {
+function Cells({ tenant, row, proof }: { tenant: string; row: Row; proof: Proof | undefined }) {
   const { view } = row;
-  const light = lightOf(view.assessment?.status);
+  const { light } = row;
+  const was = outlived(row, performance.now()) ? LIGHT_WORDS[lightOf(view.assessment?.status)].toLowerCase() : null;
   const text = why(view);
   return (
     <>
       <div role="cell" className="c-status">
-        <Light tone={lightTone(light)}>{LIGHT_WORDS[light]}</Light>
+        <Light tone={was ? "unknown" : lightTone(light)}>{was ? `Was ${was}` : LIGHT_WORDS[light]}</Light>
       </div>
       <div role="cell" className="c-name">
         <Link href={`/t/${tenant}/resources/${view.resource}`}>{view.resource}</Link>
@@ -136,9 +137,9 @@ function Age({ row }: { row: Seen }) {
   return isFresh(row, now) ? <>{humane(Math.round(age / 1000) * 1000)}</> : <strong className="text-unknown">stale, {humane(age)}</strong>;
 }
 
-function asHeld(rows: Seen[], held: string[]): Seen[] {
+function asHeld(rows: Row[], held: string[]): Row[] {
   const places = new Map(held.map((name, index) => [name, index]));
-  const place = (row: Seen) => places.get(row.view.resource) ?? held.length;
+  const place = (row: Row) => places.get(row.view.resource) ?? held.length;
   return [...rows].sort((a, b) => place(a) - place(b));
 }
 

@@ -27,8 +27,8 @@ export function PlanPage({ tenant, name }: { tenant: string; name: string }) {
       <p className="crumbs">
         <Link href={`/t/${tenant}/plans`}>Plans</Link> / {name}
       </p>
-      <Answer query={query} what="the plan">
-        {(plan) => (plan ? <Plan tenant={tenant} plan={plan} /> : <Empty title="There is no such plan" />)}
+      <Answer query={query} what="the plan" heading={name}>
+        {(plan) => (plan ? <Plan tenant={tenant} plan={plan} /> : <Empty whole title="There is no such plan" />)}
       </Answer>
     </>
   );

@@ -45,9 +45,8 @@ export function useRequest(tenant: string, id: string) {
       queries.setQueryData<RequestView | null>(["request", tenant, id], (before) => before && { ...before, execution: newer(execution, before.execution) });
     void follow(
       (signal) => live.executor.watchExecution({ tenant, requestId: id }, { signal }),
-      (message) => take(message.execution),
-      // Not begun yet: the next look at the request says so.
-      () => undefined,
+      // An error: it has not begun yet. The next look at the request says more.
+      { onMessage: (message) => take(message.execution), onError: () => undefined },
       stop.signal,
     );
     return () => stop.abort();

@@ -8,6 +8,7 @@ import { Light, type Tone } from "../../ui/light.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { VERDICT_TONES } from "../requests/tones.ts";
 import { Markers } from "./markers.tsx";
+import { Now, useSeen } from "./now.tsx";
 
 /** One sentence for the dialogs: what could be lost, as it was known when it was asked for. */
 export function lossInWords(request: RequestView): string {
@@ -18,6 +19,8 @@ export function lossInWords(request: RequestView): string {
 
 export function EvidencePanel({ request, tenant, open }: { request: RequestView; tenant: string; open: boolean }) {
   const evidence = request.opened?.evidence;
+  // Once it has run, only what was known then counts.
+  const seen = useSeen(tenant, open ? (evidence?.members.map((member) => member.resource) ?? []) : []);
   return (
     <details className="panel" open={open}>
       <summary>Evidence when it was asked for</summary>
@@ -27,14 +30,15 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
         ) : (
           <>
             <p className="small quiet">
-              Taken <Moment at={evidence.takenAt} />. What is true now is on the page of each resource, and is checked again before the first step.
+              Taken <Moment at={evidence.takenAt} />. What is true is checked again before the first step.
             </p>
             <div className="scroll">
               <table>
                 <thead>
                   <tr>
                     <th>Resource</th>
-                    <th>Status</th>
+                    {open && <th>Now</th>}
+                    <th>When asked</th>
                     <th>What could be missing</th>
                     <th>Look</th>
                   </tr>
@@ -45,6 +49,11 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
                       <td>
                         <Link href={`/t/${tenant}/resources/${member.resource}`}>{member.resource}</Link>
                       </td>
+                      {open && (
+                        <td className="nowrap">
+                          <Now seen={seen.get(member.resource)} />
+                        </td>
+                      )}
                       <td>
                         <Light tone={toneOf(member.status)}>{capital(member.status || "unknown")}</Light>
                       </td>

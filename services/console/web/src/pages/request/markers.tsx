@@ -12,13 +12,13 @@ export function Markers({ title, sets, unavailable = [] }: { title: string; sets
         <table>
           <thead>
             <tr>
-              <th />
+              <th>Read</th>
               <th>Node</th>
               <th>Role</th>
               <th>Position</th>
               <th>Timeline</th>
               <th>System</th>
-              <th>Read</th>
+              <th>At</th>
             </tr>
           </thead>
           <tbody>

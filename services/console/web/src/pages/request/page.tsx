@@ -25,8 +25,8 @@ export function RequestPage({ tenant, id }: { tenant: string; id: string }) {
       <p className="crumbs">
         <Link href={`/t/${tenant}/requests`}>Requests</Link> / {query.data ? subject(query.data) : "one request"}
       </p>
-      <Answer query={query} what="the request">
-        {(request) => (request ? <Request tenant={tenant} request={request} /> : <Empty title="There is no such request" />)}
+      <Answer query={query} what="the request" heading="Request">
+        {(request) => (request ? <Request tenant={tenant} request={request} /> : <Empty whole title="There is no such request" />)}
       </Answer>
     </>
   );

@@ -32,6 +32,13 @@ const TYPES: { type: RequestType; says: string }[] = [
   { type: RequestType.LIVE_DRILL, says: "Over and back again, in production." },
 ];
 
+/** The emergency path is for emergencies: drills wait for their approvals. */
+const MOVES = new Set([RequestType.SWITCHOVER, RequestType.FAILOVER, RequestType.FAILBACK, RequestType.ROTATION]);
+
+function typed(type: RequestType, glass: boolean): Partial<Draft> {
+  return { type, glass: glass && MOVES.has(type) };
+}
+
 const BREAK_GLASS_MINUTES = 60;
 /** A preflight looks at every node itself. */
 const PREFLIGHT_LIMIT_MS = 60_000;
@@ -155,8 +162,8 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
         )}
         <label className="field">
           Type
-          <select value={draft.type} onChange={(event) => set({ type: Number(event.target.value) })}>
-            {TYPES.map(({ type }) => (
+          <select value={draft.type} onChange={(event) => set(typed(Number(event.target.value), draft.glass))}>
+            {TYPES.filter(({ type }) => !glassOnly || MOVES.has(type)).map(({ type }) => (
               <option key={type} value={type}>
                 {capital(requestType(type))}
               </option>
@@ -183,7 +190,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
           {policy.data?.requireTicket ? "Ticket (the policy asks for one)" : "Ticket (optional)"}
           <input value={draft.ticket} maxLength={200} onChange={(event) => set({ ticket: event.target.value })} />
         </label>
-        {!glassOnly && (
+        {!glassOnly && MOVES.has(draft.type) && (
           <label className="actions">
             <input type="checkbox" checked={draft.glass} onChange={(event) => set({ glass: event.target.checked })} />
             Break glass: emergency, approvers cannot be reached

@@ -12,7 +12,7 @@ import { Light } from "../../ui/light.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
-import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, type Seen } from "../fleet/rows.ts";
+import { ageOf, isFresh, LIGHT_WORDS, type Lit, lightNow, lightOf, lightTone, outlived, type Seen } from "../fleet/rows.ts";
 import { useGroups, useProofs } from "../fleet/proof.ts";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
@@ -27,8 +27,8 @@ export function ResourcePage({ tenant, name }: { tenant: string; name: string })
       <p className="crumbs">
         <Link href={`/t/${tenant}`}>Fleet</Link> / {name}
       </p>
-      <Answer query={readiness} what={name}>
-        {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <Empty title="There is no such resource" />)}
+      <Answer query={readiness} what={name} heading={name}>
+        {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <Empty whole title="There is no such resource" />)}
       </Answer>
     </>
   );
@@ -39,14 +39,15 @@ function Resource({ tenant, seen }: { tenant: string; seen: Seen }) {
   const here = useHere(tenant);
   const { view } = seen;
   const now = performance.now();
-  const light = lightOf(view.assessment?.status);
+  const light = lightNow(seen, now);
+  const was = outlived(seen, now) ? LIGHT_WORDS[lightOf(view.assessment?.status)].toLowerCase() : null;
   const age = ageOf(seen, now);
   const fresh = isFresh(seen, now);
   return (
     <div className="stack">
       <div className="head">
         <h1>{view.resource}</h1>
-        <Light tone={lightTone(light)}>{LIGHT_WORDS[light]}</Light>
+        <Light tone={was ? "unknown" : lightTone(light)}>{was ? `Was ${was}` : LIGHT_WORDS[light]}</Light>
         <span className="quiet">
           since <Ago at={view.statusSince} />
         </span>
@@ -60,7 +61,7 @@ function Resource({ tenant, seen }: { tenant: string; seen: Seen }) {
         {!fresh && age !== undefined && <strong className="text-unknown"> (stale)</strong>}
       </p>
       {!fresh || light === "unknown" ? <LastKnownGood view={view} age={age} /> : null}
-      <Reasons assessment={view.assessment} />
+      <Reasons assessment={view.assessment} tone={was ? "unknown" : light} />
       <FourRpos tenant={tenant} view={view} />
       <Trend tenant={tenant} view={view} />
       <div className="columns">
@@ -99,11 +100,10 @@ function LastKnownGood({ view, age }: { view: ReadinessView; age: number | undef
   );
 }
 
-function Reasons({ assessment }: { assessment: Assessment | undefined }) {
+function Reasons({ assessment, tone }: { assessment: Assessment | undefined; tone: Lit }) {
   const reasons = assessment?.reasons ?? [];
-  const light = lightOf(assessment?.status);
   return (
-    <section className={`notice ${light}`} aria-label="Why">
+    <section className={`notice ${tone}`} aria-label="Why">
       {reasons.length === 0 && <p>No observation yet.</p>}
       <ul className="reasons">
         {reasons.map((reason, index) => (

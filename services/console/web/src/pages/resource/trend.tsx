@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { GetTrendResponse } from "../../gen/muster/readiness/v1/monitor_service_pb.ts";
-import { humane, instant, milliseconds } from "../../lib/time.ts";
+import { humane, instant, local, milliseconds } from "../../lib/time.ts";
 
 const HEIGHT = 200;
 
@@ -85,22 +85,33 @@ function draw(element: HTMLElement, series: Series, limit: number | undefined, w
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { show: true, live: true },
       hooks: { drawClear: [(plot) => bands(plot, series, limit, warning)] },
-      axes: [axis, { ...axis, size: 64, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
+      axes: [{ ...axis, values: (_: uPlot, splits: number[]) => axisTimes(splits) }, { ...axis, size: 64, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
       series: [
-        { label: "Time" },
+        { label: "Time", value: (_: uPlot, at: number | null) => (at === null ? "point at the line" : local(at * 1000)) },
         {
           label: "RPO indicator",
           stroke: () => colour("--accent"),
           width: 2,
           spanGaps: false,
           points: { show: (_, index) => series.known < 3 || index < 0 },
-          value: (_, value: number | null) => (value === null ? "not known" : humane(value * 1000)),
+          value: (_, value: number | null) => (value === null ? "" : humane(value * 1000)),
         },
       ],
     },
     [series.at, series.rpo],
     element,
   );
+}
+
+const HOUR_FORMAT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const DAY_FORMAT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** Hours; and the day where a new one begins. */
+function axisTimes(splits: number[]): string[] {
+  return splits.map((at, index) => {
+    const [day, before] = [DAY_FORMAT.format(at * 1000), DAY_FORMAT.format((splits[index - 1] ?? at) * 1000)];
+    return day === before ? HOUR_FORMAT.format(at * 1000) : day;
+  });
 }
 
 function bands(plot: uPlot, series: Series, limit: number | undefined, warning: number | undefined) {

@@ -1,0 +1,340 @@
+// The journeys that matter at 3 a.m., on a real running product, each as the person who would make it.
+// One product for all of them: each journey leaves it healthy.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { join } from "node:path";
+import { axeFindings, openBrowser, picture, SIZES, THEMES, visit } from "../browser.mjs";
+import { Product, PROJECT, until } from "../product.mjs";
+
+const RUN_LIMIT_MS = 180_000;
+
+let product, browser;
+before(async () => {
+  product = await Product.start();
+  browser = await openBrowser();
+}, { timeout: 240_000 });
+after(async () => {
+  await browser?.close();
+  await product?.stop();
+}, { timeout: 120_000 });
+
+/** As one person; nothing may be complained about by the browser. */
+async function as(person, journey, how) {
+  const visitor = await visit(browser, product.url, person, how);
+  try {
+    await journey(visitor.page, visitor);
+    assert.deepEqual(visitor.problems, []);
+  } finally {
+    await visitor.close();
+  }
+}
+
+const at = (path) => `${product.url}/t/acme${path}`;
+
+async function axeClean(page, name) {
+  assert.deepEqual(await axeFindings(page), [], `axe on ${name}`);
+}
+
+/** In the open dialog. */
+async function say(page, label, text, button) {
+  const dialog = page.getByRole("dialog");
+  if (label) await dialog.getByLabel(label).fill(text);
+  await dialog.getByRole("button", { name: button, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+}
+
+/** Opens a request through the form and answers with its number. */
+async function open(page, resource, type, reason) {
+  await page.goto(at(`/resources/${resource}`));
+  await page.getByRole("button", { name: "Request a move or drill" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Type").selectOption({ label: type });
+  await dialog.getByLabel("Reason").fill(reason);
+  await dialog.getByText(/Who must approve:/).waitFor();
+  await dialog.getByRole("button", { name: "Open request" }).click();
+  await page.waitForURL(/\/requests\/[0-9a-f-]{36}$/);
+  return page.url().split("/").pop();
+}
+
+const main = (page) => page.getByRole("main");
+
+describe("the console", () => {
+  it("asks for a login, comes back to the page that was asked for, and calls need the session's key", async () => {
+    const without = await fetch(at("/requests"), { redirect: "manual" });
+    assert.equal(without.status, 303);
+    assert.match(without.headers.get("location"), /^\/login\?back_to=/);
+    assert.equal((await fetch(`${product.url}/session`, { redirect: "manual" })).status, 401);
+    await as("vera", async (page, { context }) => {
+      const cookies = await context.cookies();
+      const session = cookies.find((cookie) => cookie.name === "muster_session");
+      assert.ok(session.httpOnly && session.sameSite === "Lax");
+      assert.equal(await page.evaluate(() => document.cookie), "", "no script reads the session");
+      const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+      assert.ok(!kept.includes("eyJ"), "the browser holds no token");
+      const call = (headers) =>
+        page.evaluate(async (headers) => {
+          const body = new Uint8Array(5);
+          const answer = await fetch("/rpc/muster.identity.v1.IdentityService/WhoAmI", { method: "POST", body, headers: { "content-type": "application/grpc-web+proto", ...headers } });
+          return answer.status;
+        }, headers);
+      const { key } = await page.evaluate(async () => (await fetch("/session")).json());
+      assert.equal(await call({}), 403, "without the key");
+      assert.equal(await call({ "x-muster-session-key": "guessed" }), 403, "with another key");
+      assert.equal(await call({ "x-muster-session-key": key }), 200, "with the key");
+      const policy = (await page.reload()).headers()["content-security-policy"];
+      assert.ok(policy.includes("script-src 'self'") && !policy.includes("unsafe"), policy);
+    });
+  });
+
+  it("shows the worst first with its reason, keeps filters in the address, and finds with three clicks why", async () => {
+    product.demo("cut", "orders-db");
+    try {
+      await product.becomes("orders-db", "RED");
+      await as("vera", async (page) => {
+        const rows = page.getByRole("table").getByRole("row");
+        await until("orders-db to be on top", async () => /Red\s*orders-db/.test((await rows.nth(1).textContent()) ?? "") || undefined);
+        await page.getByRole("button", { name: /^Red\s*1/ }).click();
+        assert.equal(new URL(page.url()).searchParams.get("status"), "red");
+        await page.reload();
+        await page.getByText("1 of 4 resources").waitFor();
+        await page.getByRole("link", { name: "orders-db" }).click();
+        await main(page).getByRole("region", { name: "Why" }).getByText(/^[A-Z]+(_[A-Z]+)+$/).first().waitFor();
+        await main(page).getByText(/^open/).first().waitFor();
+        await picture(page, "resource-red");
+        await axeClean(page, "a red resource");
+      });
+    } finally {
+      product.demo("heal", "orders-db");
+    }
+    await product.becomes("orders-db", "GREEN");
+  });
+
+  it("works by keyboard alone", async () => {
+    await as("vera", async (page) => {
+      await page.getByRole("link", { name: "orders-db" }).waitFor();
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter"); // skip to the page
+      for (let presses = 0; presses < 20; presses += 1) {
+        await page.keyboard.press("Tab");
+        if (await page.evaluate(() => document.activeElement?.closest(".c-name") !== null)) break;
+      }
+      const first = await page.evaluate(() => document.activeElement?.textContent);
+      await page.keyboard.press("ArrowDown");
+      const second = await page.evaluate(() => document.activeElement?.textContent);
+      assert.ok(first && second && first !== second, `${first} then ${second}`);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { level: 1, name: second }).waitFor();
+    });
+  });
+
+  it("says when the connection is lost, and pretends nothing meanwhile", async () => {
+    await as("vera", async (page) => {
+      await page.getByRole("link", { name: "orders-db" }).waitFor();
+      product.freeze();
+      try {
+        await page.getByText(/No connection to Muster since/).waitFor({ timeout: 40_000 });
+        await until("the look to be stale", async () => (await page.getByText(/stale,/).count()) > 0, 60_000);
+        await picture(page, "connection-lost");
+        await axeClean(page, "the fleet without a connection");
+      } finally {
+        product.thaw();
+      }
+      await page.getByText(/No connection to Muster since/).waitFor({ state: "detached", timeout: 40_000 });
+    });
+    for (const resource of ["orders-db", "billing-db"]) await product.becomes(resource, "GREEN");
+  });
+
+  it("shows a logout to every page of the session at once, with nothing live behind it", async () => {
+    await as("vera", async (page, { context }) => {
+      await page.getByRole("link", { name: "orders-db" }).waitFor();
+      const status = await context.request.post(`${product.url}/logout`, { maxRedirects: 0 }).then((answer) => answer.status());
+      assert.equal(status, 303);
+      await page.getByRole("dialog").getByText("You are logged out").waitFor({ timeout: 30_000 });
+      assert.match(await page.getByRole("link", { name: "Log in again" }).getAttribute("href"), /^\/login\?back_to=/);
+    });
+  });
+
+  it("moves a system: asked, approved by two with the evidence beside the buttons, typed, live, with its statement", async () => {
+    let id;
+    await as("olga", async (page) => {
+      id = await open(page, "orders-db", "Switchover", "patch night");
+      assert.equal(await main(page).getByRole("button", { name: "Approve" }).count(), 0, "an operator has no such button");
+      const start = main(page).getByRole("button", { name: /^Start/ });
+      assert.equal(await start.getAttribute("aria-disabled"), "true");
+      assert.match(await start.textContent(), /Missing: /);
+      await picture(page, "request-pending");
+    });
+    await as("vera", async (page) => {
+      await page.goto(at(`/requests/${id}`));
+      await main(page).getByText("patch night").first().waitFor();
+      assert.equal(await main(page).getByRole("button", { name: /Approve|Deny|Start|Withdraw/ }).count(), 0, "a viewer has no buttons");
+    });
+    for (const [person, role] of [["ingo", "Approver-IT"], ["bea", "Approver-Business"]]) {
+      await as(person, async (page) => {
+        await page.getByRole("link", { name: /Requests.*waiting for you/ }).click();
+        await main(page).getByText("Approve or deny").waitFor();
+        await main(page).getByRole("link", { name: "Switchover of orders-db" }).first().click();
+        await main(page).getByText(/Caught up to|loss window/).first().waitFor();
+        await axeClean(page, "a request to decide");
+        await main(page).getByRole("button", { name: "Approve" }).click();
+        if (person === "ingo") await picture(page, "request-approve");
+        await say(page, "Note (optional)", "seen", "Approve");
+        await main(page).getByText(new RegExp(`Approved.*by.*as ${role}`)).waitFor();
+      }, { size: person === "bea" ? "phone" : "desk" });
+    }
+    await as("olga", async (page) => {
+      await page.goto(at(`/requests/${id}`));
+      await main(page).getByRole("button", { name: "Start" }).click();
+      const dialog = page.getByRole("dialog");
+      const phrase = await dialog.locator("code.phrase").textContent();
+      await dialog.getByLabel("Type the phrase to start").fill("orders");
+      assert.ok(await dialog.getByRole("button", { name: "Start now" }).isDisabled(), "another phrase starts nothing");
+      await say(page, "Type the phrase to start", phrase, "Start now");
+      await main(page).getByRole("list", { name: "Steps" }).getByText("running").first().waitFor({ timeout: RUN_LIMIT_MS });
+      assert.ok(await main(page).getByRole("button", { name: "Stop" }).isVisible(), "stop is in reach");
+      await picture(page, "request-running");
+      await axeClean(page, "a run");
+      await main(page).getByRole("region", { name: "Result" }).getByText(/met/).first().waitFor({ timeout: RUN_LIMIT_MS });
+      await main(page).getByText("Succeeded", { exact: true }).first().waitFor();
+      await picture(page, "request-succeeded");
+      await axeClean(page, "a finished run");
+      await page.getByRole("link", { name: "Report" }).waitFor();
+    });
+    await product.becomes("orders-db", "GREEN");
+  });
+
+  it("is denied with a reason, and one's own request is withdrawn and not decided", async () => {
+    let id;
+    await as("otto", async (page) => {
+      id = await open(page, "orders-db", "Switchover", "by mistake");
+      const approve = main(page).getByRole("button", { name: /^Approve/ });
+      assert.equal(await approve.getAttribute("aria-disabled"), "true");
+      assert.match(await approve.textContent(), /somebody else decides/);
+    });
+    await as("ingo", async (page) => {
+      await page.goto(at(`/requests/${id}`));
+      await main(page).getByRole("button", { name: "Deny" }).click();
+      await say(page, "Reason", "not tonight", "Deny");
+      await main(page).getByText("“not tonight”").waitFor();
+    });
+    await as("olga", async (page) => {
+      await open(page, "orders-db", "Switchover", "second thoughts");
+      await main(page).getByRole("button", { name: "Withdraw" }).click();
+      await say(page, "Reason", "not needed", "Withdraw");
+      await main(page).getByText("Withdrawn", { exact: true }).first().waitFor();
+    });
+  });
+
+  it("breaks the glass with an incident, says so in red, and asks somebody else for the review", async () => {
+    await as("olga", async (page) => {
+      await page.goto(at("/resources/billing-db"));
+      await page.getByRole("button", { name: "Request a move or drill" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Type").selectOption({ label: "Readiness drill" });
+      assert.equal(await dialog.getByLabel(/Break glass/).count(), 0, "a drill is no emergency");
+      await dialog.getByLabel("Type").selectOption({ label: "Failover" });
+      await dialog.getByLabel("Reason").fill("nobody answers the phone");
+      await dialog.getByLabel(/Break glass/).check();
+      assert.ok(await dialog.getByRole("button", { name: "Open with break-glass" }).isDisabled(), "not without an incident");
+      await dialog.getByLabel("Incident").fill("INC-7");
+      await axeClean(page, "the form");
+      await dialog.getByRole("button", { name: "Open with break-glass" }).click();
+      await main(page).getByText("Break-glass, incident INC-7.").waitFor();
+      await main(page).getByRole("button", { name: "Withdraw" }).click();
+      await say(page, "Reason", "they called back", "Withdraw");
+    });
+    await as("ada", async (page) => {
+      await page.goto(at("/requests?show=break-glass"));
+      await main(page).getByRole("link", { name: "Failover of billing-db" }).first().waitFor();
+    });
+  });
+
+  it("shows a refusal of the API with rule, value, limit and what to do", async () => {
+    await as("olga", async (page) => {
+      await page.goto(at("/resources/session-cache"));
+      await page.getByRole("button", { name: "Request a move or drill" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Type").selectOption({ label: "Isolated drill" });
+      await dialog.getByLabel("Reason").fill("a copy of what cannot be copied");
+      await dialog.getByRole("button", { name: "Open request" }).click();
+      const refused = dialog.getByRole("alert");
+      await refused.getByText(/What to do:/).waitFor();
+      await refused.getByText(/Code/).waitFor();
+    });
+  });
+
+  it("finds every event, filters by the address, tells the story, and exports what the filters leave", async () => {
+    await as("vera", async (page) => {
+      await page.goto(at("/audit?kind=request.*"));
+      await main(page).getByText("request.created").or(main(page).getByText("request.opened")).first().waitFor();
+      assert.equal(await main(page).getByText("readiness.status_changed").count(), 0, "the filter holds");
+      await main(page).getByRole("button", { name: /^More/ }).first().click();
+      await main(page).getByText("SHA-256 of the stored bytes").waitFor();
+      await axeClean(page, "the record");
+      const [download] = await Promise.all([page.waitForEvent("download"), main(page).getByRole("button", { name: "Export CSV" }).click()]);
+      assert.equal(download.suggestedFilename(), "muster-acme-audit.csv");
+    });
+  });
+
+  it("takes a plan from its text through the review to publication, by two people, with preflight and document", async () => {
+    product.muster("ada", ["--tenant", "acme", "apply", "-f", join(PROJECT, "testing/plans/good/single-resource.yaml")]);
+    await as("olga", async (page) => {
+      await page.goto(at("/plans"));
+      await page.getByRole("link", { name: "orders-to-ams" }).click();
+      await main(page).getByText("Move the order book").waitFor();
+      await main(page).getByRole("button", { name: "Submit for review" }).click();
+      await say(page, null, null, "Submit");
+      await main(page).getByText("In review").waitFor();
+      await page.getByRole("tab", { name: "Preflight" }).click();
+      await page.getByRole("button", { name: "Check now" }).click();
+      await page.getByRole("region", { name: "Preflight" }).getByText(/checks passed/).waitFor({ timeout: 60_000 });
+    });
+    await as("ingo", async (page) => {
+      await page.goto(at("/plans/orders-to-ams"));
+      await main(page).getByRole("button", { name: "Publish" }).click();
+      await say(page, "Note (optional)", "read", "Publish");
+      await main(page).getByText("Published", { exact: true }).waitFor();
+      await page.getByRole("tab", { name: "Document" }).click();
+      await page.locator("pre.document").getByText("orders-to-ams").first().waitFor();
+      await axeClean(page, "a plan");
+      await picture(page, "plan");
+    });
+  });
+
+  it("shows nothing of a tenant that one has no role in", async () => {
+    await as("vera", async (page) => {
+      await page.goto(`${product.url}/t/globex`);
+      await page.getByRole("heading", { name: "You have no role in this tenant" }).waitFor();
+      await axeClean(page, "a tenant without a role");
+    });
+  });
+
+  it("looks right and is axe-clean on every page, at both sizes, in both themes", async () => {
+    const request = product.json("vera", ["request", "list"]).requests.find((found) => found.state === "REQUEST_STATE_SUCCEEDED");
+    const pages = {
+      fleet: "",
+      resource: "/resources/orders-db",
+      requests: "/requests",
+      request: `/requests/${request.requestId}`,
+      plans: "/plans",
+      plan: "/plans/orders-to-ams",
+      audit: "/audit",
+    };
+    for (const size of Object.keys(SIZES)) {
+      for (const theme of THEMES) {
+        await as("ingo", async (page) => {
+          for (const [name, path] of Object.entries(pages)) {
+            await page.goto(at(path));
+            await page.getByRole("heading", { level: 1 }).waitFor();
+            await page.locator(".skeleton").first().waitFor({ state: "detached" });
+            await axeClean(page, `${name}, ${size}, ${theme}`);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            assert.ok(wide <= 0, `${name} at ${size} is ${wide} px too wide`);
+            await picture(page, `${name}-${size}-${theme}`);
+          }
+        }, { size, theme });
+      }
+    }
+  });
+});
