@@ -228,8 +228,9 @@ fn service(name: &str, agent: &Agent, service: Service) -> Result<Arc<dyn Servic
 fn confirm_user(name: &str, agent: &Agent) -> Result<(), JobError> {
     if let Some(run_as) = &agent.run_as {
         let user = nix::unistd::User::from_name(run_as).ok().flatten().map(|user| user.uid.as_raw());
-        let owner = std::fs::metadata(&agent.data_directory).ok().map(|metadata| metadata.uid());
-        if user.is_none() || user != owner {
+        let owner = std::fs::metadata(&agent.data_directory).map(|metadata| metadata.uid());
+        // A directory that is away, in the middle of a rebuild perhaps, has no owner: the agent says so when it is to act.
+        if user.is_none() || owner.is_ok_and(|owner| user != Some(owner)) {
             return Err(JobError::AgentUser { agent: name.to_owned(), run_as: run_as.clone() });
         }
     }

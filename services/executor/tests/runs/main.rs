@@ -5,6 +5,7 @@ mod cool_down;
 mod failback;
 mod failover;
 mod group;
+mod group_failback;
 mod guards;
 mod isolated;
 mod killed;

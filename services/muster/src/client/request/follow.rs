@@ -9,7 +9,7 @@ use muster_domain::pb::request::v1::{RequestState, RequestView};
 use muster_domain::request::state_name;
 use tonic::Code;
 
-use super::{find, show};
+use super::{find, run};
 use crate::client::{
     error::CliError,
     exit::Exit,
@@ -88,7 +88,7 @@ async fn execution(id: &str, session: &Session, told: &mut Told, screen: &Screen
 fn finish(view: &RequestView, screen: &Screen) -> Result<Exit, CliError> {
     if screen.is_table() {
         match &view.execution {
-            Some(execution) => show::result(execution, screen)?,
+            Some(execution) => run::result(execution, screen)?,
             None => screen.line(&format!("request {}: {}", view.request_id, state_name(view.state())))?,
         }
     } else {
@@ -183,11 +183,8 @@ impl Told {
             let now = (step.state(), step.attempts);
             let known = self.steps.insert(plan.id, now);
             if known != Some(now) && step.state() != StepState::Pending {
-                let took = if step.state() == StepState::Running {
-                    String::new()
-                } else {
-                    format!(" in {}", show::took(step))
-                };
+                let took =
+                    if step.state() == StepState::Running { String::new() } else { format!(" in {}", run::took(step)) };
                 let note = if step.note.is_empty() { String::new() } else { format!(": {}", step.note) };
                 self.line(words::step_state(step.state()), &format!("{place}{}{took}{note}", plan.title), screen)?;
             }

@@ -5,6 +5,7 @@ mod exceptions;
 pub(crate) mod find;
 mod follow;
 mod open;
+mod run;
 mod scope;
 mod show;
 mod start;

@@ -2,20 +2,14 @@
 
 use jiff::Timestamp;
 use muster_domain::access::role_name;
-use muster_domain::pb::execution::v1::{Check, ExecutionState, ExecutionView, StepView};
 use muster_domain::pb::request::v1::{RequestOpened, RequestState, RequestView};
 use muster_domain::request::{policy_words, type_name};
-use muster_domain::time::{duration_to_pb, from_pb};
+use muster_domain::time::from_pb;
 
-use super::{scope, scope_words, state_cell};
+use super::{run, scope, scope_words, state_cell};
 use crate::client::{
     error::CliError,
-    output::{
-        Screen,
-        style::Tone,
-        table::{Cell, Table},
-        words,
-    },
+    output::{Screen, style::Tone, table::Cell, words},
 };
 
 pub(super) fn print(view: &RequestView, now: Timestamp, screen: &Screen) -> Result<(), CliError> {
@@ -31,7 +25,7 @@ pub(super) fn print(view: &RequestView, now: Timestamp, screen: &Screen) -> Resu
     decisions(view, &opened, screen)?;
     scope::exceptions(view, &opened, now, screen)?;
     if let Some(execution) = &view.execution {
-        self::execution(execution, screen)?;
+        run::print(execution, screen)?;
     }
     next_step(view, screen)
 }
@@ -119,154 +113,6 @@ fn decisions(view: &RequestView, opened: &RequestOpened, screen: &Screen) -> Res
     }
 }
 
-fn execution(execution: &ExecutionView, screen: &Screen) -> Result<(), CliError> {
-    screen.line("")?;
-    screen.heading("execution")?;
-    if let Some(started) = &execution.started {
-        screen.field("started", format!("{} by {}", words::time(started.started_at.as_ref()), started.executor))?;
-        screen.field(
-            "nodes",
-            format!(
-                "{} ({}) -> {} ({})",
-                started.from_node, started.from_site, started.target_node, started.target_site
-            ),
-        )?;
-    }
-    if let Some(stop) = &execution.stop_requested {
-        screen.field(
-            "stop asked",
-            format!(
-                "by {} at {}: {}",
-                words::actor(stop.actor.as_ref()),
-                words::time(stop.requested_at.as_ref()),
-                stop.reason
-            ),
-        )?;
-    }
-    checks("checks before", &execution.prechecks, screen)?;
-    markers("positions before", &execution.markers_before, screen)?;
-    steps(&execution.steps, screen)?;
-    checks("checks after", &execution.postchecks, screen)?;
-    markers("positions after", &execution.markers_after, screen)?;
-    for unavailable in &execution.markers_unavailable {
-        screen.field("no position", Cell::toned(Tone::Warning, unavailable.as_str()))?;
-    }
-    result(execution, screen)
-}
-
-fn checks(title: &str, checks: &[Check], screen: &Screen) -> Result<(), CliError> {
-    if checks.is_empty() {
-        return Ok(());
-    }
-    screen.line("")?;
-    let mut table = Table::new(&[title, "OUTCOME", "FOUND", "NEEDED", "ABOUT"]);
-    for check in checks {
-        let advisory = if check.advisory { " (advisory)" } else { "" };
-        table.row([
-            format!("  {}", check.name).into(),
-            words::check_outcome(check.outcome()),
-            check.value.as_str().into(),
-            check.limit.as_str().into(),
-            format!("{}{advisory}", check.text).into(),
-        ]);
-    }
-    screen.lines(&table.render(screen))
-}
-
-fn markers(title: &str, markers: &[muster_domain::pb::common::v1::Marker], screen: &Screen) -> Result<(), CliError> {
-    if markers.is_empty() {
-        return Ok(());
-    }
-    screen.line("")?;
-    screen.heading(title)?;
-    markers.iter().try_for_each(|marker| screen.field(&words::or_dash(&marker.role), words::marker(marker)))
-}
-
-fn steps(steps: &[StepView], screen: &Screen) -> Result<(), CliError> {
-    if steps.is_empty() {
-        return Ok(());
-    }
-    screen.line("")?;
-    let mut table = Table::new(&["steps", "STATE", "TRIES", "STARTED", "TOOK", "NOTE"]);
-    for step in steps {
-        let plan = step.step.clone().unwrap_or_default();
-        table.row([
-            format!("  {}", plan.title).into(),
-            words::step_state(step.state()),
-            step.attempts.to_string().into(),
-            words::time(step.started_at.as_ref()).into(),
-            took(step).into(),
-            step.note.as_str().into(),
-        ]);
-    }
-    screen.lines(&table.render(screen))
-}
-
-pub(super) fn took(step: &StepView) -> String {
-    match (from_pb(step.started_at.as_ref()), from_pb(step.finished_at.as_ref())) {
-        (Some(from), Some(to)) => words::duration(Some(&duration_to_pb(to.duration_since(from)))),
-        _ => "-".to_owned(),
-    }
-}
-
-/// How it ended, what it took against the target, and what can be said about missing data.
-pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), CliError> {
-    if execution.state() == ExecutionState::Running {
-        return Ok(());
-    }
-    screen.line("")?;
-    screen.heading("result")?;
-    let target = execution.started.as_ref().and_then(|started| started.rto_target);
-    if let Some(end) = &execution.succeeded {
-        screen.field("succeeded", Cell::toned(Tone::Good, words::time(end.finished_at.as_ref())))?;
-        let (tone, met) = if end.rto_met { (Tone::Good, "met") } else { (Tone::Bad, "MISSED") };
-        let rto = format!(
-            "measured {}, target {}: {met}",
-            words::duration(end.rto_measured.as_ref()),
-            words::duration(target.as_ref())
-        );
-        screen.field("RTO", Cell::toned(tone, rto))?;
-        screen.field("write outage", words::duration(end.write_outage.as_ref()))?;
-        loss(end.loss.as_ref(), screen)?;
-    }
-    if let Some(end) = &execution.failed {
-        let place =
-            if end.step.is_empty() { "in the checks before".to_owned() } else { format!("in step {}", end.step) };
-        screen.field(
-            "FAILED",
-            Cell::toned(Tone::Bad, format!("{} {place}: {}", words::time(end.finished_at.as_ref()), end.error)),
-        )?;
-        screen.field("known state", words::or_dash(&end.known_state))?;
-        screen.field("what to do", words::or_dash(&end.guidance))?;
-        loss(end.loss.as_ref(), screen)?;
-    }
-    if let Some(end) = &execution.stopped {
-        screen.field(
-            "STOPPED",
-            Cell::toned(
-                Tone::Bad,
-                format!(
-                    "{} before step {}: {}",
-                    words::time(end.finished_at.as_ref()),
-                    words::or_dash(&end.before_step),
-                    end.reason
-                ),
-            ),
-        )?;
-        screen.field("known state", words::or_dash(&end.known_state))?;
-        screen.field("what to do", words::or_dash(&end.guidance))?;
-        loss(end.loss.as_ref(), screen)?;
-    }
-    Ok(())
-}
-
-fn loss(statement: Option<&muster_domain::pb::common::v1::LossStatement>, screen: &Screen) -> Result<(), CliError> {
-    for (index, line) in words::loss(statement).into_iter().enumerate() {
-        screen.field(if index == 0 { "data loss" } else { "" }, line)?;
-    }
-    Ok(())
-}
-
 fn next_step(view: &RequestView, screen: &Screen) -> Result<(), CliError> {
     let id = &view.request_id;
     let next = match view.state() {
@@ -284,10 +130,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
     use jiff::SignedDuration;
     use muster_domain::pb::common::v1::{Actor, LossStatement, Marker, Role};
-    use muster_domain::pb::execution::v1::{CheckOutcome, ExecutionStarted, ExecutionSucceeded, Step, StepState};
+    use muster_domain::pb::execution::v1::{
+        Check, CheckOutcome, ExecutionStarted, ExecutionState, ExecutionSucceeded, ExecutionView, ManualStepDecided,
+        Member, MemberOutcome, RunNoted, Step, StepState, StepView, UndoBegun,
+    };
     use muster_domain::pb::inventory::v1::ApprovalRequirement;
     use muster_domain::pb::request::v1::{ApprovalPolicy, RequestApproved, RequestType};
-    use muster_domain::time::to_pb;
+    use muster_domain::time::{duration_to_pb, to_pb};
 
     use super::*;
     use crate::client::Format;
@@ -324,8 +173,41 @@ mod tests {
                 state: ExecutionState::Succeeded.into(),
                 started: Some(ExecutionStarted {
                     rto_target: Some(duration_to_pb(SignedDuration::from_secs(60))),
+                    members: vec![Member {
+                        resource: "carts".into(),
+                        platform: "mariadb".into(),
+                        from_node: "carts-a".into(),
+                        target_node: "carts-b".into(),
+                        there_already: true,
+                        ..Member::default()
+                    }],
                     ..ExecutionStarted::default()
                 }),
+                notes: vec![RunNoted {
+                    actor: person("Olga"),
+                    text: "the shop is told".into(),
+                    step: "dns".into(),
+                    ..RunNoted::default()
+                }],
+                manual_decisions: vec![ManualStepDecided {
+                    step: "call".into(),
+                    actor: person("Ingo"),
+                    done: false,
+                    note: "nobody answers".into(),
+                    ..ManualStepDecided::default()
+                }],
+                undo: Some(UndoBegun {
+                    because_of_step: "call".into(),
+                    reason: "it is not done".into(),
+                    ..UndoBegun::default()
+                }),
+                undo_steps: vec![StepView {
+                    step: Some(Step { title: "Point the name back".into(), ..Step::default() }),
+                    state: StepState::Failed.into(),
+                    attempts: 1,
+                    note: "no answer".into(),
+                    ..StepView::default()
+                }],
                 prechecks: vec![Check {
                     name: "target_is_standby".into(),
                     outcome: CheckOutcome::Unknown.into(),
@@ -352,6 +234,13 @@ mod tests {
                         text: "potential loss window up to 4 s".into(),
                         ..LossStatement::default()
                     }),
+                    members: vec![MemberOutcome {
+                        resource: "carts".into(),
+                        site: "ams".into(),
+                        moved: true,
+                        ..MemberOutcome::default()
+                    }],
+                    tolerated: vec!["warm-up".into()],
                     ..ExecutionSucceeded::default()
                 }),
                 ..ExecutionView::default()
@@ -377,6 +266,13 @@ mod tests {
             "measured 1 min 15 s, target 1 min: MISSED",
             "write outage  unknown",
             "potential loss window up to 4 s",
+            "carts (mariadb): carts-a -> carts-b, there already, not moved",
+            "by Olga at - (dns): the shop is told",
+            "call NOT done, by Ingo",
+            "because of step call: it is not done",
+            "Point the name back  failed",
+            "carts: moved, runs at ams, NOT protected",
+            "warm-up",
         ] {
             assert!(said.contains(part), "{part} is not in:\n{said}");
         }

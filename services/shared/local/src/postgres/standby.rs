@@ -26,6 +26,17 @@ impl PostgresServer {
         Ok(standby)
     }
 
+    /// Puts a copy of a running primary in the place of what this stopped server has. Its address stays. Starts nothing.
+    pub async fn replace_with_copy_of(&mut self, primary: &Self, slot: &str) -> Result<()> {
+        let dir = self.dir();
+        for entry in fs::read_dir(dir).map_err(LocalError::io("read", dir))?.flatten() {
+            let path = entry.path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(LocalError::io("remove", &path))?;
+        }
+        self.copy_from(primary, slot).await
+    }
+
     async fn copy_from(&self, primary: &Self, slot: &str) -> Result<()> {
         self.claim_dir()?;
         let connection =

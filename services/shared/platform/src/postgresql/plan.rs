@@ -14,6 +14,7 @@ pub(super) enum StepId {
     ReadShutdownPosition,
     WaitForReplay,
     FencePrimary,
+    KeepLog,
     DrainReplay,
     PromoteTarget,
     VerifyTarget,
@@ -43,7 +44,7 @@ const SWITCHOVER: &[StepId] = &[
     DropStaleSlot,
 ];
 
-const FAILOVER: &[StepId] = &[FencePrimary, DrainReplay, PromoteTarget, VerifyTarget, CheckpointTarget];
+const FAILOVER: &[StepId] = &[FencePrimary, KeepLog, DrainReplay, PromoteTarget, VerifyTarget, CheckpointTarget];
 
 pub(super) fn steps_of(kind: MoveKind) -> &'static [StepId] {
     match kind {
@@ -163,6 +164,16 @@ impl StepId {
                 changes_target: false,
                 timeout: |t| t.statement * 2,
                 guidance: "{from} is still the primary. See why {target} did not create the slot (max_replication_slots, the REPLICATION attribute). Should slot '{slot}' exist on {target} without being used, drop it: it keeps log for ever.",
+            },
+            // As for CreateSlot; and here nobody knows when, or whether, the old primary comes back.
+            KeepLog => Definition {
+                id: "keep-log",
+                title: "Keep the log on {target} that {from} needs to come back",
+                on_target: true,
+                idempotent: true,
+                changes_target: true,
+                timeout: |t| t.statement * 2,
+                guidance: "{from} is fenced and {target} is still a standby: nobody accepts writes. See why {target} does not answer, then request the failover again. Slot '{slot}' is only needed for the way back.",
             },
             RejoinOldPrimary => Definition {
                 id: "rejoin-old-primary",

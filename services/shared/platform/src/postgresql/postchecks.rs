@@ -2,6 +2,8 @@
 
 use muster_domain::pb::{execution::v1::Check, observation::v1::PostgresqlFacts};
 
+use sqlx::Row;
+
 use super::{
     checks::{failed, must, passed, unknown, warning},
     errors::SqlError,
@@ -29,9 +31,42 @@ pub(super) async fn run(work: &Work<'_>, facts: &Facts) -> Vec<Check> {
         MoveKind::Failover => {
             let text = format!("{} has no standby now: rewind or rebuild {}", work.target.name, work.from.name);
             checks.push(warning("has_standby", "none", "one", text));
+            checks.push(log_for_the_return(work).await);
         }
     }
     checks
+}
+
+/// The slot of the node that is away: it must hold log, and should not fill the disk.
+async fn log_for_the_return(work: &Work<'_>) -> Check {
+    let (check, limit, slot) = ("log_for_the_return", "kept, with a limit", work.slot());
+    let looked = async {
+        let mut session = work.session(work.target).await?;
+        let query = sqlx::query(
+            "SELECT current_setting('max_slot_wal_keep_size', true) AS bound,
+                    (SELECT wal_status IS DISTINCT FROM 'lost' FROM pg_replication_slots WHERE slot_name = $1) AS kept",
+        );
+        let row = session.one(query.bind(slot.clone())).await?;
+        Ok::<(Option<String>, Option<bool>), SqlError>((row.try_get("bound")?, row.try_get("kept")?))
+    };
+    let (from, target) = (&work.from.name, &work.target.name);
+    match looked.await {
+        Err(error) => super::checks::advisory_unknown(check, limit, error.to_string()),
+        Ok((_, None | Some(false))) => {
+            let text = format!("{target} keeps no log for {from}: bring it back soon, or rebuild it");
+            warning(check, "not kept", limit, text)
+        }
+        Ok((Some(bound), Some(true))) if bound != "-1" => {
+            passed(check, format!("slot {slot}, {bound}"), limit, format!("{from} finds what it needs to come back"))
+        }
+        Ok(_) => {
+            let text = format!(
+                "slot {slot} keeps log on {target} until {from} is back, without a limit: watch its disk, set \
+                 max_slot_wal_keep_size, or drop the slot if {from} does not come back"
+            );
+            warning(check, format!("slot {slot}, no limit"), limit, text)
+        }
+    }
 }
 
 /// The databases alone, where somebody else stopped and promoted them.

@@ -152,7 +152,7 @@ async fn measure(work: &Work<'_>, known: &Facts) -> Result<StepDone, StepError> 
         ))
     })?;
     let fork = match seen.timeline {
-        Some(timeline) => fork_of(work, known, timeline).await?,
+        Some(timeline) => fork_of(work, fact::timeline(known, fact::NEW_TIMELINE)?, timeline).await?,
         None => None,
     };
     let timeline = seen.timeline.map_or_else(|| "an unknown timeline".to_owned(), |t| format!("timeline {t}"));
@@ -175,10 +175,10 @@ async fn measure(work: &Work<'_>, known: &Facts) -> Result<StepDone, StepError> 
     Ok(done(format!("the log of {node} ends at {} on {timeline}; {what}", shown(Some(end))), outputs))
 }
 
-/// Where the primary's history left that timeline. The end of everything when it is the primary's own.
-async fn fork_of(work: &Work<'_>, known: &Facts, timeline: u32) -> Result<Option<Lsn>, StepError> {
+/// Where the primary's history, on timeline `now`, left that timeline. The end of everything when it is the primary's own.
+pub(super) async fn fork_of(work: &Work<'_>, now: u32, timeline: u32) -> Result<Option<Lsn>, StepError> {
     let agent = work.agent(work.target)?;
-    let mut at = fact::timeline(known, fact::NEW_TIMELINE)?;
+    let mut at = now;
     if at == timeline {
         let seen = work.look(work.target).await.map_err(|e| unreachable(&work.target.name, &e))?;
         return Ok(seen.current_lsn.map(Lsn));

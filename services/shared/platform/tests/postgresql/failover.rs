@@ -63,7 +63,6 @@ async fn come_back(pair: &Pair) {
     let agent = Pair::agent_of(&pair.a);
     agent.kill().await.unwrap();
     pair.b.sql("INSERT INTO ledger VALUES (4)").await.unwrap();
-    pair.b.sql("SELECT pg_create_physical_replication_slot('muster_a', true)").await.unwrap();
     let source = StandbySource {
         host: "127.0.0.1".into(),
         port: pair.b.port(),

@@ -1,8 +1,6 @@
 //! A primary that is lost with writes the target never received.
 
-use std::collections::BTreeSet;
-
-use muster_platform::{Facts, MoveKind, evidence};
+use muster_platform::{Facts, MoveKind, StepErrorKind, evidence, redis::fact};
 
 use crate::{
     drive::{blocking, eventually, settle},
@@ -39,14 +37,9 @@ async fn what_was_acknowledged_behind_a_hanging_target_is_missing_and_is_never_c
     let received = evidence.received.unwrap();
     assert!(received < offset, "received {received} of {offset}, and {} numbers are missing", 40 - found.len());
 
-    // The old one comes back as a replica, and what only it had is given up when it follows.
     pair.restart("a").await;
     assert!(!pair.write("a", 50).await && pair.write("b", 51).await);
-    let port = pair.b.port().to_string();
-    pair.a.command(&["REPLICAOF", "127.0.0.1", &port]).await.unwrap();
-    eventually("a follows b", async || pair.numbers("a").await.contains(&51)).await;
-    let both: BTreeSet<u64> = pair.numbers("b").await;
-    assert_eq!(pair.numbers("a").await, both);
+    comes_home(&pair).await;
 
     // And from here it is a pair again, that can be moved back.
     let back = || pair.job(MoveKind::Switchover, "b", "a");
@@ -56,4 +49,50 @@ async fn what_was_acknowledged_behind_a_hanging_target_is_missing_and_is_never_c
         facts.extend(settle(&mover, &back(), &step.id, &facts).await);
     }
     assert!(pair.write("a", 52).await && !pair.write("b", 53).await);
+}
+
+/// What is on the old primary alone is said before it is replaced, and nothing is replaced that was not said.
+async fn comes_home(pair: &Redis) {
+    let (mover, job) = (pair.mover(), || pair.job(MoveKind::Switchover, "b", "a"));
+    assert!(!mover.follows(&job()).await);
+    let checks = mover.way_home_checks(&job()).await;
+    assert!(blocking(&checks).is_empty(), "{checks:#?}");
+    let early = mover.run(&job(), "return-original", &Facts::new()).await.unwrap_err();
+    assert_eq!(early.kind, StepErrorKind::Refused, "{early}");
+    let measured = mover.run(&job(), "measure-original", &Facts::new()).await.unwrap();
+    assert!(measured.note.contains("discarded for good") && measured.note.contains("keys"), "{}", measured.note);
+    mover.run(&job(), "return-original", &measured.outputs).await.unwrap();
+    mover.run(&job(), "wait-until-following", &measured.outputs).await.unwrap();
+    assert!(mover.follows(&job()).await && pair.numbers("a").await == pair.numbers("b").await);
+    // A restart finds its place again, behind its fence.
+    pair.kill("a").await;
+    pair.restart("a").await;
+    eventually("it follows after a restart", async || mover.follows(&job()).await).await;
+    assert!(!pair.write("a", 60).await);
+}
+
+/// A cut in the network, and no crash: the old primary still knows what it wrote alone, in bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_old_primary_wrote_alone_is_counted() {
+    let Some(pair) = Redis::start().await else { return };
+    let (mover, job) = (pair.mover(), || pair.job(MoveKind::Switchover, "b", "a"));
+    // As a person splits them by hand: b is promoted, a goes on and is then made a replica of nobody.
+    pair.b.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    assert!(pair.write("a", 100).await && pair.write("b", 200).await);
+    let as_primary = mover.way_home_checks(&job()).await;
+    let blocked: Vec<_> = blocking(&as_primary).iter().map(|check| check.name.clone()).collect();
+    assert!(blocked.contains(&"original_accepts_no_writes".to_owned()), "{blocked:?}");
+    assert!(mover.follows(&job()).await, "the ordinary prechecks refuse it");
+    let refused = mover.run(&job(), "measure-original", &Facts::new()).await.unwrap_err();
+    assert!(refused.text.contains("runs as a primary"), "{refused}");
+    pair.a.command(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    let measured = mover.run(&job(), "measure-original", &Facts::new()).await.unwrap();
+    assert!(measured.note.contains("bytes of commands are on a alone"), "{}", measured.note);
+    assert_eq!(measured.outputs[fact::ORIGINAL_DIVERGED], "true");
+
+    // A primary that holds nothing would empty the last copy.
+    pair.b.command(&["FLUSHALL"]).await.unwrap();
+    let refused = mover.run(&job(), "return-original", &measured.outputs).await.unwrap_err();
+    assert!(refused.text.contains("would empty it"), "{refused}");
+    assert!(pair.numbers("a").await.contains(&100));
 }

@@ -10,6 +10,7 @@ use crate::{
     postgresql::{
         checks::{failed, must, passed, unknown, warning},
         errors::SqlError,
+        way_home::fork_of,
         work::{Work, is_primary},
     },
     way_home::turned,
@@ -36,6 +37,7 @@ pub(in crate::postgresql) async fn before_way_home(work: &Work<'_>) -> Vec<Check
         not_half_rewound(&back).await,
         same_system(&back, &seen),
         original_can_be_rewound(&seen),
+        log_is_kept(&back, &seen).await,
         may_rewind(&back).await,
         way_back(&back, &seen).await,
         free_disk(work).await,
@@ -108,6 +110,57 @@ fn original_can_be_rewound(seen: &Seen) -> Check {
             passed(check, "on", limit, "its changed pages can be told")
         }
         Ok(_) => warning(check, "off", limit, "it comes back only if it has nothing of its own; otherwise rebuild it"),
+    }
+}
+
+/// The oldest log file that is left, whatever its timeline, and the size of each.
+const OLDEST_LOG: &str = "
+SELECT min(right(name, 16)) AS oldest, (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size') AS size
+  FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'";
+
+/// Whether the present primary still has the log from where the histories left each other: a rewound node starts there,
+/// and one that needs no rewind at most before.
+async fn log_is_kept(back: &Work<'_>, seen: &Seen) -> Check {
+    let (check, limit, name) = ("log_around_the_fork", "kept", &back.target.name);
+    let fork = match (&seen.host, &seen.target) {
+        (Err(why), _) => return unknown(check, limit, why.clone()),
+        (_, Err(error)) => return unknown(check, limit, format!("{name} could not be asked: {error}")),
+        (Ok(host), Ok(primary)) => match primary.timeline {
+            Some(now) => fork_of(back, now, host.control.timeline).await,
+            None => return unknown(check, limit, format!("{name} does not tell its timeline")),
+        },
+    };
+    let fork = match fork {
+        Ok(Some(fork)) => fork,
+        Ok(None) => {
+            let text = "where the histories left each other is not known: the rewind will find out, or refuse";
+            return warning(check, "not known", limit, text);
+        }
+        Err(error) => return unknown(check, limit, error.text),
+    };
+    let found = async {
+        let row = back.session(back.target).await?.one(sqlx::query(OLDEST_LOG)).await?;
+        Ok::<(Option<String>, Option<i64>), SqlError>((row.try_get("oldest")?, row.try_get("size")?))
+    };
+    match found.await {
+        Err(error) => unknown(check, limit, format!("the log files of {name} could not be listed: {error}")),
+        Ok((oldest, size)) => {
+            let needed = size.and_then(|size| fork.segment(u64::try_from(size).ok()?));
+            // Names of one length: their order is that of the log.
+            let kept = oldest.as_ref().zip(needed).map(|(oldest, needed)| *oldest <= needed);
+            must(
+                check,
+                kept,
+                oldest.map_or_else(|| "no file".to_owned(), |oldest| format!("from {oldest} on")),
+                limit,
+                format!("{name} still has the log from {fork} on"),
+                format!(
+                    "{name} has removed the log from {fork} on, where the histories left each other: rebuild {} with a \
+                     base backup of {name}",
+                    back.from.name
+                ),
+            )
+        }
     }
 }
 

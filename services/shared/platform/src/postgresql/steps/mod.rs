@@ -26,7 +26,7 @@ pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe
         StepId::FencePrimary => stop::probe_fence(work).await,
         StepId::PromoteTarget => promote::probe(work, facts).await,
         StepId::CheckpointTarget => verify::probe_checkpoint(work, facts).await,
-        StepId::CreateSlot => rejoin::probe_slot(work).await,
+        StepId::CreateSlot | StepId::KeepLog => rejoin::probe_slot(work).await,
         StepId::RejoinOldPrimary => rejoin::probe_rejoin(work, facts).await,
         StepId::DropStaleSlot => rejoin::probe_stale_slot(work, facts).await,
         // Looking is all these do, or doing it again is harmless: they are done when they have run.
@@ -51,6 +51,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::VerifyTarget => verify::verify(work, facts).await,
         StepId::CheckpointTarget => verify::checkpoint(work, facts).await,
         StepId::CreateSlot => create_slot(work).await,
+        StepId::KeepLog => Ok(rejoin::keep_log(work).await),
         StepId::RejoinOldPrimary => rejoin::rejoin(work, facts).await,
         StepId::WaitUntilProtected => wait_until_protected(work, facts).await,
         StepId::DropStaleSlot => rejoin::drop_stale_slot(work, facts).await,

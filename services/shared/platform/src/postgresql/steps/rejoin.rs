@@ -72,6 +72,21 @@ pub(in crate::postgresql) async fn create_slot(work: &Work<'_>) -> Result<StepDo
     Ok(slot_there(work, &name))
 }
 
+/// The same slot in a failover. Nothing waits for it there: without it the old primary may have to be rebuilt, and that is
+/// all.
+pub(super) async fn keep_log(work: &Work<'_>) -> StepDone {
+    match create_slot(work).await {
+        Ok(slot) => slot,
+        Err(error) => {
+            let from = &work.from.name;
+            done(
+                format!("{}; without it {from} may have to be rebuilt to come back. The failover goes on", error.text),
+                [],
+            )
+        }
+    }
+}
+
 /// A switchover that was taken back leaves a slot that nobody will use: it would hold log for ever.
 pub(in crate::postgresql) async fn drop_unused_slot(work: &Work<'_>) -> Result<(), SqlError> {
     let name = work.slot();
