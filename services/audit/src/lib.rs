@@ -47,6 +47,8 @@ pub fn service(context: &Context) -> Service {
         "projection",
         move || run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone()),
     );
+    let keys = context.clone();
+    let service = service.task("payload keys", move || payload_key::settle(keys.clone()));
     log::with_log(with_gaps(service, context), context)
 }
 

@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use muster_domain::{audit::describe, pb::audit::v1::AuditRecord, time::to_pb};
+use muster_domain::{
+    Aggregate as _,
+    audit::{Description, describe},
+    execution::Execution,
+    pb::audit::v1::AuditRecord,
+    request::Request,
+    time::to_pb,
+};
 use muster_eventlog::{Projection, ProjectionError, Record};
 use prost::Message;
-use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
 pub(crate) const NAME: &str = "audit.records";
@@ -29,13 +35,36 @@ impl Projection for Records {
         name_resources(tx, &tenant, &mut rows).await?;
         insert(tx, &tenant, &rows).await
     }
+
+    /// The list has no holes: that an event happened, when, and through whom (by id) outlives its content.
+    async fn apply_destroyed(&self, tx: &mut PgConnection, batch: &[Record]) -> Result<(), ProjectionError> {
+        let Some(tenant) = batch.first().map(|record| record.tenant.to_string()) else { return Ok(()) };
+        let rows: Vec<AuditRecord> = batch.iter().map(|record| of_headers(record, destroyed(record))).collect();
+        insert(tx, &tenant, &rows).await
+    }
+}
+
+/// What is left of an event whose payload key is destroyed.
+fn destroyed(record: &Record) -> Description {
+    // A request's own events are named by it; their headers say which.
+    let is_of_request = [Request::KIND, Execution::KIND].contains(&record.kind.as_str());
+    Description {
+        request_id: if is_of_request { record.id.clone() } else { String::new() },
+        outcome: "content destroyed".to_owned(),
+        payload_json: "null".to_owned(),
+        ..Description::default()
+    }
 }
 
 /// An event that cannot be described is the event's fault: it is parked by name and is not lost.
 fn row(record: &Record) -> Result<AuditRecord, ProjectionError> {
     let described =
         describe(&record.kind, &record.id, &record.payload).map_err(|e| ProjectionError::Invalid(e.to_string()))?;
-    Ok(AuditRecord {
+    Ok(of_headers(record, described))
+}
+
+fn of_headers(record: &Record, described: Description) -> AuditRecord {
+    AuditRecord {
         sequence: record.sequence,
         stored_at: Some(to_pb(record.stored_at)),
         time: Some(to_pb(record.time)),
@@ -53,10 +82,10 @@ fn row(record: &Record) -> Result<AuditRecord, ProjectionError> {
         causation_id: record.causation.map(|id| id.to_string()).unwrap_or_default(),
         traceparent: record.traceparent.clone().unwrap_or_default(),
         payload_json: described.payload_json,
-        payload_sha256: hex(&Sha256::digest(&record.payload)),
+        payload_sha256: record.stored_sha256().to_hex(),
         site: described.site,
         policy: described.policy,
-    })
+    }
 }
 
 /// Later events of a request name only the request: the resource comes from its first one.
@@ -127,8 +156,4 @@ async fn insert(tx: &mut PgConnection, tenant: &str, rows: &[AuditRecord]) -> Re
 /// As the filters look for it. PostgreSQL's text holds no NUL.
 pub(crate) fn searchable(text: &str) -> String {
     text.to_lowercase().replace('\0', " ")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

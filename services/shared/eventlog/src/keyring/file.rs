@@ -171,6 +171,9 @@ impl Keyring for FileKeyring {
 
     async fn destroy(&self, tenant: &TenantId, wanted: KeyId) -> Result<Destruction, KeyringError> {
         if let Some(gone) = self.destruction(tenant)? {
+            if self.key_path(tenant).exists() {
+                tracing::error!(%tenant, key = %gone.key_id, "a destroyed payload key was put back into the keyring; it is destroyed again");
+            }
             self.erase(tenant)?;
             return if gone.key_id == wanted {
                 Ok(gone)

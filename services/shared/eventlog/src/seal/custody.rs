@@ -162,7 +162,12 @@ fn compare(tenant: &TenantId, found: &TenantKey, recorded: &[Recorded]) -> Resul
     let agreed = |usable| Some(Agreed { usable, recorded: first.is_some() });
     match (found, first) {
         (TenantKey::Destroyed(gone), _) => Ok(agreed(Usable::Destroyed(gone.key_id))),
-        (_, Some(first)) if first.state.is_ending() => Ok(agreed(Usable::Destroyed(first.key_id))),
+        (found, Some(first)) if first.state.is_ending() => {
+            if first.state.is_destroyed() && *found == TenantKey::Present(first.key_id) {
+                tracing::error!(%tenant, key = %first.key_id, "the keyring holds a payload key that the record says is destroyed; it is not used");
+            }
+            Ok(agreed(Usable::Destroyed(first.key_id)))
+        }
         (TenantKey::Present(id), Some(first)) if first.key_id == *id => Ok(agreed(Usable::Key(*id))),
         (TenantKey::Present(id), Some(first)) => Err(unavailable(
             tenant,
