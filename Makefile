@@ -12,7 +12,7 @@ test: setup ## all checks, then all tests
 	@scripts/check
 
 lint: setup ## all checks, no tests
-	@scripts/check rustfmt clippy docs arrows proto-lint proto-breaking dependencies
+	@scripts/check rustfmt clippy docs arrows proto-lint proto-breaking dependencies console
 
 fmt: ## format the Rust code
 	cargo fmt --all

@@ -46,7 +46,7 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
                 <tbody>
                   {evidence.members.map((member) => (
                     <tr key={member.resource}>
-                      <td>
+                      <td className="nowrap">
                         <Link href={`/t/${tenant}/resources/${member.resource}`}>{member.resource}</Link>
                       </td>
                       {open && (

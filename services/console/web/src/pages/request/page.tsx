@@ -57,13 +57,14 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
       </div>
       <Glass request={request} />
       <Actions here={here} request={request} changed={changed} />
+      {isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open />}
       {ended && <Result request={request} />}
       {run && <RunPanel here={here} request={request} run={run} changed={changed} />}
       <div className="columns">
         <Asked request={request} tenant={tenant} />
         <Decisions request={request} />
       </div>
-      <EvidencePanel request={request} tenant={tenant} open={isDecidable(request)} />
+      {!isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open={false} />}
       <Messages tenant={tenant} id={request.requestId} />
     </div>
   );
