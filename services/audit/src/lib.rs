@@ -31,6 +31,7 @@ pub const MIGRATIONS: Schema = Schema {
     migrations: &[
         Migration { name: "0001_records", sql: include_str!("../../../migrations/audit/0001_records.sql") },
         Migration { name: "0002_views", sql: include_str!("../../../migrations/audit/0002_views.sql") },
+        Migration { name: "0003_event_ids", sql: include_str!("../../../migrations/audit/0003_event_ids.sql") },
     ],
 };
 

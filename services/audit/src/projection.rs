@@ -134,10 +134,10 @@ async fn insert(tx: &mut PgConnection, tenant: &str, rows: &[AuditRecord]) -> Re
         row.actor.as_ref().map(|actor| searchable(&format!("{} {}", actor.id, actor.name))).unwrap_or_default()
     };
     sqlx::query(
-        "INSERT INTO audit.record (tenant, sequence, stored_at, happened_at, type, actor_search, resource, request_id, record)
-         SELECT $1, sequence, to_timestamp(stored / 1e6), to_timestamp(happened / 1e6), type, actor, resource, request_id, record
-           FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])
-             AS r(sequence, stored, happened, type, actor, resource, request_id, record)",
+        "INSERT INTO audit.record (tenant, sequence, stored_at, happened_at, type, actor_search, resource, request_id, record, event_id)
+         SELECT $1, sequence, to_timestamp(stored / 1e6), to_timestamp(happened / 1e6), type, actor, resource, request_id, record, event_id
+           FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::uuid[])
+             AS r(sequence, stored, happened, type, actor, resource, request_id, record, event_id)",
     )
     .bind(tenant)
     .bind(rows.iter().map(|row| row.sequence.cast_signed()).collect::<Vec<_>>())
@@ -148,6 +148,8 @@ async fn insert(tx: &mut PgConnection, tenant: &str, rows: &[AuditRecord]) -> Re
     .bind(rows.iter().map(|row| searchable(&row.resource)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| searchable(&row.request_id)).collect::<Vec<_>>())
     .bind(rows.iter().map(Message::encode_to_vec).collect::<Vec<_>>())
+    // What is not an event of ours has none, and cannot be asked for by it.
+    .bind(rows.iter().map(|row| row.event_id.parse::<uuid::Uuid>().ok()).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())

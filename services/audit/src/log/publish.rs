@@ -60,10 +60,6 @@ impl Keys {
     pub(crate) fn changed_by(&self, now: Timestamp) -> bool {
         self.log.keys.iter().filter(|key| key.signs_at(now)).count() != self.signing.len()
     }
-
-    pub(crate) fn log(&self) -> &AuditLog {
-        &self.log
-    }
 }
 
 /// Publishes the tree as it is now.

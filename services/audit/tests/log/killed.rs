@@ -1,0 +1,70 @@
+//! The signer is killed at any instant.
+
+use std::time::Duration;
+
+use muster_tlog::{
+    Checkpoint, Hash,
+    merkle::{root, root_needs},
+    tile::tiles_of,
+    tile_set::TileSet,
+};
+
+use crate::{
+    child,
+    world::{World, append, checkpoint, connect},
+};
+
+const KILLS: u64 = 12;
+
+pub(crate) async fn at_any_instant_and_goes_on_as_one_tree(world: &mut World) {
+    let here = world.installation().await;
+    let orders = tempfile::NamedTempFile::new().unwrap();
+    let writing = tokio::spawn({
+        let log = connect(&here.config).await;
+        async move {
+            loop {
+                append(&log, 1).await;
+            }
+        }
+    });
+    let files = here.files(1);
+    let mut seen: Vec<Checkpoint> = Vec::new();
+    for round in 0..KILLS {
+        let before = seen.last().map_or(0, |checkpoint| checkpoint.size);
+        let mut child = child::start(&here, orders.path());
+        // Alive until it has signed something new, then killed a different moment later each time.
+        crate::world::eventually("a new checkpoint", async || {
+            let found = checkpoint(&files, "checkpoint.pending").await;
+            if let Some(found) = found.filter(|found| found.size > before) {
+                seen.push(found);
+            }
+            seen.last().is_some_and(|found| found.size > before)
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(37 * (round * 7 % KILLS))).await;
+        child.kill().await.unwrap();
+        seen.extend(checkpoint(&files, "checkpoint.pending").await);
+    }
+    writing.abort();
+    let _ended = writing.await;
+    let mut child = child::start(&here, orders.path());
+    seen.push(here.all_covered(1).await);
+    child.kill().await.unwrap();
+
+    assert_eq!(here.findings().await, [""; 0]);
+    assert_eq!(here.life().await.epochs.len(), 1, "no epoch was opened for a crash");
+    // Every checkpoint that anybody ever saw is of the one tree that there is.
+    for checkpoint in &seen {
+        assert_eq!(root_at(&here.store().join("acme/1"), checkpoint.size), checkpoint.root, "size {}", checkpoint.size);
+    }
+}
+
+/// The root of the tree's beginning, from the tiles that were kept for that size.
+fn root_at(log: &std::path::Path, size: u64) -> Hash {
+    let mut tiles = TileSet::new(size);
+    for tile in tiles_of(&root_needs(size), size) {
+        let bytes = std::fs::read(log.join(tile.path())).expect("partial tiles are kept for every published size");
+        tiles.insert(tile, &bytes).unwrap();
+    }
+    root(size, &tiles).unwrap()
+}
