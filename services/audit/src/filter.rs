@@ -1,6 +1,5 @@
 //! What is asked for, checked before it reaches SQL.
 
-use jiff::Timestamp;
 use muster_domain::{Refusal, pb::audit::v1::AuditFilter, refusal::field_refusal, time};
 
 use crate::projection::searchable;
@@ -103,6 +102,8 @@ fn invalid(field: &str, rule: &str, value: String, limit: String, next: &str) ->
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use muster_domain::time::PbTimestamp;
+
     use super::*;
 
     #[test]

@@ -38,25 +38,50 @@ pub(crate) fn csv(records: &[AuditRecord]) -> Result<Vec<u8>, FormatError> {
     csv_lines(records.iter().map(cells))
 }
 
+/// The columns of a package's CSV: those of [`COLUMNS`], and before people's names the hash of the event's leaf.
+const PACKAGE_COLUMNS: usize = COLUMNS.len() + 1;
+const LEAF_HASH_AT: usize = 12;
+
+pub(crate) fn package_csv_header() -> Result<Vec<u8>, FormatError> {
+    csv_lines(std::iter::once(with_leaf_hash(COLUMNS.map(str::to_owned), "leaf_hash")))
+}
+
+/// Lines of a package's CSV, each event with the hash of its leaf.
+pub(crate) fn package_csv(records: &[(AuditRecord, String)]) -> Result<Vec<u8>, FormatError> {
+    csv_lines(records.iter().map(|(record, leaf_hash)| with_leaf_hash(cells(record), leaf_hash)))
+}
+
+fn with_leaf_hash(cells: [String; COLUMNS.len()], leaf_hash: &str) -> Vec<String> {
+    let mut row = Vec::with_capacity(PACKAGE_COLUMNS);
+    row.extend(cells);
+    row.insert(LEAF_HASH_AT, leaf_hash.to_owned());
+    row
+}
+
 /// One JSON object a line: the record as the API shows it, with the event itself in place of its text.
 pub(crate) fn json_lines(records: &[AuditRecord]) -> Result<Vec<u8>, FormatError> {
     let mut lines = Vec::new();
     for record in records {
-        let mut value = serde_json::to_value(record)?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("payloadJson");
-            fields.insert("payload".into(), serde_json::from_str(&record.payload_json)?);
-        }
-        serde_json::to_writer(&mut lines, &value)?;
+        serde_json::to_writer(&mut lines, &json(record)?)?;
         lines.push(b'\n');
     }
     Ok(lines)
 }
 
-fn csv_lines(rows: impl Iterator<Item = [String; 14]>) -> Result<Vec<u8>, FormatError> {
+/// The record as the API shows it, with the event itself in place of its text.
+pub(crate) fn json(record: &AuditRecord) -> Result<serde_json::Value, FormatError> {
+    let mut value = serde_json::to_value(record)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("payloadJson");
+        fields.insert("payload".into(), serde_json::from_str(&record.payload_json)?);
+    }
+    Ok(value)
+}
+
+fn csv_lines(rows: impl Iterator<Item: IntoIterator<Item: AsRef<[u8]>>>) -> Result<Vec<u8>, FormatError> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
-        writer.write_record(&row)?;
+        writer.write_record(row)?;
     }
     writer.into_inner().map_err(|e| FormatError::Buffer(e.to_string()))
 }
