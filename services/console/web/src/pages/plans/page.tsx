@@ -9,6 +9,7 @@ import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { usePlans } from "../fleet/proof.ts";
+import { Scroll } from "../../ui/scroll.tsx";
 
 export function PlansPage({ tenant }: { tenant: string }) {
   const plans = usePlans(tenant);
@@ -27,7 +28,7 @@ export function PlansPage({ tenant }: { tenant: string }) {
               </p>
             </Empty>
           ) : (
-            <div className="panel scroll">
+            <Scroll label="Plans" className="panel">
               <table>
                 <thead>
                   <tr>
@@ -46,7 +47,7 @@ export function PlansPage({ tenant }: { tenant: string }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scroll>
           )
         }
       </Answer>

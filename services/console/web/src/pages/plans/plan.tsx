@@ -18,6 +18,7 @@ import { Answer, Empty, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { OpenRequest, PreflightResult } from "../requests/open.tsx";
 import { actionInWords, columns } from "./graph.ts";
+import { Scroll } from "../../ui/scroll.tsx";
 import "./plans.css";
 
 export function PlanPage({ tenant, name }: { tenant: string; name: string }) {
@@ -240,7 +241,7 @@ function Tests({ tenant, plan }: { tenant: string; plan: PlanView }) {
   const target = milliseconds(plan.spec?.rto);
   const longest = Math.max(target ?? 0, ...plan.tests.map((test) => milliseconds(test.rtoMeasured) ?? 0));
   return (
-    <div className="scroll">
+    <Scroll label="Tests and runs">
       <table>
         <thead>
           <tr>
@@ -272,7 +273,7 @@ function Tests({ tenant, plan }: { tenant: string; plan: PlanView }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -9,6 +9,7 @@ import { Ago, Moment } from "../../ui/time.tsx";
 import { VERDICT_TONES } from "../requests/tones.ts";
 import { Markers } from "./markers.tsx";
 import { Now, useSeen } from "./now.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
 
 /** One sentence for the dialogs: what could be lost, as it was known when it was asked for. */
 export function lossInWords(request: RequestView): string {
@@ -23,7 +24,9 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
   const seen = useSeen(tenant, open ? (evidence?.members.map((member) => member.resource) ?? []) : []);
   return (
     <details className="panel" open={open}>
-      <summary>Evidence when it was asked for</summary>
+      <summary>
+        <h2>Evidence when it was asked for</h2>
+      </summary>
       <div className="body">
         {!evidence ? (
           <p className="text-unknown">Nothing was recorded.</p>
@@ -32,7 +35,7 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
             <p className="small quiet">
               Taken <Moment at={evidence.takenAt} />. What is true is checked again before the first step.
             </p>
-            <div className="scroll">
+            <Scroll label="Evidence">
               <table>
                 <thead>
                   <tr>
@@ -63,7 +66,7 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Scroll>
             <p>
               Preflight:{" "}
               {evidence.preflightId ? <Light tone={VERDICT_TONES[evidence.verdict]}>{verdict(evidence.verdict)}</Light> : <span className="quiet">none was made before</span>}

@@ -1,5 +1,6 @@
 import type { Marker } from "../../gen/muster/common/v1/common_pb.ts";
 import { Moment } from "../../ui/time.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
 
 /** Positions of both sides, by the moments they were read at. */
 export function Markers({ title, sets, unavailable = [] }: { title: string; sets: [string, Marker[]][]; unavailable?: string[] }) {
@@ -8,7 +9,7 @@ export function Markers({ title, sets, unavailable = [] }: { title: string; sets
   return (
     <div>
       <h3>{title}</h3>
-      <div className="scroll">
+      <Scroll label={title}>
         <table>
           <thead>
             <tr>
@@ -41,7 +42,7 @@ export function Markers({ title, sets, unavailable = [] }: { title: string; sets
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {unavailable.map((why) => (
         <p key={why} className="text-unknown small">
           {why}

@@ -16,6 +16,7 @@ import { Decisions } from "./decisions.tsx";
 import { EvidencePanel } from "./evidence.tsx";
 import { Result } from "./result.tsx";
 import { RunPanel } from "./run.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
 import "./request.css";
 
 export function RequestPage({ tenant, id }: { tenant: string; id: string }) {
@@ -58,7 +59,7 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
       <Glass request={request} />
       <Actions here={here} request={request} changed={changed} />
       {isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open />}
-      {ended && <Result request={request} />}
+      {ended && <Result here={here} request={request} />}
       {run && <RunPanel here={here} request={request} run={run} changed={changed} />}
       <div className="columns">
         <Asked request={request} tenant={tenant} />
@@ -178,8 +179,10 @@ function Messages({ tenant, id }: { tenant: string; id: string }) {
   const deliveries = useDeliveries(tenant, id);
   return (
     <details className="panel">
-      <summary>Who was told {deliveries.data && `(${deliveries.data.length})`}</summary>
-      <div className="body scroll">
+      <summary>
+        <h2>Who was told {deliveries.data && `(${deliveries.data.length})`}</h2>
+      </summary>
+      <Scroll label="Messages" className="body">
         <Answer query={deliveries} what="messages" rows={2}>
           {(found) =>
             found.length === 0 ? (
@@ -214,7 +217,7 @@ function Messages({ tenant, id }: { tenant: string; id: string }) {
             )
           }
         </Answer>
-      </div>
+      </Scroll>
     </details>
   );
 }

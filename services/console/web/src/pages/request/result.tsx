@@ -2,13 +2,19 @@
 
 import type { MemberOutcome } from "../../gen/muster/execution/v1/execution_pb.ts";
 import type { LossStatement } from "../../gen/muster/common/v1/common_pb.ts";
-import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { useLocation } from "wouter";
+import { approval, executor } from "../../api/clients.ts";
+import type { Here } from "../../api/person.ts";
+import { Role } from "../../gen/muster/common/v1/common_pb.ts";
+import { RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { AskButton } from "../../ui/dialog.tsx";
 import { humane, milliseconds } from "../../lib/time.ts";
 import { bytes } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
 
-export function Result({ request }: { request: RequestView }) {
+export function Result({ here, request }: { here: Here; request: RequestView }) {
   const run = request.execution;
   if (!run) return null;
   const { succeeded, failed, stopped } = run;
@@ -48,6 +54,7 @@ export function Result({ request }: { request: RequestView }) {
           <Loss loss={stopped.loss} />
         </div>
       )}
+      <Afterwards here={here} request={request} />
       {members.length > 1 && <Members members={members} />}
       {run.copies.map((copy) => (
         <div key={copy.resource} className="notice">
@@ -59,6 +66,50 @@ export function Result({ request }: { request: RequestView }) {
         </div>
       ))}
     </section>
+  );
+}
+
+/** A drill and a way back leave nothing that could be taken back. */
+const CAN_BE_TAKEN_BACK = new Set([RequestType.SWITCHOVER, RequestType.FAILOVER, RequestType.ROTATION]);
+
+/** What is left to do once a run has ended: looking at the system after a failover, or taking the run back. */
+function Afterwards({ here, request }: { here: Here; request: RequestView }) {
+  const [, go] = useLocation();
+  const opened = request.opened;
+  if (!opened) return null;
+  const { tenant } = here;
+  const cools = opened.type === RequestType.FAILOVER && here.may("ExecutorService/AcknowledgeCoolDown");
+  const moved = CAN_BE_TAKEN_BACK.has(opened.type) && here.roles.includes(Role.OPERATOR);
+  if (!cools && !moved) return null;
+  const scope = opened.group ? { group: opened.group } : { resource: opened.resource };
+  return (
+    <div className="actions">
+      {cools && (
+        <AskButton
+          label="Acknowledge the cool-down"
+          title="A person has looked"
+          confirm="Acknowledge"
+          text={{ label: "What was seen", required: true, long: true }}
+          act={(note, idempotencyKey) => executor.acknowledgeCoolDown({ tenant, resource: opened.group ? `group-${opened.group}` : opened.resource, note, idempotencyKey })}
+        >
+          <p>After a failover nothing moves this system again until a person has looked at it.</p>
+        </AskButton>
+      )}
+      {moved && (
+        <AskButton
+          label="Request to take it back"
+          title="Request a rollback of this run"
+          confirm="Open the request"
+          text={{ label: "Reason", required: true, long: true }}
+          act={async (reason, idempotencyKey) => {
+            const answer = await approval.openRequest({ tenant, type: RequestType.ROLLBACK, ...scope, rollbackOf: request.requestId, reason, idempotencyKey });
+            go(`/t/${tenant}/requests/${answer.request?.requestId}`);
+          }}
+        >
+          <p>What this run did is taken back, newest first. It is a request like any other: approved, typed, checked.</p>
+        </AskButton>
+      )}
+    </div>
   );
 }
 
@@ -77,7 +128,7 @@ function Loss({ loss }: { loss: LossStatement | undefined }) {
 
 function Members({ members }: { members: MemberOutcome[] }) {
   return (
-    <div className="panel scroll">
+    <Scroll label="Systems" className="panel">
       <table>
         <thead>
           <tr>
@@ -106,6 +157,6 @@ function Members({ members }: { members: MemberOutcome[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

@@ -14,6 +14,7 @@ import { Ago, Moment } from "../../ui/time.tsx";
 import { CHECK_TONES, STEP_TONES } from "../requests/tones.ts";
 import { clockOf, share } from "./clock.ts";
 import { Markers } from "./markers.tsx";
+import { Scroll } from "../../ui/scroll.tsx";
 
 interface Running {
   here: Here;
@@ -206,7 +207,7 @@ export function Checks({ title, checks, pending }: { title: string; checks: Chec
       <summary>
         {title}: {passed} of {checks.length} passed
       </summary>
-      <div className="scroll">
+      <Scroll label={title}>
         <table>
           <tbody>
             {checks.map((check) => (
@@ -228,7 +229,7 @@ export function Checks({ title, checks, pending }: { title: string; checks: Chec
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </details>
   );
 }

@@ -35,6 +35,10 @@ const TYPES: { type: RequestType; says: string }[] = [
 /** The emergency path is for emergencies: drills wait for their approvals. */
 const MOVES = new Set([RequestType.SWITCHOVER, RequestType.FAILOVER, RequestType.FAILBACK, RequestType.ROTATION]);
 
+/** A failback goes home, and drills rehearse the other site: those need no choice. */
+const CHOOSES_SITE = new Set([RequestType.SWITCHOVER, RequestType.FAILOVER, RequestType.ROTATION]);
+const siteOf = (draft: Draft) => (CHOOSES_SITE.has(draft.type) ? draft.site : "");
+
 function typed(type: RequestType, glass: boolean): Partial<Draft> {
   return { type, glass: glass && MOVES.has(type) };
 }
@@ -113,7 +117,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
   const preflight = useMutation({
     mutationFn: async () =>
       (await executor.preflight(
-        { tenant, type: typeName(draft.type), [draft.scope.case]: draft.scope.name, targetSite: draft.site, idempotencyKey: newKey() },
+        { tenant, type: typeName(draft.type), [draft.scope.case]: draft.scope.name, targetSite: siteOf(draft), idempotencyKey: newKey() },
         { timeoutMs: PREFLIGHT_LIMIT_MS },
       )).report,
   });
@@ -123,7 +127,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
         tenant,
         type: draft.type,
         [draft.scope.case]: draft.scope.name,
-        targetSite: draft.site,
+        targetSite: siteOf(draft),
         reason: draft.reason.trim(),
         ticket: draft.ticket.trim(),
         idempotencyKey: key,
@@ -171,17 +175,19 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
           </select>
           <span className="hint">{TYPES.find(({ type }) => type === draft.type)?.says}</span>
         </label>
-        <label className="field">
-          Target site
-          <select value={draft.site} onChange={(event) => set({ site: event.target.value })}>
-            <option value="">Choose a site</option>
-            {(choices.data?.sites ?? (to ? [to] : [])).map((site) => (
-              <option key={site} value={site}>
-                {site}
-              </option>
-            ))}
-          </select>
-        </label>
+        {CHOOSES_SITE.has(draft.type) && (
+          <label className="field">
+            Target site
+            <select value={draft.site} onChange={(event) => set({ site: event.target.value })}>
+              <option value="">Choose a site</option>
+              {(choices.data?.sites ?? (to ? [to] : [])).map((site) => (
+                <option key={site} value={site}>
+                  {site}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <label className="field">
           Reason
           <textarea value={draft.reason} maxLength={2000} onChange={(event) => set({ reason: event.target.value })} />
@@ -219,7 +225,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
             {opening.isPending ? "Opening" : draft.glass ? "Open with break-glass" : "Open request"}
           </button>
           {here.may("ExecutorService/Preflight") && (
-            <button type="button" className="button" disabled={!named || draft.site === "" || preflight.isPending} onClick={() => preflight.mutate()}>
+            <button type="button" className="button" disabled={!named || (CHOOSES_SITE.has(draft.type) && draft.site === "") || preflight.isPending} onClick={() => preflight.mutate()}>
               {preflight.isPending ? "Checking" : "Check now"}
             </button>
           )}
@@ -243,7 +249,7 @@ function scopeOf(value: string): Scope {
 /** What is still missing in the form, in words. */
 export function holdUp(draft: Draft, ticket: boolean): string | null {
   if (!draft.scope.name) return "Choose what is meant.";
-  if (!draft.site) return "Choose the target site.";
+  if (CHOOSES_SITE.has(draft.type) && !draft.site) return "Choose the target site.";
   if (!draft.reason.trim()) return "A reason is needed.";
   if (ticket && !draft.ticket.trim()) return "The policy asks for a ticket.";
   if (draft.glass && !draft.incident.trim()) return "An incident is needed.";
