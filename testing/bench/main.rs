@@ -7,6 +7,7 @@
 //! `cargo bench -p muster-testing -- append rebuild` runs only these.
 
 mod append;
+mod checkpoints;
 mod history;
 mod load;
 mod readiness;
@@ -15,6 +16,7 @@ mod report;
 mod runs;
 mod settings;
 mod stack;
+mod tlog;
 
 use std::time::Instant;
 
@@ -22,7 +24,7 @@ use anyhow::{Result, bail};
 
 use settings::Settings;
 
-const BENCHES: [&str; 5] = ["append", "load", "readiness", "rebuild", "runs"];
+const BENCHES: [&str; 7] = ["append", "checkpoints", "load", "readiness", "rebuild", "runs", "tlog"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -40,9 +42,11 @@ async fn main() -> Result<()> {
     for bench in chosen {
         match bench.as_str() {
             "append" => append::run(&settings).await?,
+            "checkpoints" => checkpoints::run(&settings).await?,
             "load" => load::run(&settings).await?,
             "readiness" => readiness::run(&settings).await?,
             "rebuild" => rebuild::run(&settings).await?,
+            "tlog" => tlog::run(&settings)?,
             _ => runs::run(&settings).await?,
         }
     }

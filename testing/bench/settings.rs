@@ -14,6 +14,12 @@ pub(crate) struct Settings {
     /// Events in the log that tables are rebuilt from.
     pub(crate) rebuild_events: usize,
     pub(crate) rebuild_turns: usize,
+    /// Leaves of the log whose root is rebuilt.
+    pub(crate) tlog_leaves: usize,
+    /// How long the log is measured under load.
+    pub(crate) checkpoints: Duration,
+    /// Events in the record that a late log catches up with.
+    pub(crate) checkpoint_events: usize,
     /// Systems that are watched, observed one after the other.
     pub(crate) resources: usize,
     pub(crate) observations_per_second: usize,
@@ -35,6 +41,9 @@ impl Settings {
             load_events: number("MUSTER_BENCH_LOAD_EVENTS", 100_000)?,
             rebuild_events: number("MUSTER_BENCH_REBUILD_EVENTS", 200_000)?,
             rebuild_turns: number("MUSTER_BENCH_REBUILD_TURNS", 2)?,
+            tlog_leaves: number("MUSTER_BENCH_TLOG_LEAVES", 250_000)?,
+            checkpoints: Duration::from_secs(number("MUSTER_BENCH_CHECKPOINTS_SECONDS", 15)?),
+            checkpoint_events: number("MUSTER_BENCH_CHECKPOINT_EVENTS", 100_000)?,
             resources: number("MUSTER_BENCH_RESOURCES", 500)?,
             observations_per_second: number("MUSTER_BENCH_OBSERVATIONS_PER_SECOND", 1_000)?,
             message_every: Duration::from_millis(number("MUSTER_BENCH_MESSAGE_MS", 20)?),

@@ -9,6 +9,7 @@ mod describe;
 mod docs;
 mod error;
 mod exit;
+mod gap;
 mod gate;
 mod get;
 mod kinds;
@@ -49,6 +50,9 @@ pub(crate) struct GlobalArgs {
     /// How the answer looks. JSON is proto3 JSON and stays stable.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+    /// Where `muster up` keeps its data, if that was named: for commands on the servers' own machine.
+    #[arg(skip)]
+    pub data: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,6 +110,9 @@ pub(crate) enum ClientCommand {
     /// Who would have to approve a request.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// What is not as it should be, until it is closed or accepted until a date.
+    #[command(subcommand)]
+    Gap(gap::GapCommand),
     /// The record of everything that was done.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -188,7 +195,8 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
             delegate::run(command, &Session::with_tenant(global).await?, screen).await?;
         }
         ClientCommand::Policy(command) => policy::run(command, &Session::with_tenant(global).await?, screen).await?,
-        ClientCommand::Audit(command) => audit::run(command, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Gap(command) => gap::run(command, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Audit(command) => return Box::pin(audit::run(command, global, screen)).await,
     }
     Ok(exit::Exit::Done)
 }

@@ -22,6 +22,19 @@ pub(crate) struct Profile {
     /// Where the last login went.
     pub server: Option<String>,
     pub logins: BTreeMap<String, Login>,
+    /// Transparency logs whose keys are trusted here, by server and tenant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, TrustedLog>,
+}
+
+/// What this profile knows about the transparency log of a tenant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TrustedLog {
+    /// Verifier keys: handed over, or seen at first use.
+    pub keys: Vec<String>,
+    /// The newest checkpoint that was verified, for each origin: the log must never again be smaller or another.
+    pub checkpoints: BTreeMap<String, String>,
 }
 
 /// A login at one server.
@@ -140,6 +153,7 @@ mod tests {
         let profile = Profile {
             server: Some("http://127.0.0.1:7400".into()),
             logins: [("http://127.0.0.1:7400".into(), login)].into(),
+            ..Profile::default()
         };
         file.save(&profile).unwrap();
         file.save(&profile).unwrap();

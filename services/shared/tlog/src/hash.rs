@@ -5,10 +5,12 @@ use std::fmt;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
+use crate::sha256;
+
 pub const HASH_BYTES: usize = 32;
 
-const LEAF_PREFIX: [u8; 1] = [0];
-const NODE_PREFIX: [u8; 1] = [1];
+const LEAF_PREFIX: u8 = 0;
+const NODE_PREFIX: u8 = 1;
 
 /// A SHA-256 hash. Shown in hex; in notes and proofs it is base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +32,7 @@ impl Hash {
     }
 
     pub fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.to_string()
     }
 
     /// Lower case only: one hash has one spelling.
@@ -66,7 +68,10 @@ fn hex_digit(digit: u8) -> Option<u8> {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+        let text: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+        f.write_str(&text)
     }
 }
 
@@ -78,12 +83,12 @@ impl fmt::Debug for Hash {
 
 /// SHA-256(0x00 || leaf)
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
-    Hash(Sha256::new().chain_update(LEAF_PREFIX).chain_update(leaf).finalize().into())
+    Hash(sha256::prefixed(LEAF_PREFIX, leaf, &[]))
 }
 
 /// SHA-256(0x01 || left || right)
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash(Sha256::new().chain_update(NODE_PREFIX).chain_update(left.0).chain_update(right.0).finalize().into())
+    Hash(sha256::prefixed(NODE_PREFIX, &left.0, &right.0))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod proof;
+mod sha256;
 pub mod tile;
 pub mod tile_set;
 pub mod tree;

@@ -1,17 +1,31 @@
 //! `muster audit`: reading and exporting the record. No command changes or deletes it.
 
-use std::{io::Write, path::PathBuf};
+mod changes;
+mod denied;
+mod destroy;
+mod export;
+mod fsck;
+mod keys;
+mod package;
+mod prove;
+mod report;
+mod review;
+mod show_log;
+mod story;
+mod verify;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use muster_domain::pb::audit::v1::{
-    AuditFilter, ExportEventsRequest, ExportFormat, ListEventsRequest, ListEventsResponse,
+    AuditFilter, ListEventsRequest, ListEventsResponse,
 };
 use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::time::to_pb;
 
 use super::{
+    GlobalArgs,
     error::CliError,
+    exit::Exit,
     output::{Screen, table::Table, words},
     session::Session,
 };
@@ -23,8 +37,35 @@ const MAX_PAGE: u32 = 500;
 pub(crate) enum AuditCommand {
     /// Records, newest first.
     List(ListArgs),
-    /// All records that fit, as a file or on standard output.
-    Export(ExportArgs),
+    /// All records that fit: as a list, or as a package of evidence that verifies without Muster.
+    Export(export::ExportArgs),
+    /// One page about one run: what was decided, done and measured, and how it is proven.
+    Report(report::ReportArgs),
+    /// Everything about one request, each event below what caused it.
+    Story(story::StoryArgs),
+    /// What was refused to whom.
+    Denied(denied::DeniedArgs),
+    /// Who changed which field of which document from what to what.
+    Changes(changes::ChangesArgs),
+    /// Say that you looked at a run, or at a period of the record.
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
+    /// That nothing was changed since it was logged: the server's record now, a package, or one proof. Exit code 0: good;
+    /// 1: not good; 2: it could not be verified.
+    Verify(verify::VerifyArgs),
+    /// The proof of one event, as a file that verifies without Muster.
+    Prove(prove::ProveArgs),
+    /// Make the content of every encrypted event of the tenant unreadable, for ever. Proofs stay good.
+    DestroyPayloadKey(destroy::DestroyArgs),
+    /// Derive the whole transparency log again from the record, on the machine that has broker and store, and compare it with
+    /// what is there. Changes nothing; exit code 1 when something differs.
+    Fsck(fsck::FsckArgs),
+    /// Sign the log with a new key; the old one signs beside it for 30 days.
+    RotateKey(keys::RotateArgs),
+    /// Take back the trust in a key from a size on: a new epoch begins with a new key.
+    RevokeKey(keys::RevokeArgs),
+    /// The transparency log: its keys, its newest checkpoint, its witnesses, and what auditors need.
+    Log,
 }
 
 #[derive(Debug, Args)]
@@ -57,29 +98,26 @@ pub(crate) struct ListArgs {
     limit: u32,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    #[command(flatten)]
-    filter: FilterArgs,
-    /// One JSON object a line, or CSV with a heading (RFC 4180).
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
-    /// Written whole or not at all; default: standard output.
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Json,
-    Csv,
-}
-
-pub(crate) async fn run(command: AuditCommand, session: &Session, screen: &Screen) -> Result<(), CliError> {
+pub(crate) async fn run(command: AuditCommand, global: &GlobalArgs, screen: &Screen) -> Result<Exit, CliError> {
+    let open = || Session::with_tenant(global);
     match command {
-        AuditCommand::List(args) => list(args, session, screen).await,
-        AuditCommand::Export(args) => export(args, session, screen).await,
-    }
+        // A package is verified without a server and a login.
+        AuditCommand::Verify(args) => return Box::pin(verify::run(args, global, screen)).await,
+        AuditCommand::Prove(args) => return prove::run(args, &open().await?, global, screen).await,
+        AuditCommand::Fsck(args) => return Box::pin(fsck::run(args, global, screen)).await,
+        AuditCommand::RotateKey(args) => keys::rotate(args, &open().await?, screen).await,
+        AuditCommand::RevokeKey(args) => keys::revoke(args, &open().await?, screen).await,
+        AuditCommand::Log => show_log::run(&open().await?, global, screen).await,
+        AuditCommand::DestroyPayloadKey(args) => destroy::run(args, &open().await?, screen).await,
+        AuditCommand::List(args) => list(args, &open().await?, screen).await,
+        AuditCommand::Export(args) => export::run(args, &open().await?, screen).await,
+        AuditCommand::Report(args) => report::run(args, &open().await?, screen).await,
+        AuditCommand::Story(args) => story::run(args, &open().await?, screen).await,
+        AuditCommand::Denied(args) => denied::run(args, &open().await?, screen).await,
+        AuditCommand::Changes(args) => changes::run(args, &open().await?, screen).await,
+        AuditCommand::Review(command) => review::run(command, &open().await?, screen).await,
+    }?;
+    Ok(Exit::Done)
 }
 
 async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -125,35 +163,6 @@ async fn list(args: ListArgs, session: &Session, screen: &Screen) -> Result<(), 
     } else {
         screen.note(&format!("there are more; --limit shows more than {}", args.limit))
     }
-}
-
-async fn export(args: ExportArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
-    let format = match args.format {
-        Format::Json => ExportFormat::Json,
-        Format::Csv => ExportFormat::Csv,
-    };
-    let filter = Some(filter(&args.filter, session.clock.now())?);
-    let ask = ExportEventsRequest { tenant: session.tenant(), filter, format: format.into(), min_version: 0 };
-    let mut chunks = session.audit().export_events(session.follow(ask)).await?.into_inner();
-    let Some(path) = args.file else {
-        while let Some(message) = chunks.message().await? {
-            screen.raw(&message.chunk)?;
-        }
-        return Ok(());
-    };
-    // Beside the file, so that the rename stays on one file system; gone again when anything fails.
-    let directory =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let failed = |error: std::io::Error| CliError::Failed(format!("{}: {error}", path.display()));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    let mut bytes = 0;
-    while let Some(message) = chunks.message().await? {
-        file.write_all(&message.chunk).map_err(failed)?;
-        bytes += message.chunk.len();
-    }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&path).map_err(|error| failed(error.error))?;
-    screen.note(&format!("{bytes} bytes written to {}", path.display()))
 }
 
 fn filter(args: &FilterArgs, now: Timestamp) -> Result<AuditFilter, CliError> {

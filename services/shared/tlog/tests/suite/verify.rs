@@ -95,6 +95,17 @@ fn leaves_as_text_serve_when_there_are_no_tiles() {
 }
 
 #[test]
+fn leaves_as_text_must_be_those_of_the_bundles() {
+    let mut files = package_files();
+    let leaves = String::from_utf8(files.0["leaves.txt"].clone()).unwrap();
+    let without: Vec<&str> = leaves.split("\n\n").filter(|leaf| !leaf.contains("\nseq 9\n")).collect();
+    files.0.insert("leaves.txt".to_owned(), without.join("\n\n").into_bytes());
+    assert_says(&verify(&files), "leaves.txt: it does not have the leaf that the log has at index 9");
+    files.0.insert("leaves.txt".to_owned(), format!("{leaves}\nmore\n").into_bytes());
+    assert_says(&verify(&files), "leaves.txt: it has more leaves than the log");
+}
+
+#[test]
 fn progress_reaches_the_end() {
     let (mut last, files) = (None, package_files());
     package::verify(&files, &Trust::in_keys([log_key()]), &Asked::default(), &mut |step| last = Some(step)).unwrap();

@@ -254,16 +254,31 @@ fn leaves(
     let mut walk = LeafWalk::new(&newest.origin, asked.tolerance, known);
     let mut tiles = TileComparison::new(files, newest.size)?;
     let mut events = Events::open(files, asked.all_events)?;
+    let mut text = source.beside_bundles(files)?;
     while let Some(leaf) = source.next(&mut report.findings)? {
         let walked = walk.leaf(&leaf);
         tiles.leaf(&walked, &mut report.findings)?;
         events.leaf(&newest.origin, &walked, report)?;
         each(&walked, &leaf, &mut report.findings)?;
+        // Who verifies by hand reads the text.
+        if let Some(beside) = &mut text
+            && beside.next(&mut report.findings)?.as_ref() != Some(&leaf)
+        {
+            let problem = format!("it does not have the leaf that the log has at index {}", walked.index);
+            report.findings.push(Finding::File { path: LEAVES.to_owned(), problem });
+            text = None;
+        }
         report.leaves += 1;
         // Drawing is dearer than hashing.
         if report.leaves.is_multiple_of(4096) || report.leaves == newest.size {
             progress(Progress { stage: Stage::Leaves, done: report.leaves, total: newest.size });
         }
+    }
+    if let Some(mut beside) = text
+        && beside.next(&mut report.findings)?.is_some()
+    {
+        let problem = "it has more leaves than the log".to_owned();
+        report.findings.push(Finding::File { path: LEAVES.to_owned(), problem });
     }
     events.rest(report)?;
     (report.events, report.gaps) = (walk.events(), walk.gaps());

@@ -63,6 +63,14 @@ impl<'a> LeafSource<'a> {
         Ok(None)
     }
 
+    /// The leaves as text, when they are there beside the bundles that are read.
+    pub(super) fn beside_bundles(&self, files: &'a dyn Files) -> io::Result<Option<Self>> {
+        match self {
+            Self::Text(_) => Ok(None),
+            Self::Bundles { .. } => Ok(files.open(LEAVES)?.map(|file| Self::Text(lines(file)))),
+        }
+    }
+
     pub(super) fn next(&mut self, findings: &mut Findings) -> io::Result<Option<Vec<u8>>> {
         match self {
             Self::Text(lines) => next_text(lines),
