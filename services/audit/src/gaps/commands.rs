@@ -11,7 +11,7 @@ use muster_domain::{
     request::Request,
     time::from_pb,
 };
-use muster_eventlog::{DecideError, Meta};
+use muster_eventlog::{DecideError, Decided, Meta};
 use muster_runtime::{Call, Context, IntoStatus, refused};
 use tonic::Status;
 
@@ -36,8 +36,10 @@ pub(crate) async fn open_gap(context: &Context, call: Call<pb::OpenGapRequest>) 
         objectives: &ask.objectives,
     };
     let decide = |gap: &Gap| gap::open(gap, &open, &call.actor, call.now);
-    let sequence = decided(context, &call, &id, &meta, decide).await?;
-    Ok(pb::OpenGapResponse { gap_id: id.to_string(), sequence })
+    let decided = decided(context, &call, &id, &meta, decide).await?;
+    // A key that was used is answered from the log, which knows nothing of what is asked now.
+    gap::open(&decided.state, &open, &call.actor, call.now).map_err(|refusal| refused(&refusal))?;
+    Ok(pb::OpenGapResponse { gap_id: id.to_string(), sequence: decided.sequence })
 }
 
 pub(crate) async fn plan_gap(context: &Context, call: Call<pb::PlanGapRequest>) -> Result<pb::PlanGapResponse, Status> {
@@ -94,7 +96,7 @@ async fn change(
     let gap = context.log.load::<Gap>(&call.tenant, &id).await.map_err(IntoStatus::into_status)?.state;
     let request_id = gap.opened.map(|opened| opened.request_id).unwrap_or_default();
     let meta = about(call.meta("")?, &request_id, &id);
-    decided(context, call, &id, &meta, decide).await
+    Ok(decided(context, call, &id, &meta, decide).await?.sequence)
 }
 
 async fn decided(
@@ -103,7 +105,7 @@ async fn decided(
     id: &AggregateId,
     meta: &Meta,
     mut decide: impl FnMut(&Gap) -> Result<Option<pb::GapEvent>, Refusal>,
-) -> Result<u64, Status> {
+) -> Result<Decided<Gap>, Status> {
     let (mut resource, mut request_id) = (String::new(), String::new());
     let decided = context.log.decide::<Gap, Refusal>(&call.tenant, id, meta, |gap| {
         let opened = gap.opened.clone().unwrap_or_default();
@@ -111,7 +113,7 @@ async fn decided(
         decide(gap)
     });
     match decided.await {
-        Ok(decided) => Ok(decided.sequence),
+        Ok(decided) => Ok(decided),
         // An attempt against a rule is worth a record; a slip of the pen is not.
         Err(DecideError::Refused(refusal)) if !refusal.field.is_empty() || refusal.code == "GAP_NOT_FOUND" => {
             Err(refused(&refusal))

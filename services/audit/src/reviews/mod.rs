@@ -79,16 +79,22 @@ async fn decided(
     id: &AggregateId,
     meta: &Meta,
     (resource, request_id): (&str, &str),
-    decide: impl FnMut(&Review) -> Result<Option<pb::ReviewEvent>, Refusal>,
+    mut decide: impl FnMut(&Review) -> Result<Option<pb::ReviewEvent>, Refusal>,
 ) -> Result<u64, Status> {
-    match context.log.decide::<Review, Refusal>(&call.tenant, id, meta, decide).await {
-        Ok(decided) => Ok(decided.sequence),
-        Err(DecideError::Refused(refusal)) if refusal.field.is_empty() => {
-            Err(context.deny(call, &refusal, resource, request_id).await)
-        }
-        Err(DecideError::Refused(refusal)) => Err(refused(&refusal)),
-        Err(error) => Err(error.into_status()),
+    let decided = context.log.decide::<Review, Refusal>(&call.tenant, id, meta, &mut decide).await;
+    // A key that was used is answered from the log, which knows nothing of what is asked now.
+    let refusal = match decided {
+        Ok(decided) => match decide(&decided.state) {
+            Ok(_) => return Ok(decided.sequence),
+            Err(refusal) => refusal,
+        },
+        Err(DecideError::Refused(refusal)) => refusal,
+        Err(error) => return Err(error.into_status()),
+    };
+    if refusal.field.is_empty() {
+        return Err(context.deny(call, &refusal, resource, request_id).await);
     }
+    Err(refused(&refusal))
 }
 
 fn unknown(field: &str, value: &str) -> Status {

@@ -42,8 +42,6 @@ pub(crate) struct Gathered {
     pub(crate) request: RequestView,
     pub(crate) run: Option<ExecutionView>,
     pub(crate) records: Vec<AuditRecord>,
-    /// The newest event of the request or its run.
-    pub(crate) sequence: u64,
 }
 
 pub(crate) async fn gather(
@@ -71,7 +69,7 @@ pub(crate) async fn gather(
     let sequences: Vec<i64> = sequences.into_iter().collect();
     let records = by_sequence(&context.db, tenant, &sequences).await.map_err(|e| internal(&e))?;
     let view = run.state.exists().then_some(run.state.view);
-    Ok(Gathered { request: request.state.view, run: view, records: records.into_values().collect(), sequence })
+    Ok(Gathered { request: request.state.view, run: view, records: records.into_values().collect() })
 }
 
 fn too_long(id: &AggregateId) -> Status {
