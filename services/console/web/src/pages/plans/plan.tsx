@@ -180,7 +180,7 @@ function Graph({ plan }: { plan: PlanView }) {
     <ol className="graph" aria-label="Phases, one after the other">
       {found.map((column) => (
         <li key={column.phase} className="phase">
-          <h3>{column.title}</h3>
+          <h2>{column.title}</h2>
           <ol>
             {column.ranks.map((rank, index) => (
               <li key={index} className="rank">

@@ -3,7 +3,8 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { ExecutionState, ExecutionViewSchema } from "../../gen/muster/execution/v1/execution_pb.ts";
 import { clockOf, share } from "./clock.ts";
-import { newer } from "./data.ts";
+import { RequestState, RequestViewSchema } from "../../gen/muster/request/v1/request_pb.ts";
+import { newer, stateNow } from "./data.ts";
 
 const BEGUN = 1_790_000_000_000;
 const started = { confirmedAt: timestampFromMs(BEGUN), rtoTarget: durationFromMs(120_000) };
@@ -32,5 +33,14 @@ describe("two answers about one run", () => {
     expect(newer(old, young)).toBe(young);
     expect(newer(young, old)).toBe(young);
     expect(newer(undefined, old)).toBe(old);
+  });
+});
+
+describe("the state that is shown", () => {
+  it("is the run's own as soon as there is one", () => {
+    const confirmed = (execution?: { state: ExecutionState }) => create(RequestViewSchema, { state: RequestState.CONFIRMED, execution });
+    expect(stateNow(confirmed())).toBe(RequestState.CONFIRMED);
+    expect(stateNow(confirmed({ state: ExecutionState.RUNNING }))).toBe(RequestState.EXECUTING);
+    expect(stateNow(confirmed({ state: ExecutionState.FAILED }))).toBe(RequestState.FAILED);
   });
 });

@@ -4,11 +4,24 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { approval, live, notifier } from "../../api/clients.ts";
 import { follow } from "../../api/stream.ts";
-import type { ExecutionView } from "../../gen/muster/execution/v1/execution_pb.ts";
+import { ExecutionState, type ExecutionView } from "../../gen/muster/execution/v1/execution_pb.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 
 const MOVING = new Set([RequestState.CONFIRMED, RequestState.EXECUTING]);
 const DECIDABLE = new Set([RequestState.PENDING_APPROVAL, RequestState.APPROVED]);
+
+const BY_RUN: Record<ExecutionState, RequestState | undefined> = {
+  [ExecutionState.UNSPECIFIED]: undefined,
+  [ExecutionState.RUNNING]: RequestState.EXECUTING,
+  [ExecutionState.SUCCEEDED]: RequestState.SUCCEEDED,
+  [ExecutionState.FAILED]: RequestState.FAILED,
+  [ExecutionState.STOPPED]: RequestState.STOPPED,
+};
+
+/** The run's stream is ahead of the list of requests: what it says holds. */
+export function stateNow(request: RequestView): RequestState {
+  return (request.execution && BY_RUN[request.execution.state]) ?? request.state;
+}
 
 export const isMoving = (request: RequestView) => MOVING.has(request.state);
 export const isDecidable = (request: RequestView) => DECIDABLE.has(request.state);

@@ -15,7 +15,9 @@ import { Scroll } from "../../ui/scroll.tsx";
 export function lossInWords(request: RequestView): string {
   const members = request.opened?.evidence?.members ?? [];
   if (members.length === 0) return "Nothing was recorded about what could be lost.";
-  return members.map((member) => `${member.resource}: ${member.loss?.text || "nothing can be said about missing data"}`).join(" ");
+  return members
+    .map((member) => `${member.resource}, seen ${humane(milliseconds(member.age))} before it was asked for: ${member.loss?.text || "nothing can be said about missing data."}`)
+    .join(" ");
 }
 
 export function EvidencePanel({ request, tenant, open }: { request: RequestView; tenant: string; open: boolean }) {

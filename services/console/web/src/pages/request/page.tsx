@@ -11,7 +11,7 @@ import { Ago, Moment } from "../../ui/time.tsx";
 import { direction, subject } from "../requests/page.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { Actions } from "./actions.tsx";
-import { isDecidable, useDeliveries, useRequest } from "./data.ts";
+import { isDecidable, stateNow, useDeliveries, useRequest } from "./data.ts";
 import { Decisions } from "./decisions.tsx";
 import { EvidencePanel } from "./evidence.tsx";
 import { Result } from "./result.tsx";
@@ -45,7 +45,7 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
         <h1>
           {subject(request)} <span className="quiet">{direction(request)}</span>
         </h1>
-        <Light tone={stateTone(request.state)}>{capital(requestState(request.state))}</Light>
+        <Light tone={stateTone(stateNow(request))}>{capital(requestState(stateNow(request)))}</Light>
         <span className="grow" />
         <Link className="button small-button" href={`/t/${tenant}/requests/${request.requestId}/story`}>
           Story

@@ -24,7 +24,7 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
       {succeeded && (
         <div className={`notice ${succeeded.rtoMet ? "green" : "yellow"}`}>
           <p className="big">
-            {humane(milliseconds(succeeded.rtoMeasured))}{" "}
+            RTO {humane(milliseconds(succeeded.rtoMeasured))}{" "}
             <span className="result-target">
               measured, target {humane(milliseconds(run.started?.rtoTarget))}: {succeeded.rtoMet ? "met" : "not met"}
             </span>
