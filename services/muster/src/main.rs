@@ -35,9 +35,9 @@ struct Cli {
 enum Command {
     /// Start the whole product on this machine, with real databases to protect.
     Up(up::UpArgs),
-    /// Run one service.
+    /// Run one service, or a witness of transparency logs.
     Run {
-        #[arg(value_parser = services::NAMES)]
+        #[arg(value_parser = services::RUNNABLE)]
         service: String,
         /// Configuration file (docs/config.md); the environment adds to it.
         #[arg(long)]
@@ -80,11 +80,12 @@ enum ProjectionCommand {
 async fn main() -> ExitCode {
     // One provider of cryptography for everything; installed before the first connection.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => client::end_unparsed(&error),
     };
     if let Command::Client(command) = cli.command {
+        cli.global.data = cli.data;
         return client::run(command, cli.global).await;
     }
     let json = cli.global.wants_json();
@@ -114,7 +115,7 @@ async fn run_local(command: Command, data: Option<PathBuf>, json: bool) -> anyho
 }
 
 /// The configuration that `muster up` runs with, if there is one.
-fn running_config(data: Option<PathBuf>) -> Option<PathBuf> {
+pub(crate) fn running_config(data: Option<PathBuf>) -> Option<PathBuf> {
     let file = Place::find(data).ok()?.file("muster.toml");
     file.is_file().then_some(file)
 }

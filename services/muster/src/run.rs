@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use muster_runtime::{Config, Context, Telemetry, config::Profile, serve};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::services;
 
@@ -12,6 +13,9 @@ pub(crate) async fn run(name: &str, config_file: Option<&Path>) -> Result<()> {
     let config = Config::load(config_file, Profile::Production)?;
     let listen = config.server.listen;
     let telemetry = Telemetry::install(&config.telemetry, name)?;
+    if name == services::WITNESS {
+        return witness(&config, telemetry).await;
+    }
     let context = Context::connect(config, &services::schemas()).await?;
     let service = services::build(name, &context).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -21,9 +25,23 @@ pub(crate) async fn run(name: &str, config_file: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+/// A witness needs nothing of ours: no log, no database.
+async fn witness(config: &Config, telemetry: Telemetry) -> Result<()> {
+    let listen = config.server.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let shutdown = CancellationToken::new();
+    cancel_on_signal(shutdown.clone());
+    muster_witness::run(config, listener, shutdown).await?;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
 /// Ctrl-C or SIGTERM begins an orderly end.
 pub(crate) fn stop_on_signal(context: &Context) {
-    let shutdown = context.shutdown.clone();
+    cancel_on_signal(context.shutdown.clone());
+}
+
+fn cancel_on_signal(shutdown: CancellationToken) {
     tokio::spawn(async move {
         wait_for_signal().await;
         shutdown.cancel();

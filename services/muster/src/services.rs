@@ -10,6 +10,11 @@ use muster_runtime::{Context, Service};
 pub(crate) const NAMES: [&str; 8] =
     ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console"];
 
+/// What `muster run` knows: the services, and a witness, which is none of them: it needs no log, no tables and no tenants.
+pub(crate) const RUNNABLE: [&str; 9] =
+    ["planner", "connector", "monitor", "approval", "executor", "notifier", "audit", "console", WITNESS];
+pub(crate) const WITNESS: &str = "witness";
+
 /// The tables of every service. Each process brings up all of them: they are few, and a process of one
 /// service may be the first that starts.
 pub(crate) fn schemas() -> Vec<Schema> {

@@ -7,7 +7,9 @@ use muster_tlog::key::KeyError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("witness.name '{0}' cannot be the name of a witness. Next: use a host name that its operator owns, without blanks or '+'")]
+    #[error(
+        "witness.name '{0}' cannot be the name of a witness. Next: use a host name that its operator owns, without blanks or '+'"
+    )]
     Name(String),
     #[error("witness.logs: '{key}' is no public key of a log: {problem}. Next: copy it from `muster audit log`")]
     Log { key: String, problem: String },
@@ -32,7 +34,9 @@ pub enum StartError {
     Key { path: PathBuf, problem: KeyError },
     #[error("the key {path} is of the witness '{found}', and witness.name is '{wanted}'. Next: correct witness.name")]
     OtherName { path: PathBuf, found: String, wanted: String },
-    #[error("the state {0} is in use by another process. Next: stop that witness first; two with one key would contradict each other")]
+    #[error(
+        "the state {0} is in use by another process. Next: stop that witness first; two with one key would contradict each other"
+    )]
     InUse(PathBuf),
     #[error("no random numbers: the operating system gave none")]
     Random,

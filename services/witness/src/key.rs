@@ -21,8 +21,8 @@ pub(crate) fn read(path: &Path, name: &str) -> Result<Option<SoftwareKey>, Start
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StartError::file(path)(error)),
     };
-    let key = SoftwareKey::from_skey(text.trim())
-        .map_err(|problem| StartError::Key { path: path.to_owned(), problem })?;
+    let key =
+        SoftwareKey::from_skey(text.trim()).map_err(|problem| StartError::Key { path: path.to_owned(), problem })?;
     let verifier = key.verifier();
     if verifier.name() != name || verifier.algorithm() != Algorithm::CosignatureV1 {
         let (found, wanted) = (verifier.name().to_owned(), name.to_owned());

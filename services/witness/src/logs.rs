@@ -5,7 +5,7 @@
 //! earlier epoch (another key is listed by a person), and once an epoch was cosigned, no earlier one is any more. So a new
 //! epoch is always seen: by the log it belongs to, if it was not that log which opened it.
 
-use std::{fs, path::PathBuf, sync::RwLock, sync::PoisonError};
+use std::{fs, path::PathBuf, sync::PoisonError, sync::RwLock};
 
 use muster_tlog::{Algorithm, VerifierKey};
 

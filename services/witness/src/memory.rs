@@ -46,7 +46,8 @@ impl Memory {
             write_whole(path, &BTreeMap::new()).map_err(StartError::file(path))?;
         }
         let bytes = fs::read(path).map_err(StartError::file(path))?;
-        let (table, lines, whole) = parse(&bytes).map_err(|line| StartError::Damaged { state: path.to_owned(), line })?;
+        let (table, lines, whole) =
+            parse(&bytes).map_err(|line| StartError::Damaged { state: path.to_owned(), line })?;
         let open = || {
             let file = OpenOptions::new().append(true).open(path)?;
             file.set_len(whole)?;

@@ -70,7 +70,9 @@ mod tests {
     const ROOT: &str = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
 
     fn body(old: &str, proof: &str, size: u64) -> String {
-        format!("{old}\n{proof}\nexample.com/log\n{size}\n{ROOT}\n\n\u{2014} example.com/log Az3grlgtzPICa5OS8npVmf1Myq/5\n")
+        format!(
+            "{old}\n{proof}\nexample.com/log\n{size}\n{ROOT}\n\n\u{2014} example.com/log Az3grlgtzPICa5OS8npVmf1Myq/5\n"
+        )
     }
 
     #[test]

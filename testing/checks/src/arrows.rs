@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-/// Crates that tests of any crate may use.
-const FOR_TESTS: [&str; 2] = ["muster-local", "muster-testing"];
+/// Crates that tests of any crate may use. A witness is a program of somebody else, met over HTTP.
+const FOR_TESTS: [&str; 3] = ["muster-local", "muster-testing", "muster-witness"];
 
 /// What a crate may depend on, by the place of its folder.
 enum Allowed {

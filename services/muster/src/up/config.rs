@@ -60,6 +60,15 @@ pub(crate) fn local(
             ..Smtp::default()
         });
     }
+    if config.audit.store.is_none() {
+        config.audit.store = Some(place.root().join("audit/log").display().to_string());
+        config.audit.keys = Some(place.root().join("audit/keys"));
+    }
+    config.audit.payload_keys.get_or_insert_with(|| place.root().join("payload-keys"));
+    if config.audit.witnesses.is_empty() {
+        config.audit.witnesses = vec![stack.witness.entry.clone()];
+        config.audit.quorum = 1;
+    }
     config.validate()?;
     // For `muster doctor`, `muster projection rebuild` and curious people: what this process runs with.
     crate::demo::private_file(&place.file("muster.toml"), &toml::to_string(&config)?)?;

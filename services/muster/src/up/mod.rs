@@ -5,6 +5,7 @@ mod people;
 mod seed;
 mod stack;
 mod welcome;
+mod witness;
 
 use std::{net::SocketAddr, path::PathBuf, process::Stdio};
 
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
         all.push(services::build(name, &context).await.with_context(|| format!("{name} cannot start"))?);
     }
     stop_on_signal(&context);
+    stack.witness.introduce_logs(&context);
     let mut serving = tokio::spawn(serve(context.clone(), all, listener));
     let seeded = tokio::select! {
         seeded = seed::seed(&context, place, &estate) => seeded,

@@ -1,4 +1,4 @@
-//! NATS and PostgreSQL for Muster itself, on this machine.
+//! NATS, PostgreSQL and a witness for Muster itself, on this machine.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use muster_local::{
     postgres::{PostgresOptions, PostgresServer, StopMode},
 };
 
+use super::witness::LocalWitness;
 use crate::place::{Place, random_password};
 
 pub(crate) const NATS_USER: &str = "muster";
@@ -22,12 +23,14 @@ const MAX_STARTS: u32 = 5;
 pub(crate) struct Stack {
     nats: NatsServer,
     postgres: PostgresServer,
+    pub(crate) witness: LocalWitness,
 }
 
 impl Stack {
     pub(crate) async fn start(place: &Place) -> Result<Self> {
-        let (nats, postgres) = tokio::try_join!(start_nats(place), start_postgres(place))?;
-        Ok(Self { nats, postgres })
+        let (nats, postgres, witness) =
+            tokio::try_join!(start_nats(place), start_postgres(place), LocalWitness::start(place))?;
+        Ok(Self { nats, postgres, witness })
     }
 
     pub(crate) fn nats_url(&self) -> String {
@@ -67,10 +70,15 @@ impl Stack {
             self.postgres.start().await.context("Muster's PostgreSQL ended by itself and cannot start again")?;
             tracing::info!("Muster's PostgreSQL runs again");
         }
+        if !self.witness.is_running() {
+            tracing::warn!("the local witness ended by itself; starting it again");
+            self.witness.launch()?;
+        }
         Ok(())
     }
 
     pub(crate) async fn stop(&mut self) -> Result<()> {
+        self.witness.stop().await?;
         self.postgres.stop(StopMode::Fast).await?;
         self.nats.stop().await?;
         Ok(())

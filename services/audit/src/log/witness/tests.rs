@@ -100,7 +100,12 @@ async fn server(answer: Option<&'static str>) -> SocketAddr {
 }
 
 fn at(address: SocketAddr, name: &str) -> AuditWitness {
-    let key = SoftwareKey::from_seed(&format!("{name}.example"), Algorithm::CosignatureV1, &[3; 32]).unwrap();
+    let key = SoftwareKey::from_seed(
+        &format!("{name}.example"),
+        Algorithm::CosignatureV1,
+        &[name.len().to_le_bytes()[0]; 32],
+    )
+    .unwrap();
     let verifier_key = key.verifier().to_string();
     AuditWitness { name: name.to_owned(), url: format!("http://{address}"), verifier_key }
 }
