@@ -34,7 +34,7 @@ export class Product {
     const product = new Product(join(directory, "data"));
     product.directory = directory;
     const log = openSync(join(directory, "up.log"), "a");
-    product.process = spawn(PROGRAM, ["--data", product.data, "up", "--port", "0"], {
+    product.process = spawn(PROGRAM, ["--data", product.data, "up"], {
       stdio: ["ignore", log, log],
       env: { ...process.env, MUSTER_TELEMETRY__LOG_FORMAT: "json" },
       detached: true,

@@ -64,6 +64,7 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         "/t/{tenant}/requests/{id}/story",
         "/t/{tenant}/plans",
         "/t/{tenant}/plans/{name}",
+        "/t/{tenant}/alerts",
         "/t/{tenant}/audit",
     ];
     let pages = pages.into_iter().fold(Router::new(), |routes, address| routes.route(address, get(app::page)));

@@ -202,7 +202,16 @@ describe("the console", () => {
       await main(page).getByText("Succeeded", { exact: true }).first().waitFor();
       await picture(page, "request-succeeded");
       await axeClean(page, "a finished run");
-      await page.getByRole("link", { name: "Report" }).waitFor();
+      await page.getByRole("link", { name: "Story" }).click();
+      await page.getByRole("heading", { level: 2, name: "The run" }).first().waitFor();
+      await main(page).getByText("request.approved").first().waitFor();
+      await axeClean(page, "a story");
+      await picture(page, "story");
+      await page.goBack();
+      await page.getByRole("link", { name: "Report" }).click();
+      await page.waitForURL(/\/report$/);
+      await page.getByText("orders-db").first().waitFor();
+      await picture(page, "report");
     });
     await product.becomes("orders-db", "GREEN");
   });
@@ -344,6 +353,7 @@ describe("the console", () => {
       request: `/requests/${request.requestId}`,
       plans: "/plans",
       plan: "/plans/orders-to-ams",
+      alerts: "/alerts?show=all",
       audit: "/audit",
     };
     for (const size of Object.keys(SIZES)) {

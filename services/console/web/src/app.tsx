@@ -8,6 +8,7 @@ import { connection } from "./api/connection.ts";
 import { PersonContext, personOf, type Person } from "./api/person.ts";
 import { loadSession, loginAddress, SessionOver, watchDeeds } from "./api/session.ts";
 import { troubleOf } from "./api/trouble.ts";
+import { AlertsPage } from "./pages/alerts/page.tsx";
 import { AuditPage } from "./pages/audit/page.tsx";
 import { StoryPage } from "./pages/audit/story.tsx";
 import { FleetPage } from "./pages/fleet/page.tsx";
@@ -84,6 +85,7 @@ function Pages({ person }: { person: Person }) {
       <Route path="/t/:tenant/plans/:name">
         {({ tenant, name }) => <Frame tenant={tenant} title={name}>{<PlanPage key={name} tenant={tenant} name={name} />}</Frame>}
       </Route>
+      <Route path="/t/:tenant/alerts">{({ tenant }) => <Frame tenant={tenant} title="Alerts">{<AlertsPage tenant={tenant} />}</Frame>}</Route>
       <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
       <Route>
         <main>

@@ -56,6 +56,7 @@ function Sections({ tenant }: { tenant: string }) {
     { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0 },
     { name: "Requests", href: `${base}/requests`, inside: path.startsWith(`${base}/requests`), count: waiting },
     { name: "Plans", href: `${base}/plans`, inside: path.startsWith(`${base}/plans`), count: 0 },
+    { name: "Alerts", href: `${base}/alerts`, inside: path.startsWith(`${base}/alerts`), count: 0 },
     { name: "Audit", href: `${base}/audit`, inside: path.startsWith(`${base}/audit`), count: 0 },
   ];
   return (
