@@ -1,6 +1,11 @@
 //! What is said when there is no page to say it on: what happened, why, what to do.
 
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Redirect, Response},
+};
 use http::StatusCode;
 use minijinja::{Environment, Value, context};
 use muster_runtime::status::refusal_of;
@@ -64,11 +69,22 @@ fn explain(pages: &Environment<'static>, status: &tonic::Status) -> Response {
         unavailable => code == StatusCode::SERVICE_UNAVAILABLE,
         logged_out => code == StatusCode::UNAUTHORIZED,
     };
+    render(pages, code, values, status.message())
+}
+
+/// GET /logged-out: where a logout ends. Not the login itself, which the provider may answer without asking.
+pub(crate) async fn logged_out(State(console): State<Arc<Console>>) -> Response {
+    let message = "You are logged out of Muster. Your identity provider may still know you.";
+    let values = context! { title => "Logged out", message, logged_out => true };
+    render(&console.problem_page, StatusCode::OK, values, message)
+}
+
+fn render(pages: &Environment<'static>, code: StatusCode, values: Value, in_short: &str) -> Response {
     match pages.get_template(PROBLEM).and_then(|page| page.render(values)) {
         Ok(html) => (code, Html(html)).into_response(),
         Err(error) => {
             tracing::error!(%error, "the page that explains a problem could not be made");
-            (code, status.message().to_owned()).into_response()
+            (code, in_short.to_owned()).into_response()
         }
     }
 }

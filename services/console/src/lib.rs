@@ -72,6 +72,7 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         .route("/login", get(login::begin))
         .route("/callback", get(login::finish))
         .route("/logout", post(login::logout))
+        .route("/logged-out", get(error::logged_out))
         .route("/session", get(app::session))
         .route("/t/{tenant}/requests/{id}/report", get(report::page))
         .route("/assets/{name}", get(app::asset))

@@ -184,7 +184,7 @@ pub(crate) async fn finish(
 /// POST /logout
 pub(crate) async fn logout(State(console): State<Arc<Console>>, headers: HeaderMap) -> Response {
     let cookie = console.sessions.close(&headers, console.login.secure());
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/logged-out")).into_response()
 }
 
 fn provider_trouble(console: &Console, error: &reqwest::Error) -> Response {

@@ -97,6 +97,7 @@ describe("the console", () => {
       await as("vera", async (page) => {
         const rows = page.getByRole("table").getByRole("row");
         await until("orders-db to be on top", async () => /Red\s*orders-db/.test((await rows.nth(1).textContent()) ?? "") || undefined);
+        await picture(page, "fleet-red");
         await page.getByRole("button", { name: /^Red\s*1/ }).click();
         assert.equal(new URL(page.url()).searchParams.get("status"), "red");
         await page.reload();
@@ -155,6 +156,13 @@ describe("the console", () => {
       assert.equal(status, 303);
       await page.getByRole("dialog").getByText("You are logged out").waitFor({ timeout: 30_000 });
       assert.match(await page.getByRole("link", { name: "Log in again" }).getAttribute("href"), /^\/login\?back_to=/);
+    });
+    await as("vera", async (page) => {
+      await page.getByRole("button", { name: /acme/ }).click();
+      await axeClean(page, "the menu");
+      await page.getByRole("menuitem", { name: "Log out" }).click();
+      await page.getByRole("heading", { name: "Logged out" }).waitFor();
+      await axeClean(page, "after a logout");
     });
   });
 
@@ -305,7 +313,7 @@ describe("the console", () => {
       await say(page, "Note (optional)", "read", "Publish");
       await main(page).getByText("Published", { exact: true }).waitFor();
       await page.getByRole("tab", { name: "Document" }).click();
-      await page.locator("pre.document").getByText("orders-to-ams").first().waitFor();
+      await page.getByRole("article", { name: "orders-to-ams" }).getByText(/orders-to-ams, version 1/).waitFor();
       await axeClean(page, "a plan");
       await picture(page, "plan");
     });

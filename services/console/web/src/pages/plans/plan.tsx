@@ -13,6 +13,7 @@ import { humane, instant, milliseconds } from "../../lib/time.ts";
 import { capital, planState } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Light, type Tone } from "../../ui/light.tsx";
+import { Markdown } from "../../ui/markdown.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
@@ -368,11 +369,7 @@ function PlanDocument({ tenant, name }: { tenant: string; name: string }) {
       </div>
       {card.error && <TroubleNotice trouble={troubleOf(card.error)} />}
       <Answer query={document} what="the document">
-        {({ content }) => (
-          <pre className="document" tabIndex={0}>
-            {content}
-          </pre>
-        )}
+        {({ content }) => <Markdown text={content} label={name} />}
       </Answer>
     </div>
   );
