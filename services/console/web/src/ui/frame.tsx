@@ -8,7 +8,7 @@ import { ROLE_NAMES, rolesIn, usePerson } from "../api/person.ts";
 import { loginAddress } from "../api/session.ts";
 import { chooseTheme, chosenTheme, type Theme } from "../lib/theme.ts";
 import { local } from "../lib/time.ts";
-import { useWaiting } from "../pages/requests/waiting.ts";
+import { useInbox } from "../pages/requests/waiting.ts";
 import { Empty } from "./states.tsx";
 
 export function Frame({ tenant, title, children }: { tenant: string; title: string; children: ReactNode }) {
@@ -50,7 +50,7 @@ export function Frame({ tenant, title, children }: { tenant: string; title: stri
 
 function Sections({ tenant }: { tenant: string }) {
   const [path] = useLocation();
-  const waiting = useWaiting(tenant);
+  const waiting = useInbox(tenant)?.length ?? 0;
   const base = `/t/${tenant}`;
   const sections = [
     { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0 },

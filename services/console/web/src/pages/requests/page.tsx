@@ -1,35 +1,51 @@
 // Requests: first what waits for the person who looks, then all.
 
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
+import { approval } from "../../api/clients.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { useHere } from "../../api/person.ts";
-import { serverNow } from "../../api/session.ts";
+import { troubleOf } from "../../api/trouble.ts";
 import { useFields } from "../../lib/address.ts";
 import { capital, requestState, requestType } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
-import { Answer, Empty } from "../../ui/states.tsx";
+import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { waitingFor } from "./inbox.ts";
 import { OpenRequest } from "./open.tsx";
 import { stateTone } from "./tones.ts";
-import { useRequests } from "./waiting.ts";
+import { UNDER_WAY, useInbox } from "./waiting.ts";
 import "./requests.css";
 
-const OPEN = new Set([RequestState.PENDING_APPROVAL, RequestState.APPROVED, RequestState.CONFIRMED, RequestState.EXECUTING]);
+const PAGE = 50;
+const ASK_EVERY_MS = 5_000;
+const OPEN = new Set(UNDER_WAY);
+const ENDED = [RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.SUCCEEDED, RequestState.FAILED, RequestState.STOPPED];
 const SHOWS = { all: "All", open: "Under way", ended: "Ended", "break-glass": "Break-glass" } as const;
 
-function fits(request: RequestView, show: string): boolean {
-  if (show === "open") return OPEN.has(request.state);
-  if (show === "ended") return !OPEN.has(request.state);
-  if (show === "break-glass") return request.opened?.breakGlass !== undefined;
-  return true;
+function useList(tenant: string, show: string) {
+  return useInfiniteQuery({
+    queryKey: ["requests", tenant, "list", show],
+    queryFn: ({ pageParam }) =>
+      approval.listRequests({
+        tenant,
+        states: show === "open" ? UNDER_WAY : show === "ended" ? ENDED : [],
+        breakGlass: show === "break-glass",
+        page: { pageSize: PAGE, pageToken: pageParam },
+      }),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.page?.nextPageToken || undefined,
+    refetchInterval: ASK_EVERY_MS,
+    placeholderData: (before) => before,
+  });
 }
 
 export function RequestsPage({ tenant }: { tenant: string }) {
-  const requests = useRequests(tenant);
   const here = useHere(tenant);
+  const inbox = useInbox(tenant);
   const [fields, change] = useFields(["show"]);
   const show = fields.show || "all";
+  const list = useList(tenant, show);
+  const requests = list.data?.pages.flatMap((page) => page.requests) ?? [];
   return (
     <>
       <div className="head">
@@ -37,53 +53,51 @@ export function RequestsPage({ tenant }: { tenant: string }) {
         <span className="grow" />
         {here.may("ApprovalService/OpenRequest") && <OpenRequest tenant={tenant} />}
       </div>
-      <Answer query={requests} what="requests">
-        {(all) => {
-          const waiting = all.flatMap((request) => {
-            const what = waitingFor(request, here.person.id, here.roles, serverNow());
-            return what ? [{ request, what }] : [];
-          });
-          const shown = all.filter((request) => fits(request, show));
-          return (
-            <>
-              <section aria-labelledby="waiting" className="stack">
-                <h2 id="waiting">Waiting for you</h2>
-                {waiting.length === 0 ? (
-                  <p className="quiet">Nothing waits for you.</p>
-                ) : (
-                  <ul className="inbox">
-                    {waiting.map(({ request, what }) => (
-                      <li key={request.requestId}>
-                        <strong>{what}</strong>
-                        <Line tenant={tenant} request={request} />
-                      </li>
-                    ))}
-                  </ul>
-                )}
-              </section>
-              <section aria-labelledby="list" className="stack">
-                <div className="head">
-                  <h2 id="list">All requests</h2>
-                  <div className="chips" role="group" aria-label="Show">
-                    {Object.entries(SHOWS).map(([name, word]) => (
-                      <button key={name} type="button" className="chip" aria-pressed={name === show} onClick={() => change({ show: name === "all" ? "" : name })}>
-                        {word}
-                      </button>
-                    ))}
-                  </div>
-                </div>
-                {shown.length === 0 ? (
-                  <Empty title={all.length === 0 ? "Nobody has asked for anything yet" : "No request fits"}>
-                    <p>{all.length === 0 ? "An operator opens a request here or on a resource’s page." : "Choose another list above."}</p>
-                  </Empty>
-                ) : (
-                  <List tenant={tenant} requests={shown} />
-                )}
-              </section>
-            </>
-          );
-        }}
-      </Answer>
+      <section aria-labelledby="waiting" className="stack">
+        <h2 id="waiting">Waiting for you</h2>
+        {!inbox ? (
+          <Loading what="what waits for you" rows={1} />
+        ) : inbox.length === 0 ? (
+          <p className="quiet">Nothing waits for you.</p>
+        ) : (
+          <ul className="inbox">
+            {inbox.map(({ request, what }) => (
+              <li key={request.requestId}>
+                <strong>{what}</strong>
+                <Line tenant={tenant} request={request} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="list" className="stack">
+        <div className="head">
+          <h2 id="list">All requests</h2>
+          <div className="chips" role="group" aria-label="Show">
+            {Object.entries(SHOWS).map(([name, word]) => (
+              <button key={name} type="button" className="chip" aria-pressed={name === show} onClick={() => change({ show: name === "all" ? "" : name })}>
+                {word}
+              </button>
+            ))}
+          </div>
+        </div>
+        {list.error ? (
+          <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
+        ) : list.isPending ? (
+          <Loading what="requests" />
+        ) : requests.length === 0 ? (
+          <Empty title={show === "all" ? "Nobody has asked for anything yet" : "No request fits"}>
+            <p>{show === "all" ? "An operator opens a request here or on a resource’s page." : "Choose another list above."}</p>
+          </Empty>
+        ) : (
+          <List tenant={tenant} requests={requests} />
+        )}
+        {list.hasNextPage && (
+          <button type="button" className="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+            {list.isFetchingNextPage ? "Loading" : "Older requests"}
+          </button>
+        )}
+      </section>
     </>
   );
 }

@@ -1,25 +1,48 @@
+// The requests that can wait for somebody: those under way, and those whose break-glass review may be owed.
+
 import { useQuery } from "@tanstack/react-query";
 import { approval } from "../../api/clients.ts";
 import { useHere } from "../../api/person.ts";
 import { serverNow } from "../../api/session.ts";
+import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { waitingFor } from "./inbox.ts";
 
-const ASK_EVERY_MS = 5_000;
-/** The newest ones: what waits is never old, requests lapse after hours. */
-const NEWEST = 200;
+export const UNDER_WAY = [RequestState.PENDING_APPROVAL, RequestState.APPROVED, RequestState.CONFIRMED, RequestState.EXECUTING];
 
-export function useRequests(tenant: string) {
-  return useQuery({
-    queryKey: ["requests", tenant],
-    queryFn: async () => (await approval.listRequests({ tenant, page: { pageSize: NEWEST } })).requests,
-    refetchInterval: ASK_EVERY_MS,
-    enabled: tenant !== "",
-  });
+const ASK_EVERY_MS = 5_000;
+const REVIEWS_EVERY_MS = 30_000;
+/** What is under way lapses after hours: this many at once would be a bad day. */
+const NEWEST = 100;
+
+export interface Waiting {
+  request: RequestView;
+  /** What the person who looks can do, in words. */
+  what: string;
 }
 
-/** How many requests wait for the person who looks. */
-export function useWaiting(tenant: string): number {
+/** What waits for the person who looks; undefined until it is known. */
+export function useInbox(tenant: string): Waiting[] | undefined {
   const here = useHere(tenant);
-  const requests = useRequests(tenant);
-  return (requests.data ?? []).filter((request) => waitingFor(request, here.person.id, here.roles, serverNow()) !== null).length;
+  const underWay = useQuery({
+    queryKey: ["requests", tenant, "under-way"],
+    queryFn: async () => (await approval.listRequests({ tenant, states: UNDER_WAY, page: { pageSize: NEWEST } })).requests,
+    refetchInterval: ASK_EVERY_MS,
+  });
+  const broken = useQuery({
+    queryKey: ["requests", tenant, "break-glass"],
+    queryFn: async () => (await approval.listRequests({ tenant, breakGlass: true, page: { pageSize: NEWEST } })).requests,
+    refetchInterval: REVIEWS_EVERY_MS,
+    enabled: here.may("ApprovalService/ReviewBreakGlass"),
+  });
+  if (!underWay.data) return undefined;
+  return inboxOf([...underWay.data, ...(broken.data ?? [])], (request) => waitingFor(request, here.person.id, here.roles, serverNow()));
+}
+
+/** Each request once, with what it waits for. */
+export function inboxOf(requests: readonly RequestView[], what: (request: RequestView) => string | null): Waiting[] {
+  const once = new Map(requests.map((request) => [request.requestId, request]));
+  return [...once.values()].flatMap((request) => {
+    const waits = what(request);
+    return waits ? [{ request, what: waits }] : [];
+  });
 }
