@@ -8,11 +8,9 @@ use muster_domain::{
     pb::{
         common::v1::Marker,
         execution::v1::{Check, CheckOutcome, CheckPhase},
-        inventory::v1::Document,
-        plan::v1::PlanRef,
         request::v1::{RequestOpened, RequestType},
     },
-    refusal::{describe, refusal},
+    refusal::describe,
     request::{self, Request, Witness},
     time::{from_pb, humane},
 };
@@ -50,14 +48,7 @@ impl Run<'_> {
         let opened = &self.opened;
         let witness = self.executor.ctx.log.witness(&self.key.tenant, &self.request).await?;
         let mut found = vec![approvals(&self.request, &witness)];
-        let bare = opened.group.is_empty() && opened.plan.as_ref().is_none_or(|plan| plan.name.is_empty());
-        if bare {
-            found.push(resource(opened, self.documents.newest(&opened.resource)));
-        }
-        if let Some(approved) = opened.plan.as_ref().filter(|_| !bare) {
-            let scope = self.documents.scope(&opened.group, &opened.resource);
-            found.push(plan(approved, scope.map(|scope| self.documents.reference(&scope))));
-        }
+        found.push(as_approved(opened, self.documents.as_approved(opened)));
         found.push(confirmation(&self.request, self.executor.ctx.clock.now()));
         if reserves(self.request_type()) || self.request_type() == RequestType::IsolatedDrill {
             found.push(reservation(self.reserve().await?));
@@ -157,23 +148,14 @@ fn approvals(request: &Request, witness: &Witness) -> Check {
     judge("approvals_are_complete", "every approval of the policy", found)
 }
 
-fn resource(opened: &RequestOpened, newest: Option<&Document>) -> Check {
-    let version = format!("version {}", opened.resource_version);
-    judge("resource_is_as_approved", &version.clone(), request::unchanged(opened, newest).map(|()| version))
-}
-
-fn plan(approved: &PlanRef, now: Result<PlanRef, Refusal>) -> Check {
-    let changed = |found: &PlanRef| {
-        refusal(
-            "PLAN_CHANGED",
-            "a request runs on the plan and the documents that were approved",
-            format!("their hash is {} now", found.hash),
-            approved.hash.clone(),
-            "open a new request; it needs fresh approvals",
-        )
+/// A single resource without a plan is bound by its version alone; everything else by the hash of all documents.
+fn as_approved(opened: &RequestOpened, unchanged: Result<(), Refusal>) -> Check {
+    let plan = opened.plan.as_ref().filter(|plan| !opened.group.is_empty() || !plan.name.is_empty());
+    let (name, limit) = match plan {
+        Some(plan) => ("plan_is_as_approved", plan.hash.clone()),
+        None => ("resource_is_as_approved", format!("version {}", opened.resource_version)),
     };
-    let found = now.and_then(|now| if now.hash == approved.hash { Ok(now.hash) } else { Err(changed(&now)) });
-    judge("plan_is_as_approved", &approved.hash, found)
+    judge(name, &limit, unchanged.map(|()| limit.clone()))
 }
 
 fn reservation(reserved: Result<(), Refusal>) -> Check {

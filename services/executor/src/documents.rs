@@ -10,8 +10,10 @@ use muster_domain::{
             Document, DocumentDeclared, InventoryEvent, Kind, ResourceSpec, document::Spec, inventory_event::Event,
         },
         plan::v1::{PlanRef, PlanSpec},
+        request::v1::RequestOpened,
     },
     plan::{self, Scope},
+    request,
 };
 use muster_eventlog::LogError;
 use muster_runtime::Context;
@@ -85,8 +87,9 @@ impl Documents {
         plan::hash(self.plan.as_ref(), scope)
     }
 
-    pub(crate) fn newest(&self, resource: &str) -> Option<&Document> {
-        self.members.get(resource).and_then(Versions::newest)
+    /// Whether it all is what people approved.
+    pub(crate) fn as_approved(&self, opened: &RequestOpened) -> Result<(), Refusal> {
+        request::as_approved(opened, &self.inventory, self.plan.as_ref())
     }
 
     /// As it was approved, whatever is declared meanwhile.

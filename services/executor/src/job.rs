@@ -166,6 +166,7 @@ pub(crate) fn build(
             limits: Default::default(),
             last_known_primary: last.map(|s| LastKnownPrimary { timeline: Some(s.timeline), lsn: s.lsn, at: s.since }),
             now: Arc::new(move || clock.now()),
+            sessions: Default::default(),
             spec: platform,
         },
     })

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use muster_domain::{
-    Refusal,
     execution::{self, ClaimRefused, Execution},
     pb::execution::v1::{Step, StepView},
     time::duration_from_pb,
@@ -154,10 +153,7 @@ impl Run<'_> {
         tracing::error!(why, "the run is stopped");
         let reason: String = why.chars().take(MAX_REASON).collect();
         let now = self.executor.ctx.clock.now();
-        let stop = |execution: &Execution, _: &str| -> Result<_, Refusal> {
-            execution::request_stop(execution, &service_actor(SERVICE), &reason, now)
-        };
-        self.decide(stop).await?;
+        self.decide(|execution, me| execution::give_up(execution, me, &service_actor(SERVICE), &reason, now)).await?;
         Ok(())
     }
 

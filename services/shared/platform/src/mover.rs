@@ -10,7 +10,7 @@ use muster_domain::pb::{
     inventory::v1::resource_spec::Platform as PlatformSpec,
 };
 
-use crate::{HostAgent, Login, Now, ServiceAgent};
+use crate::{HostAgent, Login, Now, ServiceAgent, postgresql::KeptSessions};
 
 /// Merged outputs of the steps that succeeded so far. All a successor process has to go on.
 /// The names are constants in the platform's `fact` module.
@@ -60,6 +60,8 @@ pub struct MoveJob {
     /// The newest primary position the monitor recorded; what a failover's loss is measured against.
     pub last_known_primary: Option<LastKnownPrimary>,
     pub now: Now,
+    /// Empty in a new job. Nothing is known by them: they only spare logins.
+    pub sessions: KeptSessions,
 }
 
 /// How long each thing may take before it counts as failed or unknown.

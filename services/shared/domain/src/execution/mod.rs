@@ -19,7 +19,7 @@ pub use decide::{
     record_integrity, record_markers, start, stop, succeed, take_over,
 };
 pub use next::{Next, next};
-pub use people::{decide_manual, manual_role, note, request_pause, request_stop, resume};
+pub use people::{decide_manual, give_up, manual_role, note, request_pause, request_stop, resume};
 pub use reservation::{
     Reservation, acknowledge_cool_down, begin_cool_down, cool_down, release, reservation_of_group, reserve,
 };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, event, must_run};
+use super::decide::{Decision, event, must_own, must_run};
 use super::{Execution, id_of};
 use crate::pb::common::v1::{Actor, ActorKind, Role};
 use crate::pb::execution::v1::{
@@ -29,6 +29,12 @@ pub fn request_stop(execution: &Execution, actor: &Actor, reason: &str, now: Tim
         reason: reason.trim().into(),
         requested_at: Some(to_pb(now)),
     })))
+}
+
+/// The executor's own stop: what it cannot know it does not guess. Only the run's newest one may.
+pub fn give_up(execution: &Execution, executor: &str, actor: &Actor, reason: &str, now: Timestamp) -> Decision {
+    must_own(execution, executor)?;
+    request_stop(execution, actor, reason, now)
 }
 
 /// Nothing is claimed until somebody resumes; what is under way comes to its end.

@@ -265,7 +265,7 @@ impl Copy<'_> {
         let settings = self.service.settings(None)?;
         let set = |name: &&str| settings.iter().rfind(|setting| setting.name == **name);
         let argument = |setting: &Setting| format!("--{}={}", setting.name.replace('_', "-"), setting.value).into();
-        Ok(FORMAT.iter().filter_map(|name| set(name)).map(argument).collect())
+        Ok(FORMAT.iter().filter_map(set).map(argument).collect())
     }
 
     /// Into a server that nobody reaches: no network, a socket in a directory that is the owner's alone.

@@ -13,6 +13,7 @@ pub(crate) mod errors;
 mod evidence;
 pub mod fact;
 mod facts;
+mod kept;
 mod lsn;
 mod markers;
 mod observe;
@@ -34,6 +35,7 @@ use muster_domain::pb::{
     inventory::v1::resource_spec::Platform as PlatformSpec,
 };
 
+pub use kept::KeptSessions;
 pub use lsn::{InvalidLsn, Lsn};
 use plan::StepId;
 use work::Work;

@@ -8,7 +8,7 @@ use muster_domain::pb::{
 };
 use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions, PgConnection, Postgres,
+    ConnectOptions, Connection, PgConnection, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode},
     query::Query,
 };
@@ -107,6 +107,11 @@ impl Session {
         self.one(query.bind(limit.as_millis().to_string())).await?;
         self.limit = limit;
         Ok(())
+    }
+
+    /// Whether it is still there. One that was left in the middle of a statement is not.
+    pub(crate) async fn answers(&mut self, limit: Duration) -> bool {
+        matches!(tokio::time::timeout(limit, self.connection.ping()).await, Ok(Ok(())))
     }
 
     pub(crate) async fn one(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<PgRow, SqlError> {

@@ -61,10 +61,29 @@ impl<'a> Work<'a> {
         Session::open(&self.address(node)?, &self.job.execute, timeouts.connect, timeouts.statement).await
     }
 
+    /// The session that this run keeps to the node, for statements that change nothing. To be given back with
+    /// [`Self::keep`]; one that failed is not.
+    pub(super) async fn looking(&self, node: &PostgresqlNode) -> Result<Session, SqlError> {
+        match self.job.sessions.take(&self.session_name(node), self.job.timeouts.connect).await {
+            Some(session) => Ok(session),
+            None => self.session(node).await,
+        }
+    }
+
+    pub(super) fn keep(&self, node: &PostgresqlNode, session: Session) {
+        self.job.sessions.keep(self.session_name(node), session);
+    }
+
+    fn session_name(&self, node: &PostgresqlNode) -> String {
+        format!("{}@{}", self.job.execute.user, node.name)
+    }
+
     /// What a node says about itself now.
     pub(super) async fn look(&self, node: &PostgresqlNode) -> Result<PostgresqlFacts, SqlError> {
-        let mut session = self.session(node).await?;
-        facts::collect(&mut session, false).await
+        let mut session = self.looking(node).await?;
+        let facts = facts::collect(&mut session, false).await?;
+        self.keep(node, session);
+        Ok(facts)
     }
 
     pub(super) fn agent(&self, node: &PostgresqlNode) -> Result<&dyn HostAgent, StepError> {

@@ -145,6 +145,9 @@ fn after_a_takeover_the_old_executor_writes_nothing() {
     );
     assert_eq!(claim_step(&execution, "one", "stop", true, now()), Err(ClaimRefused::NotOwner("two".into())));
     assert!(fail(&execution, "one", Default::default()).is_err());
+    let gives_up = |executor: &str| give_up(&execution, executor, &Actor::default(), "nobody can tell", now());
+    assert_eq!(gives_up("one").unwrap_err().code, "EXECUTOR_REPLACED", "a run that others go on with is not stopped");
+    assert!(gives_up("two").unwrap().is_some());
     done(&mut execution, "two", "stop");
 }
 

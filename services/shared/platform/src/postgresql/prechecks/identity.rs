@@ -67,8 +67,9 @@ pub(super) async fn agent_is_the_node(work: &Work<'_>, seen: &Seen) -> Check {
 }
 
 async fn own_port(work: &Work<'_>, node: &PostgresqlNode) -> Result<u16, SqlError> {
-    let mut session = work.session(node).await?;
+    let mut session = work.looking(node).await?;
     let row = session.one(sqlx::query("SELECT current_setting('port')::int AS port")).await?;
+    work.keep(node, session);
     let port: i32 = row.try_get("port")?;
     u16::try_from(port).map_err(|_| SqlError::new(ErrorClass::Protocol, format!("port {port}")))
 }
@@ -77,10 +78,11 @@ async fn own_port(work: &Work<'_>, node: &PostgresqlNode) -> Result<u16, SqlErro
 pub(super) async fn distinct_servers(work: &Work<'_>) -> Check {
     let limit = "two servers";
     let started = async |node: &PostgresqlNode| -> Result<(i64, String), SqlError> {
-        let mut session = work.session(node).await?;
+        let mut session = work.looking(node).await?;
         let query = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS started,
                             concat(current_setting('data_directory', true), ' ', current_setting('port')) AS place";
         let row = session.one(sqlx::query(query)).await?;
+        work.keep(node, session);
         Ok((row.try_get("started")?, row.try_get("place")?))
     };
     match tokio::join!(started(work.from), started(work.target)) {

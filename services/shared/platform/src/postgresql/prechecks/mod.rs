@@ -106,8 +106,9 @@ SELECT has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE') AS prom
        coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false)
            OR EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'pg_checkpoint' AND pg_has_role(current_user, oid, 'USAGE')) AS checkpoint";
     let found = async {
-        let mut session = work.session(work.target).await?;
+        let mut session = work.looking(work.target).await?;
         let row = session.one(sqlx::query(RIGHTS)).await?;
+        work.keep(work.target, session);
         Ok::<[bool; 3], SqlError>([row.try_get("promote")?, row.try_get("slots")?, row.try_get("checkpoint")?])
     };
     let account = &work.job.execute.user;

@@ -139,7 +139,9 @@ async fn log_is_kept(back: &Work<'_>, seen: &Seen) -> Check {
         Err(error) => return unknown(check, limit, error.text),
     };
     let found = async {
-        let row = back.session(back.target).await?.one(sqlx::query(OLDEST_LOG)).await?;
+        let mut session = back.looking(back.target).await?;
+        let row = session.one(sqlx::query(OLDEST_LOG)).await?;
+        back.keep(back.target, session);
         Ok::<(Option<String>, Option<i64>), SqlError>((row.try_get("oldest")?, row.try_get("size")?))
     };
     match found.await {
@@ -170,8 +172,10 @@ async fn may_rewind(back: &Work<'_>) -> Check {
         return failed(check, "no account", limit, "the resource names no replication account");
     };
     let found = async {
-        let mut session = back.session(back.target).await?;
-        Ok::<bool, SqlError>(session.one(sqlx::query(REWIND_RIGHTS).bind(account.clone())).await?.try_get("may")?)
+        let mut session = back.looking(back.target).await?;
+        let row = session.one(sqlx::query(REWIND_RIGHTS).bind(account.clone())).await?;
+        back.keep(back.target, session);
+        Ok::<bool, SqlError>(row.try_get("may")?)
     };
     match found.await {
         Err(error) => unknown(check, limit, format!("the rights of {account} could not be read: {error}")),
