@@ -50,3 +50,47 @@ pub(crate) async fn short_lived(mover: Arc<dyn Mover>, job: MoveJob, step: Strin
     executor.abort();
     let _ = executor.await;
 }
+
+/// Runs the steps up to and including `last`, as an executor does: look, run, merge the outputs. Every step by a new job, and
+/// every step that may be is run again, as by a successor that does not know whether it ran. What it says must not change,
+/// but for times and for what `grows` names.
+pub(crate) async fn run_steps(
+    mover: &Arc<dyn Mover>,
+    job: impl Fn() -> MoveJob,
+    last: Option<&str>,
+    grows: impl Fn(&str) -> bool,
+) -> Facts {
+    let mut facts = Facts::new();
+    for step in mover.plan(&job()) {
+        match mover.probe(&job(), &step.id, &facts).await {
+            Probe::Done { outputs, .. } => facts.extend(outputs),
+            Probe::Unknown(text) => panic!("{}: {text}", step.id),
+            Probe::NotDone => {
+                let done = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.id));
+                facts.extend(done.outputs);
+            }
+        }
+        if let Probe::Unknown(text) = mover.probe(&job(), &step.id, &facts).await {
+            panic!("{} afterwards: {text}", step.id);
+        }
+        let again = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
+        for (name, value) in again.outputs {
+            let known = facts.entry(name.clone()).or_insert(value.clone());
+            let same = name.ends_with("_at") || grows(&name) || *known == value;
+            assert!(same, "{}: {name} was {known}, is {value}", step.id);
+        }
+        if last == Some(step.id.as_str()) {
+            break;
+        }
+    }
+    facts
+}
+
+pub(crate) fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name} in {checks:#?}"))
+}
+
+/// The names of those that hold up the run.
+pub(crate) fn blocking_names(checks: &[Check]) -> Vec<&str> {
+    blocking(checks).into_iter().map(|check| check.name.as_str()).collect()
+}

@@ -120,6 +120,7 @@ impl Fixture for Mariadb {
             limits: Limits::default(),
             last_known_primary: None,
             now: Arc::new(Timestamp::now),
+            sessions: Default::default(),
         }
     }
 

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Right after the beginning, and somewhere in the middle of a step of 0.1 to 2 s.
-const LIVES: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(30), Duration::from_millis(200)];
+const LIVES: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(30), Duration::from_millis(150), Duration::from_millis(500)];
 
 pub(crate) async fn executors_die_anywhere<F: Fixture>(fixture: Arc<F>) {
     let load = Load::start(&fixture);

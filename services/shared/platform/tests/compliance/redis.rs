@@ -114,6 +114,7 @@ impl Fixture for Redis {
             limits: Limits::default(),
             last_known_primary: None,
             now: Arc::new(Timestamp::now),
+            sessions: Default::default(),
         }
     }
 

@@ -20,7 +20,8 @@ use muster_platform::{
 };
 
 use crate::{
-    pair::{eventually, node},
+    drive::eventually,
+    pair::node,
     stage::{DrillDirectory, REQUEST, is_gone, job_of, passed},
 };
 

@@ -10,7 +10,8 @@ use muster_domain::pb::inventory::v1::{PostgresqlTarget, TlsMode};
 use muster_platform::drill::{self, COPY, CopySource, REMOVE, START};
 
 use crate::{
-    pair::{Pair, eventually, node},
+    drive::eventually,
+    pair::{Pair, node},
     stage::{DrillDirectory, REQUEST, drill_of, is_gone, job_of, pair_with_rows, processes_naming, sessions_on},
 };
 

@@ -15,7 +15,10 @@ use muster_domain::pb::{
 use muster_local::postgres::PostgresServer;
 use muster_platform::drill::{self, CopySource, DrillHost, DrillJob, DrillLimits};
 
-use crate::pair::{Pair, eventually, login};
+use crate::{
+    drive::eventually,
+    pair::{Pair, login},
+};
 
 /// Where copies of one test may be, owned by the servers' user.
 pub(crate) struct DrillDirectory(tempfile::TempDir);

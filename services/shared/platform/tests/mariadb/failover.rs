@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use muster_platform::{LastKnownPrimary, MoveKind, StepErrorKind, mariadb::fact};
 
-use crate::pair::{Pair, blocking, check, drive, eventually, mover};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, mover},
+};
 
 #[tokio::test]
 async fn a_killed_primary_is_fenced_and_the_replica_takes_over_with_all_it_received() {

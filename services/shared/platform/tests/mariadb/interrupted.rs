@@ -1,43 +1,15 @@
-//! Executors that die in the middle of a step, and servers that are killed around it: never a second primary.
+//! Servers that are killed around a step: never a second primary. Executors that die are a case of `tests/compliance`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use muster_platform::{Facts, MoveJob, MoveKind, Probe};
+use muster_platform::{Facts, MoveKind};
 use sqlx::{Connection, MySqlConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::pair::{Pair, blocking, eventually, mover};
-
-/// Early, in the middle, late: with a step of 0.01 to 2 s each of them meets another moment.
-const LIVES: [Duration; 4] =
-    [Duration::from_millis(3), Duration::from_millis(15), Duration::from_millis(60), Duration::from_millis(400)];
-
-#[tokio::test]
-async fn whoever_dies_when_there_is_never_a_second_primary() {
-    let Some(pair) = Pair::start().await else { return };
-    let rows: Vec<String> = (1..=100).map(|n| format!("({n})")).collect();
-    pair.a.sql(&format!("INSERT INTO app.ledger VALUES {}", rows.join(","))).await.unwrap();
-    let stop = CancellationToken::new();
-    let guard = tokio::spawn(count_double(stop.clone(), [pair.url("a"), pair.url("b")]));
-    let job = || pair.job(MoveKind::Switchover, "a", "b");
-
-    let mut facts = Facts::new();
-    for step in mover().plan(&job()) {
-        for life in LIVES {
-            short_lived(job(), step.id.clone(), facts.clone(), life).await;
-        }
-        facts.extend(successor(&job, &step.id, &facts).await);
-    }
-    let checks = mover().postchecks(&job(), &facts).await;
-    assert!(blocking(&checks).is_empty(), "{checks:#?}");
-    assert_eq!(pair.b.sql("SELECT count(*) FROM app.ledger").await.unwrap(), "100");
-    stop.cancel();
-    let (looks, double) = guard.await.unwrap();
-    assert!(looks > 20 && double == 0, "two primaries in {double} of {looks} looks");
-}
+use crate::{
+    drive::{blocking_names as blocking, eventually, settle},
+    pair::{Pair, mover},
+};
 
 /// SIGKILL to one server after each step, and its start: the move goes on where it was, or the step says why not; in no
 /// case do both accept writes.
@@ -50,7 +22,7 @@ async fn a_server_killed_after_a_step_comes_up_as_what_the_step_made_it() {
         let steps = mover().plan(&pair.job(MoveKind::Switchover, "a", "b"));
         let mut facts = Facts::new();
         for step in steps {
-            facts.extend(successor(&|| pair.job(MoveKind::Switchover, "a", "b"), &step.id, &facts).await);
+            facts.extend(settle(&mover(), &pair.job(MoveKind::Switchover, "a", "b"), &step.id, &facts).await);
             let server = if victim == "a" { &mut pair.a } else { &mut pair.b };
             server.kill().await.unwrap();
             server.start().await.unwrap();
@@ -60,7 +32,7 @@ async fn a_server_killed_after_a_step_comes_up_as_what_the_step_made_it() {
             if step.id == "promote-target" && victim == "b" {
                 // In memory alone until the next step: it came up read-only. The promotion is asked for once more.
                 assert!(pair.is_read_only("b").await);
-                facts.extend(successor(&|| pair.job(MoveKind::Switchover, "a", "b"), &step.id, &facts).await);
+                facts.extend(settle(&mover(), &pair.job(MoveKind::Switchover, "a", "b"), &step.id, &facts).await);
             }
         }
         let job = || pair.job(MoveKind::Switchover, "a", "b");
@@ -71,35 +43,6 @@ async fn a_server_killed_after_a_step_comes_up_as_what_the_step_made_it() {
         stop.cancel();
         let (looks, double) = guard.await.unwrap();
         assert!(looks > 5 && double == 0, "two primaries in {double} of {looks} looks");
-    }
-}
-
-/// An executor that is gone after a moment, whatever it was doing. Its outputs die with it.
-async fn short_lived(job: MoveJob, step: String, facts: Facts, life: Duration) {
-    let executor = tokio::spawn(async move { mover().run(&job, &step, &facts).await });
-    let _ = tokio::time::timeout(life, async {
-        while !executor.is_finished() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-    executor.abort();
-    let _ = executor.await;
-}
-
-/// Looks first, and runs what is not done. A look that cannot tell is repeated, as an executor does.
-async fn successor(job: &impl Fn() -> MoveJob, step: &str, facts: &Facts) -> Facts {
-    let mover = mover();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        match mover.probe(&job(), step, facts).await {
-            Probe::Done { outputs, .. } => return outputs,
-            Probe::NotDone => {
-                return mover.run(&job(), step, facts).await.unwrap_or_else(|e| panic!("{step}: {e:?}")).outputs;
-            }
-            Probe::Unknown(text) => assert!(Instant::now() < deadline, "{step}: {text}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

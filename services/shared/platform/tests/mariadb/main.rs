@@ -1,6 +1,9 @@
 //! MariaDB on real servers: watched, moved, broken.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
+#[expect(dead_code, reason = "the suite of all platforms uses the rest of it")]
+#[path = "../compliance/drive.rs"]
+mod drive;
 mod failover;
 mod interrupted;
 mod observe;

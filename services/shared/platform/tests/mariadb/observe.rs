@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use muster_domain::{pb::observation::v1::ErrorClass, readiness::mariadb::primary_sample};
 use tokio::net::TcpListener;
 
-use crate::pair::{Pair, error, eventually, facts, login, mon, node, observer, watched};
+use crate::{
+    drive::eventually,
+    pair::{Pair, error, facts, login, mon, node, observer, watched},
+};
 
 #[tokio::test]
 async fn both_sides_answer_for_themselves() {

@@ -1,14 +1,9 @@
 //! A primary and its replica with the accounts of the contract, and the jobs to move between them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use muster_domain::pb::{
-    execution::v1::{Check, CheckOutcome},
     inventory::v1::{Credential, MariadbTarget, Node, TlsMode, resource_spec::Platform as PlatformSpec},
     observation::v1::{MariadbFacts, NodeObservation, ObservationError, node_observation::Result as NodeResult},
 };
@@ -17,9 +12,11 @@ use muster_local::{
     tools,
 };
 use muster_platform::{
-    Facts, Limits, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer, Probe,
-    Service, ServiceAgent, Timeouts, registry::platform_of,
+    Facts, Limits, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer, Service,
+    ServiceAgent, Timeouts, registry::platform_of,
 };
+
+use crate::drive::{eventually, run_steps};
 
 const REPLICATION_PASSWORD: &str = "it's: \\ secret";
 
@@ -107,6 +104,7 @@ impl Pair {
             limits: Limits { free_disk_bytes: 1, ..Limits::default() },
             last_known_primary: None,
             now: Arc::new(Timestamp::now),
+            sessions: Default::default(),
         }
     }
 
@@ -182,53 +180,7 @@ pub(crate) fn error(observation: &NodeObservation) -> &ObservationError {
     }
 }
 
-/// Polls until it holds; a minute is longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-}
-
-/// Runs the steps up to and including `last`, as an executor does: look, run, merge the outputs. Every step by a new job,
-/// and every step is run again, as by a successor that does not know whether it ran.
+/// See [`run_steps`].
 pub(crate) async fn drive(job: impl Fn() -> MoveJob, last: Option<&str>) -> Facts {
-    let mover = mover();
-    let mut facts = Facts::new();
-    for step in mover.plan(&job()) {
-        match mover.probe(&job(), &step.id, &facts).await {
-            Probe::Done { outputs, .. } => facts.extend(outputs),
-            Probe::Unknown(text) => panic!("{}: {text}", step.id),
-            Probe::NotDone => {
-                let done = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.id));
-                facts.extend(done.outputs);
-            }
-        }
-        match mover.probe(&job(), &step.id, &facts).await {
-            Probe::Unknown(text) => panic!("{} afterwards: {text}", step.id),
-            Probe::Done { .. } | Probe::NotDone => {}
-        }
-        let again = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
-        for (name, value) in again.outputs {
-            // A second look is later, and a second test write is one more transaction.
-            let moves_on = name.ends_with("_at") || name == "new_position";
-            let known = facts.entry(name.clone()).or_insert(value.clone());
-            assert!(moves_on || *known == value, "{}: {name} was {known}, is {value}", step.id);
-        }
-        if last == Some(step.id.as_str()) {
-            break;
-        }
-    }
-    facts
-}
-
-pub(crate) fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name} in {checks:#?}"))
-}
-
-/// Those that hold up the run.
-pub(crate) fn blocking(checks: &[Check]) -> Vec<&str> {
-    let good = [i32::from(CheckOutcome::Passed), i32::from(CheckOutcome::Warning)];
-    checks.iter().filter(|c| !c.advisory && !good.contains(&c.outcome)).map(|c| c.name.as_str()).collect()
+    run_steps(&mover(), job, last, |name| name == "new_position").await
 }

@@ -3,7 +3,10 @@
 use muster_domain::pb::execution::v1::CheckOutcome;
 use muster_platform::{MoveKind, Probe, StepErrorKind};
 
-use crate::pair::{Pair, blocking, check, drive, eventually, login, mover, node, spec_of};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, login, mover, node, spec_of},
+};
 
 #[tokio::test]
 async fn each_thing_that_is_wrong_blocks_the_switchover_by_its_name() {

@@ -3,7 +3,10 @@
 use muster_platform::{Facts, MoveKind, Mover, StepErrorKind};
 use sqlx::{Connection, MySqlConnection};
 
-use crate::pair::{Pair, drive, eventually, mover};
+use crate::{
+    drive::eventually,
+    pair::{Pair, drive, mover},
+};
 
 #[tokio::test]
 async fn before_the_promotion_the_old_primary_comes_back() {

@@ -1,23 +1,18 @@
 //! A cluster with the accounts of the contract, and the jobs to move its leadership.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use muster_domain::pb::{
-    execution::v1::{Check, CheckOutcome},
-    inventory::v1::{PatroniNode, PatroniTarget, TlsMode, resource_spec::Platform as PlatformSpec},
-};
+use muster_domain::pb::inventory::v1::{PatroniNode, PatroniTarget, TlsMode, resource_spec::Platform as PlatformSpec};
 use muster_local::{
     patroni::{PatroniCluster, REST_PASSWORD, REST_USER},
     tools,
 };
 use muster_platform::{
-    Facts, Limits, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer, Probe, Timeouts, registry::platform_of,
+    Facts, Limits, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer, Timeouts, registry::platform_of,
 };
+
+use crate::drive::{eventually, run_steps};
 
 /// The grants that the platform needs, and nothing more.
 const ACCOUNTS: &str = "
@@ -119,6 +114,7 @@ pub(crate) fn job_on(cluster: PatroniTarget, kind: MoveKind, from: &str, target:
         limits: Limits::default(),
         last_known_primary: None,
         now: Arc::new(Timestamp::now),
+        sessions: Default::default(),
     }
 }
 
@@ -138,45 +134,6 @@ pub(crate) fn observer() -> Arc<dyn Observer> {
     (platform_of(&PlatformSpec::Patroni(PatroniTarget::default())).unwrap().observer)(Arc::new(Timestamp::now))
 }
 
-/// Polls until it holds; two minutes are longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within two minutes: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Runs all steps, as an executor does: look, run, merge the outputs. Each by a new job, and each is run again.
 pub(crate) async fn drive(job: impl Fn() -> MoveJob) -> Facts {
-    let mover = mover();
-    let mut facts = Facts::new();
-    for step in mover.plan(&job()) {
-        match mover.probe(&job(), &step.id, &facts).await {
-            Probe::Done { outputs, .. } => facts.extend(outputs),
-            Probe::Unknown(text) => panic!("{}: {text}", step.id),
-            Probe::NotDone => {
-                let done = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.id));
-                facts.extend(done.outputs);
-            }
-        }
-        // A successor that does not know whether the step ran.
-        let again = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
-        for (name, value) in again.outputs {
-            let moves = name.ends_with("_at") || name.ends_with("_lsn");
-            let known = facts.entry(name.clone()).or_insert(value.clone());
-            assert!(moves || *known == value, "{}: {name} was {known}, is {value}", step.id);
-        }
-    }
-    facts
-}
-
-pub(crate) fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name} in {checks:#?}"))
-}
-
-/// Those that hold up the run.
-pub(crate) fn blocking(checks: &[Check]) -> Vec<&str> {
-    let good = [i32::from(CheckOutcome::Passed), i32::from(CheckOutcome::Warning)];
-    checks.iter().filter(|c| !c.advisory && !good.contains(&c.outcome)).map(|c| c.name.as_str()).collect()
+    run_steps(&mover(), job, None, |name| name.ends_with("_lsn")).await
 }

@@ -7,7 +7,10 @@ use muster_platform::{
     postgresql::{Lsn, fact},
 };
 
-use crate::cluster::{Cluster, blocking, check, drive, eventually, mover};
+use crate::{
+    cluster::{Cluster, drive, mover},
+    drive::{blocking_names as blocking, check, eventually},
+};
 
 /// The usual case: Patroni does it alone, and the run proves it.
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! Executors that die just before, in the middle of and just after the move, and successors that know the log alone.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use muster_platform::{Facts, MoveJob, MoveKind, Probe};
+use muster_platform::{Facts, MoveKind};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, blocking, mover};
+use crate::{
+    cluster::{Cluster, mover},
+    drive::{blocking_names as blocking, settle, short_lived},
+};
 
 /// Before Patroni has the request, while it works on it (some 3 s), after it answered.
 const LIVES: [Duration; 4] =
@@ -27,9 +27,9 @@ async fn whoever_dies_when_the_leadership_moves_once() {
     let mut facts = Facts::new();
     for step in mover().plan(&job()) {
         for life in LIVES {
-            short_lived(job(), step.id.clone(), facts.clone(), life).await;
+            short_lived(mover(), job(), step.id.clone(), facts.clone(), life).await;
         }
-        facts.extend(successor(&job, &step.id, &facts).await);
+        facts.extend(settle(&mover(), &job(), &step.id, &facts).await);
     }
     let checks = mover().postchecks(&job(), &facts).await;
     assert!(blocking(&checks).is_empty(), "{checks:#?}");
@@ -44,35 +44,6 @@ async fn whoever_dies_when_the_leadership_moves_once() {
 async fn timeline(cluster: &Cluster, leader: &str) -> u32 {
     let question = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
     cluster.0.member(leader).sql(question).await.unwrap().trim().parse().unwrap()
-}
-
-/// An executor that is gone after a moment, whatever it was doing. Its outputs die with it.
-async fn short_lived(job: MoveJob, step: String, facts: Facts, life: Duration) {
-    let executor = tokio::spawn(async move { mover().run(&job, &step, &facts).await });
-    let _ = tokio::time::timeout(life, async {
-        while !executor.is_finished() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
-    executor.abort();
-    let _ = executor.await;
-}
-
-/// Looks first, and runs what is not done. A look that cannot tell is repeated, as an executor does.
-async fn successor(job: &impl Fn() -> MoveJob, step: &str, facts: &Facts) -> Facts {
-    let mover = mover();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        match mover.probe(&job(), step, facts).await {
-            Probe::Done { outputs, .. } => return outputs,
-            Probe::NotDone => {
-                return mover.run(&job(), step, facts).await.unwrap_or_else(|e| panic!("{step}: {e:?}")).outputs;
-            }
-            Probe::Unknown(text) => assert!(Instant::now() < deadline, "{step}: {text}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// How often both members were primaries at once. One is asked twice, around the other.

@@ -4,7 +4,10 @@ use muster_domain::pb::observation::v1::{
     ErrorClass, NodeObservation, PatroniFacts, node_observation::Result as NodeResult,
 };
 
-use crate::cluster::{Cluster, eventually, login, observer};
+use crate::{
+    cluster::{Cluster, login, observer},
+    drive::eventually,
+};
 
 fn facts(observation: &NodeObservation) -> &PatroniFacts {
     match observation.result.as_ref().unwrap() {

@@ -2,7 +2,10 @@
 
 use muster_platform::{MoveJob, MoveKind, Probe, StepErrorKind};
 
-use crate::cluster::{Cluster, blocking, drive, eventually, login, mover};
+use crate::{
+    cluster::{Cluster, drive, login, mover},
+    drive::{blocking_names as blocking, eventually},
+};
 
 #[tokio::test]
 async fn the_prechecks_name_what_is_wrong_and_the_steps_refuse_it_by_themselves() {

@@ -6,7 +6,10 @@ use muster_platform::{Facts, MoveKind, postgresql::fact};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, blocking, drive, eventually, mover};
+use crate::{
+    cluster::{Cluster, drive, mover},
+    drive::{blocking_names as blocking, eventually},
+};
 
 /// An application: inserts number after number wherever a primary answers, and remembers what was acknowledged.
 async fn write_until(stop: CancellationToken, urls: [String; 2]) -> Vec<i64> {

@@ -8,7 +8,10 @@ use muster_platform::{
     postgresql::{Lsn, fact},
 };
 
-use crate::pair::{Pair, blocking, check, drive, eventually, login, mover};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, login, mover},
+};
 
 #[tokio::test]
 async fn after_a_crash_the_standby_takes_over_and_the_old_primary_stays_out() {

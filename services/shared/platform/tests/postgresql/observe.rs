@@ -9,7 +9,10 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::pair::{Pair, error, eventually, facts, login, mon, node, observer, watched};
+use crate::{
+    drive::eventually,
+    pair::{Pair, error, facts, login, mon, node, observer, watched},
+};
 
 #[tokio::test]
 async fn both_sides_answer_for_themselves() {

@@ -1,22 +1,19 @@
 //! A primary and its standby with the accounts of the contract, and the jobs to move between them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use muster_domain::pb::{
-    execution::v1::{Check, CheckOutcome},
     inventory::v1::{Heartbeat, PostgresqlNode, PostgresqlTarget, TlsMode, resource_spec::Platform as PlatformSpec},
     observation::v1::{NodeObservation, ObservationError, PostgresqlFacts, node_observation::Result as NodeResult},
 };
 use muster_local::postgres::PostgresServer;
 use muster_platform::{
     Facts, HostAgent, Limits, LocalAgent, LocalAgentConfig, Login, MoveJob, MoveKind, Mover, ObserveTarget, Observer,
-    Probe, Timeouts, registry::platform_of,
+    Timeouts, registry::platform_of,
 };
+
+use crate::drive::{eventually, run_steps};
 
 /// Trust for the test's own superuser, passwords for the accounts of the contract.
 const HBA: &str = "\
@@ -106,6 +103,7 @@ impl Pair {
             limits: Limits { free_disk_bytes: 1, ..Limits::default() },
             last_known_primary: None,
             now: Arc::new(Timestamp::now),
+            sessions: Default::default(),
         }
     }
 
@@ -163,54 +161,7 @@ pub(crate) fn error(observation: &NodeObservation) -> &ObservationError {
     }
 }
 
-/// Polls until it holds; a minute is longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-}
-
-/// Runs the steps up to and including `last`, as an executor does: look, run, merge the outputs. Every
-/// step by a new job, and every step that may be run again is run again.
+/// See [`run_steps`].
 pub(crate) async fn drive(job: impl Fn() -> MoveJob, last: Option<&str>) -> Facts {
-    let mover = mover();
-    let mut facts = Facts::new();
-    for step in mover.plan(&job()) {
-        match mover.probe(&job(), &step.id, &facts).await {
-            Probe::Done { outputs, .. } => facts.extend(outputs),
-            Probe::Unknown(text) => panic!("{}: {text}", step.id),
-            Probe::NotDone => {
-                let done = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.id));
-                facts.extend(done.outputs);
-            }
-        }
-        // The same by a successor that does not know whether the step ran.
-        match mover.probe(&job(), &step.id, &facts).await {
-            Probe::Unknown(text) => panic!("{} afterwards: {text}", step.id),
-            Probe::Done { .. } | Probe::NotDone => {}
-        }
-        let again = mover.run(&job(), &step.id, &facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
-        for (name, value) in again.outputs {
-            let is_time = name.ends_with("_at");
-            let grows = name == "target_receive_lsn" || name == "target_replay_lsn";
-            let known = facts.entry(name.clone()).or_insert(value.clone());
-            assert!(is_time || grows || *known == value, "{}: {name} was {known}, is {value}", step.id);
-        }
-        if last == Some(step.id.as_str()) {
-            break;
-        }
-    }
-    facts
-}
-
-pub(crate) fn check<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name} in {checks:#?}"))
-}
-
-/// Those that hold up the run.
-pub(crate) fn blocking(checks: &[Check]) -> Vec<&str> {
-    let good = [i32::from(CheckOutcome::Passed), i32::from(CheckOutcome::Warning)];
-    checks.iter().filter(|c| !c.advisory && !good.contains(&c.outcome)).map(|c| c.name.as_str()).collect()
+    run_steps(&mover(), job, last, |name| name == "target_receive_lsn" || name == "target_replay_lsn").await
 }

@@ -6,7 +6,10 @@ use muster_domain::pb::execution::v1::CheckOutcome;
 use muster_local::postgres::{PostgresServer, StopMode};
 use muster_platform::{MoveJob, MoveKind, Probe, StepErrorKind};
 
-use crate::pair::{Pair, blocking, check, drive, eventually, login, mover, node, spec_of};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, login, mover, node, spec_of},
+};
 
 #[tokio::test]
 async fn the_prechecks_name_what_is_wrong() {

@@ -3,7 +3,10 @@
 use muster_local::postgres::StopMode;
 use muster_platform::{Facts, MoveKind, Mover, StepErrorKind};
 
-use crate::pair::{Pair, drive, eventually, mover};
+use crate::{
+    drive::eventually,
+    pair::{Pair, drive, mover},
+};
 
 async fn accepts_writes(pair: &Pair, number: i32) {
     pair.a.sql(&format!("INSERT INTO ledger VALUES ({number})")).await.unwrap();

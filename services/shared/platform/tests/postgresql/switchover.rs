@@ -6,7 +6,10 @@ use muster_platform::{Facts, MoveKind, postgresql::fact};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::pair::{Pair, blocking, check, drive, eventually, mover};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, mover},
+};
 
 /// An application: inserts number after number wherever a primary answers, and remembers what was
 /// acknowledged.

@@ -2,7 +2,10 @@
 
 use muster_platform::{Facts, MoveJob, MoveKind, Mover, Probe, StepErrorKind};
 
-use crate::pair::{Pair, blocking, check, drive, eventually, mover};
+use crate::{
+    drive::{blocking_names as blocking, check, eventually},
+    pair::{Pair, drive, mover},
+};
 
 /// A failover of a pair whose primary had `alone` rows that the standby never got.
 async fn failed_over(alone: u32) -> Pair {
