@@ -1,13 +1,14 @@
 // What the person who looks can do now. What their role may not do is not here; what is not possible now says why.
 
+import { useQuery } from "@tanstack/react-query";
 import { approval } from "../../api/clients.ts";
-import type { Here } from "../../api/person.ts";
+import { type Here, ROLE_NAMES } from "../../api/person.ts";
 import { serverNow } from "../../api/session.ts";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
-import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { type Delegated, RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { instant } from "../../lib/time.ts";
 import { AskButton } from "../../ui/dialog.tsx";
-import { cannotDecide } from "../requests/inbox.ts";
+import { cannotDecide, delegationFor } from "../requests/inbox.ts";
 import { direction, subject } from "../requests/page.tsx";
 import { isDecidable } from "./data.ts";
 import { lossInWords } from "./evidence.tsx";
@@ -38,13 +39,26 @@ interface Deed {
   changed: () => Promise<unknown>;
 }
 
+/** Those that hold now or will. */
+function useDelegations(tenant: string): Delegated[] {
+  const { data } = useQuery({
+    queryKey: ["delegations", tenant],
+    queryFn: async () => (await approval.listDelegations({ tenant, page: { pageSize: 100 } })).delegations,
+    refetchInterval: 60_000,
+  });
+  return data ?? [];
+}
+
 function standing(request: RequestView): string {
   if (request.missing.length > 0) return `Still missing: ${request.missing.join(", ")}.`;
   return request.state === RequestState.APPROVED ? "Everything required is there. An operator can start it." : "It waits for approval.";
 }
 
 function Decide({ here, request, changed }: Deed) {
-  const no = cannotDecide(request, here.person.id, here.roles);
+  const delegations = useDelegations(here.tenant);
+  const own = cannotDecide(request, here.person.id, here.roles);
+  const delegation = own === null ? undefined : delegationFor(request, here.person.id, delegations, serverNow());
+  const no = delegation ? null : own;
   const names = { tenant: here.tenant, requestId: request.requestId };
   const hash = request.opened?.plan?.hash ?? "";
   return (
@@ -56,9 +70,14 @@ function Decide({ here, request, changed }: Deed) {
         primary
         impossible={no}
         text={{ label: "Note (optional)", long: true }}
-        act={(note, idempotencyKey) => approval.approveRequest({ ...names, note, idempotencyKey, planHash: hash }).then(changed)}
+        act={(note, idempotencyKey) => approval.approveRequest({ ...names, note, idempotencyKey, planHash: hash, onBehalfOf: delegation?.from?.id ?? "" }).then(changed)}
       >
         <p>{lossInWords(request)}</p>
+        {delegation && (
+          <p className="notice">
+            You decide for {delegation.from?.name || delegation.from?.id}, who is away, as {ROLE_NAMES[delegation.role]}.
+          </p>
+        )}
         <p className="quiet">
           You approve this text and no other: plan <code>{hash.slice(0, 16)}</code>. If the plan or a resource changes, the approval no longer holds.
         </p>

@@ -3,8 +3,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { StepState } from "../../gen/muster/execution/v1/execution_pb.ts";
-import { RequestState, type RequestView, RequestViewSchema } from "../../gen/muster/request/v1/request_pb.ts";
-import { cannotDecide, waitingFor } from "./inbox.ts";
+import { DelegatedSchema, RequestState, type RequestView, RequestViewSchema } from "../../gen/muster/request/v1/request_pb.ts";
+import { cannotDecide, delegationFor, waitingFor } from "./inbox.ts";
 
 const NOW = 1_790_000_000_000;
 const TWO_ROLES = { source: "built-in", require: [{ role: Role.APPROVER_IT, count: 1 }, { role: Role.APPROVER_BUSINESS, count: 1 }] };
@@ -53,5 +53,28 @@ describe("what waits for a person", () => {
     const broken = request({ state: RequestState.SUCCEEDED, confirmed: { breakGlass: true, actor: { id: "olga" } } });
     expect(waitingFor(broken, "ingo", [Role.APPROVER_IT], NOW)).toBe("Break-glass review");
     expect(waitingFor(broken, "olga", [Role.OPERATOR, Role.ADMIN], NOW)).toBeNull();
+  });
+});
+
+describe("deciding for somebody who is away", () => {
+  const away = (change: object = {}) =>
+    create(DelegatedSchema, {
+      from: { id: "bea" },
+      to: "ingo",
+      role: Role.APPROVER_BUSINESS,
+      starts: timestampFromMs(NOW - 60_000),
+      ends: timestampFromMs(NOW + 60_000),
+      ...change,
+    } as MessageInitShape<typeof DelegatedSchema>);
+
+  it("is possible for a place that the delegated role fills", () => {
+    expect(delegationFor(request(), "ingo", [away()], NOW)?.from?.id).toBe("bea");
+  });
+
+  it("is not, for others, at other times, or for the requester's own place", () => {
+    expect(delegationFor(request(), "ina", [away()], NOW)).toBeUndefined();
+    expect(delegationFor(request(), "ingo", [away()], NOW + 120_000)).toBeUndefined();
+    expect(delegationFor(request(), "ingo", [away({ from: { id: "olga" } })], NOW)).toBeUndefined();
+    expect(delegationFor(request({ approvals: [{ approver: { id: "ingo" }, asRole: Role.APPROVER_IT }] }), "ingo", [away()], NOW)).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@
 
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { StepState } from "../../gen/muster/execution/v1/execution_pb.ts";
-import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { type Delegated, RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { may } from "../../api/person.ts";
 
 /** What this person can do for this request now, in words; null when nothing. */
@@ -16,6 +16,19 @@ export function cannotDecide(request: RequestView, me: string, roles: readonly R
   if (request.opened?.requester?.id === me) return "You asked for it yourself: somebody else decides.";
   if (request.approvals.some((approval) => approval.approver?.id === me)) return "You have approved it already.";
   return openPlaces(request, roles) ? null : "The places of your role are filled. Another role is missing.";
+}
+
+/** The delegation by which this person can decide for somebody who is away, where their own roles do not suffice. */
+export function delegationFor(request: RequestView, me: string, delegations: readonly Delegated[], now: number): Delegated | undefined {
+  const seconds = now / 1000;
+  return delegations.find(
+    ({ to, from, role, starts, ends }) =>
+      to === me &&
+      from?.id !== request.opened?.requester?.id &&
+      Number(starts?.seconds ?? 0n) <= seconds &&
+      seconds < Number(ends?.seconds ?? 0n) &&
+      cannotDecide(request, me, [role]) === null,
+  );
 }
 
 /** Whether a place of the policy is open that one of these roles can fill. */
