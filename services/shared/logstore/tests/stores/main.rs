@@ -1,6 +1,8 @@
-//! A folder and an object store keep the same promises.
+//! A folder, a bucket and an object store in memory keep the same promises.
 
 #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+
+mod bucket;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -10,27 +12,33 @@ use object_store::{memory::InMemory, path::Path};
 struct Stores {
     folder: tempfile::TempDir,
     memory: LogStore,
+    bucket: LogStore,
 }
 
 impl Stores {
-    fn new() -> Self {
+    async fn new() -> Self {
         let memory = LogStore::on(Arc::new(InMemory::new()), Path::from("shared/logs"), "memory");
-        Self { folder: tempfile::tempdir().unwrap(), memory }
+        let bucket = LogStore::on(bucket::start().await, Path::from("shared/logs"), "s3://logs/shared/logs");
+        Self { folder: tempfile::tempdir().unwrap(), memory, bucket }
     }
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
-    fn logs(&self) -> [LogFiles; 2] {
+    fn all(&self) -> [LogStore; 3] {
         let folder = LogStore::open(self.path().to_str().unwrap()).unwrap();
-        [folder, self.memory.clone()].map(|store| store.log(&"acme".parse().unwrap(), 1))
+        [folder, self.memory.clone(), self.bucket.clone()]
+    }
+
+    fn logs(&self) -> [LogFiles; 3] {
+        self.all().map(|store| store.log(&"acme".parse().unwrap(), 1))
     }
 }
 
 #[tokio::test]
 async fn what_is_created_is_never_changed() {
-    let stores = Stores::new();
+    let stores = Stores::new().await;
     for log in stores.logs() {
         let file = "tile/0/x001/234.p/56";
         assert_eq!(log.read(file).await.unwrap(), None);
@@ -48,7 +56,7 @@ async fn what_is_created_is_never_changed() {
 
 #[tokio::test]
 async fn of_two_who_saw_the_same_state_one_may_write() {
-    for log in Stores::new().logs() {
+    for log in Stores::new().await.logs() {
         let first = log.compare_and_set("signer", None, "1").await.unwrap().unwrap();
         assert_eq!(log.compare_and_set("signer", None, "other").await.unwrap(), None, "it is there");
         let seen = log.read_versioned("signer").await.unwrap().unwrap();
@@ -64,7 +72,7 @@ async fn of_two_who_saw_the_same_state_one_may_write() {
 async fn of_many_racing_writers_each_step_has_one_winner() {
     const WRITERS: usize = 8;
     const STEPS: usize = 10;
-    for log in Stores::new().logs() {
+    for log in Stores::new().await.logs() {
         let mut seen = None;
         for step in 0..STEPS {
             let write = |writer: usize| {
@@ -86,7 +94,7 @@ async fn of_many_racing_writers_each_step_has_one_winner() {
 
 #[tokio::test]
 async fn a_name_cannot_leave_the_log() {
-    for log in Stores::new().logs() {
+    for log in Stores::new().await.logs() {
         for name in ["", "..", "../2/checkpoint", "/etc/passwd", "tile//0", "tile/./0", ".signer", "a\\b", "a\u{0}"] {
             assert!(matches!(log.read(name).await.unwrap_err(), StoreError::Name { .. }), "{name:?}");
         }
@@ -95,9 +103,8 @@ async fn a_name_cannot_leave_the_log() {
 
 #[tokio::test]
 async fn epochs_are_found_by_their_folders() {
-    let stores = Stores::new();
-    let folder = LogStore::open(stores.path().to_str().unwrap()).unwrap();
-    for store in [folder, stores.memory.clone()] {
+    let stores = Stores::new().await;
+    for store in stores.all() {
         let acme = "acme".parse().unwrap();
         assert!(store.epochs(&acme).await.unwrap().is_empty());
         for epoch in [2, 10, 1] {
