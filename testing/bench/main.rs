@@ -8,6 +8,7 @@
 
 mod append;
 mod checkpoints;
+mod export;
 mod history;
 mod load;
 mod readiness;
@@ -24,7 +25,7 @@ use anyhow::{Result, bail};
 
 use settings::Settings;
 
-const BENCHES: [&str; 7] = ["append", "checkpoints", "load", "readiness", "rebuild", "runs", "tlog"];
+const BENCHES: [&str; 8] = ["append", "checkpoints", "export", "load", "readiness", "rebuild", "runs", "tlog"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -43,6 +44,7 @@ async fn main() -> Result<()> {
         match bench.as_str() {
             "append" => append::run(&settings).await?,
             "checkpoints" => checkpoints::run(&settings).await?,
+            "export" => export::run(&settings).await?,
             "load" => load::run(&settings).await?,
             "readiness" => readiness::run(&settings).await?,
             "rebuild" => rebuild::run(&settings).await?,

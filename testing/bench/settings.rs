@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) checkpoints: Duration,
     /// Events in the record that a late log catches up with.
     pub(crate) checkpoint_events: usize,
+    /// Events that are exported as packages.
+    pub(crate) export_events: usize,
     /// Systems that are watched, observed one after the other.
     pub(crate) resources: usize,
     pub(crate) observations_per_second: usize,
@@ -44,6 +46,7 @@ impl Settings {
             tlog_leaves: number("MUSTER_BENCH_TLOG_LEAVES", 250_000)?,
             checkpoints: Duration::from_secs(number("MUSTER_BENCH_CHECKPOINTS_SECONDS", 15)?),
             checkpoint_events: number("MUSTER_BENCH_CHECKPOINT_EVENTS", 100_000)?,
+            export_events: number("MUSTER_BENCH_EXPORT_EVENTS", 50_000)?,
             resources: number("MUSTER_BENCH_RESOURCES", 500)?,
             observations_per_second: number("MUSTER_BENCH_OBSERVATIONS_PER_SECOND", 1_000)?,
             message_every: Duration::from_millis(number("MUSTER_BENCH_MESSAGE_MS", 20)?),

@@ -40,14 +40,16 @@ impl ApprovalService for Api {
 
     async fn approve_request(&self, request: Request<ApproveRequestRequest>) -> Answer<ApproveRequestResponse> {
         let call = self.0.ctx.authorize(request).await?;
+        let tenant = call.tenant.clone();
         let (request, version) = self.0.approve(call).await?;
-        Ok(Response::new(ApproveRequestResponse { request: Some(request), version }))
+        Ok(self.0.ctx.sealed(&tenant, version, ApproveRequestResponse { request: Some(request), version }).await)
     }
 
     async fn deny_request(&self, request: Request<DenyRequestRequest>) -> Answer<DenyRequestResponse> {
         let call = self.0.ctx.authorize(request).await?;
+        let tenant = call.tenant.clone();
         let (request, version) = self.0.deny(call).await?;
-        Ok(Response::new(DenyRequestResponse { request: Some(request), version }))
+        Ok(self.0.ctx.sealed(&tenant, version, DenyRequestResponse { request: Some(request), version }).await)
     }
 
     async fn withdraw_request(&self, request: Request<WithdrawRequestRequest>) -> Answer<WithdrawRequestResponse> {
@@ -70,8 +72,9 @@ impl ApprovalService for Api {
 
     async fn review_break_glass(&self, request: Request<ReviewBreakGlassRequest>) -> Answer<ReviewBreakGlassResponse> {
         let call = self.0.ctx.authorize(request).await?;
+        let tenant = call.tenant.clone();
         let (request, version) = Box::pin(self.0.review(call)).await?;
-        Ok(Response::new(ReviewBreakGlassResponse { request: Some(request), version }))
+        Ok(self.0.ctx.sealed(&tenant, version, ReviewBreakGlassResponse { request: Some(request), version }).await)
     }
 
     async fn delegate(&self, request: Request<DelegateRequest>) -> Answer<DelegateResponse> {

@@ -223,7 +223,9 @@ impl AuditService for Api {
 
     async fn close_gap(&self, request: Request<pb::CloseGapRequest>) -> Result<Response<pb::CloseGapResponse>, Status> {
         let call = self.context.authorize(request).await?;
-        Ok(Response::new(gaps::close_gap(&self.context, call).await?))
+        let tenant = call.tenant.clone();
+        let answer = gaps::close_gap(&self.context, call).await?;
+        Ok(self.context.sealed(&tenant, answer.sequence, answer).await)
     }
 
     async fn accept_gap(
@@ -231,7 +233,9 @@ impl AuditService for Api {
         request: Request<pb::AcceptGapRequest>,
     ) -> Result<Response<pb::AcceptGapResponse>, Status> {
         let call = self.context.authorize(request).await?;
-        Ok(Response::new(gaps::accept_gap(&self.context, call).await?))
+        let tenant = call.tenant.clone();
+        let answer = gaps::accept_gap(&self.context, call).await?;
+        Ok(self.context.sealed(&tenant, answer.sequence, answer).await)
     }
 
     async fn reopen_gap(
@@ -247,7 +251,9 @@ impl AuditService for Api {
         request: Request<pb::ReviewDrillRequest>,
     ) -> Result<Response<pb::ReviewDrillResponse>, Status> {
         let call = self.context.authorize(request).await?;
-        Ok(Response::new(reviews::review_drill(&self.context, call).await?))
+        let tenant = call.tenant.clone();
+        let answer = reviews::review_drill(&self.context, call).await?;
+        Ok(self.context.sealed(&tenant, answer.sequence, answer).await)
     }
 
     async fn review_audit(
@@ -255,7 +261,9 @@ impl AuditService for Api {
         request: Request<pb::ReviewAuditRequest>,
     ) -> Result<Response<pb::ReviewAuditResponse>, Status> {
         let call = self.context.authorize(request).await?;
-        Ok(Response::new(reviews::review_audit(&self.context, call).await?))
+        let tenant = call.tenant.clone();
+        let answer = reviews::review_audit(&self.context, call).await?;
+        Ok(self.context.sealed(&tenant, answer.sequence, answer).await)
     }
 }
 

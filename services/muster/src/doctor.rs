@@ -59,6 +59,7 @@ pub(crate) async fn run(config_file: Option<PathBuf>, json: bool) -> Result<Exit
         let http = reqwest::Client::builder().timeout(LIMIT).build()?;
         findings.extend(issuers(config, &http).await);
         findings.push(api(config, &http).await);
+        findings.push(transparency_log(config, &http).await);
         findings.extend(agents(config));
         findings.extend(disk(config));
     }
@@ -175,6 +176,45 @@ async fn api(config: &Config, http: &reqwest::Client) -> Finding {
         Err(e) => {
             bad(CHECK, e.to_string(), "start it with `muster up` or `muster run SERVICE`, or correct server.public_url")
         }
+    }
+}
+
+/// What does not keep Muster from working and people have to look at all the same.
+async fn transparency_log(config: &Config, http: &reqwest::Client) -> Finding {
+    const CHECK: &str = "transparency log";
+    if config.audit.store.is_none() {
+        return bad(
+            CHECK,
+            "none is kept: nobody can show that the record was not changed",
+            "set audit.store and audit.keys, and have somebody else run a witness: docs/transparency-log.md",
+        );
+    }
+    if config.audit.witnesses.is_empty() {
+        return bad(
+            CHECK,
+            "no witness cosigns it: whoever has its key and the record can write another history",
+            "set audit.witnesses and audit.quorum; `muster run witness` is one that a customer or auditor can run",
+        );
+    }
+    let address = format!("{}/readyz", config.server.public_url.trim_end_matches('/'));
+    let report = match http.get(&address).send().await {
+        Ok(answer) => answer.json::<serde_json::Value>().await.unwrap_or_default(),
+        // "Muster itself" says so.
+        Err(_) => return good(CHECK, "configured; how it is cannot be asked while Muster does not answer"),
+    };
+    let checks = report["checks"].as_array().cloned().unwrap_or_default();
+    let notice = checks.iter().filter(|check| check["name"] == CHECK).find_map(|check| check["notice"].as_str());
+    match notice {
+        Some(notice) => bad(CHECK, notice, "`muster audit log` says more; docs/runbook.md what to do"),
+        None => good(
+            CHECK,
+            format!(
+                "kept in {}, {} of {} witnesses needed",
+                config.audit.store.as_deref().unwrap_or_default(),
+                config.audit.quorum,
+                config.audit.witnesses.len()
+            ),
+        ),
     }
 }
 

@@ -51,8 +51,15 @@ pub(crate) async fn begin(parts: &Parts, tenant: &TenantId) -> Result<Begun, Fau
         None => Growth::default(),
         Some(state) => {
             let before = Before { opened: opened.clone(), files: files.clone(), state: state.clone() };
-            let growth = resume(parts, tenant, &before, &leaves).await?;
-            if promotion::differs(parts, tenant, &before, &leaves, &stream).await? {
+            let mut growth = resume(parts, tenant, &before, &leaves).await?;
+            let differs = match promotion::differs(parts, tenant, &before, &leaves, &stream).await {
+                Err(Fault::Damaged { file, why }) => {
+                    growth = mended(parts, tenant, &before, &leaves, &file, &why).await?;
+                    promotion::differs(parts, tenant, &before, &leaves, &stream).await?
+                }
+                differs => differs?,
+            };
+            if differs {
                 return promotion::go_on(parts, tenant, &log, &before, &stream).await;
             }
             growth
@@ -98,14 +105,27 @@ async fn resume(parts: &Parts, tenant: &TenantId, before: &Before, leaves: &Leav
         let why = format!("it is of {}, and the log is {}", state.origin, before.opened.origin);
         return Err(Fault::Damaged { file: files.location(), why });
     }
-    let growth = match Growth::resume(files, state.size).await {
-        Ok(growth) => growth,
-        Err(Fault::Damaged { file, why }) => {
-            tracing::error!(%tenant, file, why, "the log's files are damaged; deriving them again from the stream");
-            derive_again(parts, tenant, before, leaves).await?
-        }
-        Err(fault) => return Err(fault),
-    };
+    match Growth::resume(files, state.size).await {
+        Ok(growth) => check_root(state, growth),
+        Err(Fault::Damaged { file, why }) => mended(parts, tenant, before, leaves, &file, &why).await,
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The tree of the signed state from the stream; files that are missing are written again.
+async fn mended(
+    parts: &Parts,
+    tenant: &TenantId,
+    before: &Before,
+    leaves: &Leaves,
+    file: &str,
+    why: &str,
+) -> Result<Growth, Fault> {
+    tracing::error!(%tenant, file, why, "the log's files are damaged; deriving them again from the stream");
+    check_root(&before.state, derive_again(parts, tenant, before, leaves).await?)
+}
+
+fn check_root(state: &SignerState, growth: Growth) -> Result<Growth, Fault> {
     if growth.root().to_hex() == state.root {
         return Ok(growth);
     }

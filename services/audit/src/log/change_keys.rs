@@ -104,7 +104,8 @@ async fn last_good(files: &LogFiles, origin: &str, size: u64) -> Result<Checkpoi
             "take the size of a checkpoint that a witness or an auditor keeps",
         )));
     }
-    let root = Proofs::new(files.clone()).root(size).await.map_err(|error| Status::data_loss(error.to_string()))?;
+    let root = Proofs::new(files.clone()).root(size, signed).await;
+    let root = root.map_err(|error| Status::data_loss(error.to_string()))?;
     Ok(CheckpointRef { origin: origin.to_owned(), size, root: root.to_hex() })
 }
 

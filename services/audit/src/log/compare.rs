@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range};
 
 use muster_domain::TenantId;
-use muster_eventlog::{EventLog, RawEntry, RawFollower};
+use muster_eventlog::{EventLog, ProducerFinding, RawEntry, RawFollower};
 use muster_logstore::LogFiles;
 use muster_tlog::{bundle::decode_bundle, tile::bundle_of};
 
@@ -23,6 +23,8 @@ pub enum Finding {
     Entry { sequence: u64, text: String },
     /// The stream's entries end before the log does.
     Shorter { last_sequence: u64, logged: u64 },
+    /// An event is not as its producer signed it, or one that its producer names is gone.
+    Signature(ProducerFinding),
     /// A file of the log is missing or not what its leaves lead to.
     File { file: String, text: String },
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Finding {
                 "sequence {}: the stream ends at {last_sequence}, and events up to {logged} were logged",
                 last_sequence + 1
             ),
+            Self::Signature(finding) => finding.fmt(f),
             Self::File { file, text } => write!(f, "{file}: {text}"),
         }
     }

@@ -18,6 +18,7 @@ use super::{
     leaves::{self, Leaves},
     policy,
     publish::{CHECKPOINT, PENDING},
+    signatures,
     signer::{self, SignerState},
 };
 
@@ -81,6 +82,8 @@ pub async fn fsck(
             (report.leaves, report.witnessed, report.signed) = sizes;
         }
     }
+    let signatures = signatures::check(log, tenant).await?;
+    report.findings.extend(signatures.into_iter().map(|finding| (present.epoch, finding)));
     Ok(report)
 }
 

@@ -19,6 +19,8 @@ mod anchor;
 mod begin;
 mod change_keys;
 mod compare;
+#[cfg(test)]
+mod crash_tests;
 mod epoch;
 mod fault;
 mod follow;
@@ -36,6 +38,7 @@ mod publish;
 mod record;
 mod rpc;
 mod run;
+mod signatures;
 mod signer;
 mod status;
 mod stream_watch;

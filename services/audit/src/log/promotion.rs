@@ -42,7 +42,11 @@ pub(crate) async fn differs(
     }
     let size = before.state.size;
     let indexes = size.saturating_sub(LOOK_BACK)..size;
-    Ok(!compare::with_stream(&parts.context.log, tenant, &before.files, leaves, indexes).await?.is_empty())
+    let findings = compare::with_stream(&parts.context.log, tenant, &before.files, leaves, indexes).await?;
+    match findings.into_iter().next() {
+        Some(Finding::File { file, text }) => Err(Fault::Damaged { file, why: text }),
+        finding => Ok(finding.is_some()),
+    }
 }
 
 /// Declares what is lost and opens the next epoch, or finds two trees. Never goes on with the old one.
@@ -61,10 +65,19 @@ pub(crate) async fn go_on(
     // The genesis leaf is not from the stream, and was believed with the root.
     let from = front.and_then(|(_, last)| leaves.index_of(last + 1)).unwrap_or(1);
     let findings = compare::with_stream(&parts.context.log, tenant, &before.files, &leaves, from..size).await?;
+    if let Some(Finding::File { file, text }) = findings.first() {
+        return Err(Fault::Damaged { file: file.clone(), why: text.clone() });
+    }
     if let Some(first) = findings.first() {
         match replaced_from(parts, tenant, before, &leaves, first).await? {
             Some(sequence) => lost.push((sequence, leaves.next_sequence(size) - 1)),
             None => return Err(split(&before.state, None, "stream", first.to_string())),
+        }
+    }
+    if lost.is_empty() {
+        let now = record::load(&parts.context, tenant).await?;
+        if now.epochs.iter().any(|epoch| epoch.epoch >= before.opened.epoch) {
+            return Err(Fault::Log("log and stream agree after all; looking again".to_owned()));
         }
     }
     for (first_sequence, last_sequence) in &lost {
@@ -109,7 +122,7 @@ async fn replaced_from(
     let sequence = match first {
         Finding::Entry { sequence, .. } => *sequence,
         Finding::Shorter { last_sequence, .. } => *last_sequence + 1,
-        Finding::Genesis { .. } | Finding::File { .. } => return Ok(None),
+        Finding::Genesis { .. } | Finding::File { .. } | Finding::Signature(_) => return Ok(None),
     };
     let Some(newest) = newest_time(before).await? else { return Ok(None) };
     let end = leaves.next_sequence(before.state.size);

@@ -47,8 +47,9 @@ impl Proofs {
         Ok(merkle::prove_consistency(old, new, &tiles)?)
     }
 
-    pub(crate) async fn root(&self, size: u64) -> Result<Hash, ProveError> {
-        let tiles = self.load(&merkle::root_needs(size), size).await?;
+    /// The root of the first `size` leaves, out of the tiles of a checkpoint at `within`: also where none was at `size`.
+    pub(crate) async fn root(&self, size: u64, within: u64) -> Result<Hash, ProveError> {
+        let tiles = self.load(&merkle::root_needs(size), within).await?;
         Ok(merkle::root(size, &tiles)?)
     }
 

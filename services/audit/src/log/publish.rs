@@ -56,6 +56,12 @@ impl Keys {
         Ok(Self { log: log.clone(), signing, ended, policy })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(signing: Vec<Arc<dyn SigningKey>>, keys: Vec<muster_domain::audit::LogKey>) -> Self {
+        let policy = policy::text(&keys, &[], "quorum none\n").unwrap_or_default();
+        Self { log: AuditLog { keys, ..AuditLog::default() }, signing, ended: Vec::new(), policy }
+    }
+
     /// Whether other keys sign at `now`.
     pub(crate) fn changed_by(&self, now: Timestamp) -> bool {
         self.log.keys.iter().filter(|key| key.signs_at(now)).count() != self.signing.len()

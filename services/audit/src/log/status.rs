@@ -63,6 +63,8 @@ struct Shown {
     status: Status,
     /// Too long without witnesses: people were told.
     behind: bool,
+    /// Whether the file is this process' own: before, it may say what was true for another one.
+    written: bool,
 }
 
 impl Board {
@@ -72,7 +74,9 @@ impl Board {
             let before = shown.status.clone();
             change(&mut shown.status);
             gauge("muster_audit_log_stopped", tenant, f64::from(u8::from(!shown.status.stopped.is_empty())));
-            (shown.status != before).then(|| shown.status.clone())
+            let news = shown.status != before || (files.is_some() && !shown.written);
+            shown.written |= files.is_some();
+            news.then(|| shown.status.clone())
         });
         let (Some(status), Some(files)) = (changed, files) else { return };
         let Ok(content) = serde_json::to_vec_pretty(&status) else { return };

@@ -31,7 +31,10 @@ pub(crate) async fn a_new_tenants_log_begins_by_itself(world: &mut World) {
     assert_eq!((genesis.first_seq, genesis.previous, genesis.key), (1, None, log.verifier_keys[0].clone()));
     for (index, leaf) in leaves.iter().enumerate().skip(1) {
         let Leaf::Event(event) = Leaf::parse(leaf).unwrap() else { panic!("index {index} is no event") };
-        assert_eq!((event.seq, event.stream.as_str(), event.log.as_str()), (index as u64, "record", log.origin.as_str()));
+        assert_eq!(
+            (event.seq, event.stream.as_str(), event.log.as_str()),
+            (index as u64, "record", log.origin.as_str())
+        );
         assert!(event.subject.starts_with("rec.acme."), "{}", event.subject);
     }
     assert_eq!(here.findings().await, [""; 0]);

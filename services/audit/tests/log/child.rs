@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio};
 
 use muster_eventlog::db::Database;
-use muster_runtime::{Clock, Config};
+use muster_runtime::{Clock, Config, Telemetry};
 use tokio::process::{Child, Command};
 
 use crate::world::{Installation, connect, serve_audit};
@@ -16,6 +16,7 @@ pub(crate) fn wanted() -> Option<Config> {
 }
 
 pub(crate) async fn run(config: Config) {
+    let _telemetry = Telemetry::install(&config.telemetry, "child").unwrap();
     let log = connect(&config).await;
     let db = Database::connect(&config.postgres.url).await.unwrap();
     let _running = serve_audit(&config, &log, &db, &Clock::system()).await;

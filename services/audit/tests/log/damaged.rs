@@ -44,6 +44,29 @@ fn edit(bytes: &mut Vec<u8>, from: &[u8], to: &[u8]) {
     bytes.splice(at..at + from.len(), to.iter().copied());
 }
 
+/// The private key is not where it was, for a while.
+pub(crate) async fn a_log_without_its_key_waits_for_it(world: &mut World) {
+    let mut here = world.installation().await;
+    here.append(5).await;
+    here.start().await;
+    here.all_covered(1).await;
+    here.stop().await;
+    let keys = here.config.audit.keys.clone().unwrap();
+    let away = keys.with_extension("away");
+    std::fs::rename(&keys, &away).unwrap();
+    here.start().await;
+    let more = here.append(2).await;
+    eventually("it says why", async || here.get_log().await.stopped.contains("backup of audit.keys")).await;
+    here.stop().await;
+    std::fs::rename(&away, &keys).unwrap();
+    // Another process finds the key, and what the first one said about itself is no longer true.
+    here.start().await;
+    here.covered(1, more[1].1).await;
+    assert_eq!(here.get_log().await.stopped, "");
+    assert_eq!(here.life().await.epochs.len(), 1);
+    here.stop().await;
+}
+
 /// Somebody wrote tiles for a size that was not signed yet, under the name that ours will have.
 pub(crate) async fn another_tree_in_the_store_stops_the_signer(world: &mut World) {
     let mut here = world.installation().await;

@@ -73,7 +73,10 @@ pub(crate) async fn a_revoked_key_ends_its_epoch(world: &mut World) {
     let now = here.get_log().await;
     let epoch = now.epochs.last().unwrap();
     assert_eq!((now.epoch, epoch.reason.as_str(), now.stopped.as_str()), (2, "key revoked", ""));
-    assert_eq!(epoch.previous.as_ref().map(|previous| (previous.origin.clone(), previous.size)), Some((before.origin, 5)));
+    assert_eq!(
+        epoch.previous.as_ref().map(|previous| (previous.origin.clone(), previous.size)),
+        Some((before.origin, 5))
+    );
     // What the old key signed later does not count any more.
     let policy = here.files(1).read("policy").await.unwrap().unwrap();
     let policy: Policy = str::from_utf8(&policy).unwrap().parse().unwrap();

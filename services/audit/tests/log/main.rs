@@ -51,6 +51,7 @@ fn main() {
         rebuilt::an_edited_event_stops_the_signer,
         rebuilt::lost_files_are_derived_again,
         damaged::fsck_names_what_is_wrong,
+        damaged::a_log_without_its_key_waits_for_it,
         damaged::another_tree_in_the_store_stops_the_signer,
     ];
     let trials = cases.into_iter().map(|(name, case)| {

@@ -114,13 +114,18 @@ pub(crate) async fn lost_files_are_derived_again(world: &mut World) {
     here.start().await;
     let before = here.all_covered(1).await;
     here.stop().await;
-    std::fs::remove_dir_all(here.store().join("acme/1/tile")).unwrap();
-    assert!(here.findings().await[0].contains("missing"));
-    here.start().await;
-    let more = here.append(1).await;
-    let after = here.covered(1, more[0].1).await;
-    assert_eq!(after.origin, before.origin);
-    assert_eq!(here.findings().await, [""; 0]);
-    assert_eq!(here.log.last_sequence(&acme()).await.unwrap(), more[0].1);
-    here.stop().await;
+    let tiles = here.store().join("acme/1/tile");
+    let all = || std::fs::remove_dir_all(&tiles).unwrap();
+    let old = || ["entries/000", "0/000"].iter().for_each(|tile| std::fs::remove_file(tiles.join(tile)).unwrap());
+    for lose in [&all as &dyn Fn(), &old] {
+        lose();
+        assert!(here.findings().await[0].contains("missing"));
+        here.start().await;
+        let more = here.append(1).await;
+        let after = here.covered(1, more[0].1).await;
+        assert_eq!(after.origin, before.origin);
+        here.stop().await;
+        assert_eq!(here.findings().await, [""; 0]);
+        assert_eq!(here.log.last_sequence(&acme()).await.unwrap(), more[0].1, "nothing was recorded for it");
+    }
 }

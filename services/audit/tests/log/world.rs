@@ -66,6 +66,7 @@ impl World {
         config.nats.prefix.clone_from(&name);
         config.postgres.url = self.postgres.url(SERVICE_ROLE, &name);
         config.auth.issuers = vec![self.issuer.config()];
+        config.telemetry.log_level = "error".into();
         config.audit.domain = Some("audit.example".into());
         config.audit.store = Some(directory.path().join("log").display().to_string());
         config.audit.keys = Some(directory.path().join("keys"));

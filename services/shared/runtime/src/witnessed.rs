@@ -9,6 +9,7 @@ use muster_domain::{AggregateId, TenantId, audit::AuditLog};
 use muster_logstore::LogStore;
 use muster_tlog::{Checkpoint, Note};
 use tokio::time::Instant;
+use tonic::{Response, metadata::MetadataValue};
 
 use crate::Context;
 
@@ -30,7 +31,7 @@ pub enum Witnessed {
 
 impl Witnessed {
     /// As the API says it: "yes", "pending", "not kept".
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
             Self::Pending => "pending",
@@ -39,7 +40,18 @@ impl Witnessed {
     }
 }
 
+/// In the metadata of answers: "yes", "pending" or "not kept".
+pub const HEADER: &str = "muster-witnessed";
+
 impl Context {
+    /// The answer to a command whose event people rely on as proof: after its cosigned checkpoint, or after 2 s without.
+    pub async fn sealed<T>(&self, tenant: &TenantId, sequence: u64, message: T) -> Response<T> {
+        let mut answer = Response::new(message);
+        let witnessed = self.witnessed(tenant, sequence).await.as_str();
+        answer.metadata_mut().insert(HEADER, MetadataValue::from_static(witnessed));
+        answer
+    }
+
     /// Waits up to 2 s for the cosigned checkpoint over the event at `sequence`.
     pub async fn witnessed(&self, tenant: &TenantId, sequence: u64) -> Witnessed {
         let Some(store) = &self.log_store else { return Witnessed::NotKept };
