@@ -13,6 +13,7 @@ use crate::{
 
 /// A leaf whose hash the tile does not have.
 struct Differs {
+    tile: Tile,
     index: u64,
     event: String,
     logged: Hash,
@@ -79,13 +80,11 @@ impl<'a> TileComparison<'a> {
         }
         let tiles_are_right = self.logged.size() == newest.size && self.logged.root() == newest.root;
         let leaves_are_right = leaves_root == newest.root;
-        for Differs { index, event, logged, found } in self.differs {
+        for Differs { tile, index, event, logged, found } in self.differs {
             findings.push(if tiles_are_right || !leaves_are_right {
                 Finding::LeafEdited { index, event, logged, found }
             } else {
-                let path =
-                    Tile { kind: Kind::Hashes { level: 0 }, index: index / TILE_WIDTH, width: TILE_WIDTH as u16 }
-                        .path();
+                let path = tile.path();
                 Finding::Tile { path, problem: format!("it has {logged} for {event}, whose leaf gives {found}") }
             });
         }
@@ -116,6 +115,7 @@ impl<'a> TileComparison<'a> {
                 let places = (tile.start()..).zip(names).zip(logged.iter().zip(&found));
                 let differing = places.filter(|(_, (logged, found))| logged != found);
                 self.differs.extend(differing.map(|((index, event), (logged, found))| Differs {
+                    tile,
                     index,
                     event,
                     logged: *logged,
