@@ -98,7 +98,7 @@ function Foot({ tenant }: { tenant: string }) {
           {tenant} <Ariakit.MenuButtonArrow />
           <span className="visually-hidden">: tenant, theme, log out</span>
         </Ariakit.MenuButton>
-        <Ariakit.Menu className="menu" gutter={6} portal>
+        <Ariakit.Menu className="menu" gutter={6}>
           <Ariakit.MenuGroup>
             <Ariakit.MenuGroupLabel className="menu-title">
               {person.name}: {roles.join(", ") || "no role here"}
