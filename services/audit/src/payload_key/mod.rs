@@ -14,7 +14,7 @@ use muster_domain::{
     pb::audit::v1 as pb,
     refusal::refusal,
 };
-use muster_eventlog::{Meta, keyring::KeyId, wait_for};
+use muster_eventlog::{Meta, Outcome, keyring::KeyId, wait_for};
 use muster_runtime::{Call, Context, IntoStatus};
 use sqlx::Row as _;
 use tonic::Status;
@@ -61,8 +61,10 @@ async fn finish(context: &Context, tenant: &TenantId, key: KeyId, decided: Meta)
     let finish = |state: &PayloadKey| Ok::<_, Refusal>(finish_destruction(state, &name, &destroyed.receipt));
     let meta = Meta { event_id: destroyed_id(tenant, &name), time: context.clock.now(), ..decided };
     let done = context.log.decide(tenant, &id, &meta, finish).await.map_err(IntoStatus::into_status)?;
-    metrics::counter!("muster_payload_keys_destroyed_total").increment(1);
-    tracing::warn!(%tenant, key = name, receipt = destroyed.receipt, "a tenant's content was made unreadable");
+    if done.outcome == Outcome::Appended {
+        metrics::counter!("muster_payload_keys_destroyed_total").increment(1);
+        tracing::warn!(%tenant, key = name, receipt = destroyed.receipt, "a tenant's content was made unreadable");
+    }
     Ok(done.state.receipt.unwrap_or(destroyed.receipt))
 }
 
