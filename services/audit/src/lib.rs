@@ -40,6 +40,7 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
     vec![Arc::new(projection::Records), Arc::new(views::Views)]
 }
 
+pub use package::{Pieces, evidence_package};
 pub use log::{Finding, FsckError, FsckReport, fsck};
 
 pub fn service(context: &Context) -> Service {

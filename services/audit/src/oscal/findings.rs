@@ -2,6 +2,7 @@
 
 use muster_domain::{
     pb::{execution::v1::CheckOutcome, request::v1::RequestType},
+    plan::proves,
     time::duration_from_pb,
 };
 
@@ -102,7 +103,8 @@ fn determinations(run: &Run, gaps: &[&GapStory], found: &Observations) -> Vec<De
     all.into_iter().flatten().collect()
 }
 
-/// The plan was tested: by a drill, or by the real thing. A test that failed has not shown the plan to work.
+/// The plan was tested: by a drill that really restored or moved something, or by the real thing. A test that failed has not
+/// shown the plan to work, and looking at checks or talking it through shows readiness only.
 fn tested(run: &Run, found: &Observations) -> Option<Determination> {
     let end = run.end.as_ref()?;
     if !run.is_drill() && !run.moves() {
@@ -114,13 +116,12 @@ fn tested(run: &Run, found: &Observations) -> Option<Determination> {
         End::Failed(_) => Verdict::NotSatisfied("The run failed: see the observation of its outcome.".into()),
         End::Stopped(_) => Verdict::Inconclusive("The run was stopped before it could show anything.".into()),
     };
-    Some(Determination {
-        objective: "cp-4_obj.a-1",
-        title: "Contingency plan tested",
-        verdict,
-        seen,
-        event: end.event.clone(),
-    })
+    let (objective, title) = if proves(run.kind()) {
+        ("cp-4_obj.a-1", "Contingency plan tested")
+    } else {
+        ("cp-4_obj.a-3", "Readiness to execute the plan looked at")
+    };
+    Some(Determination { objective, title, verdict, seen, event: end.event.clone() })
 }
 
 fn transferred(run: &Run, found: &Observations) -> Option<Determination> {
@@ -141,10 +142,7 @@ fn transferred(run: &Run, found: &Observations) -> Option<Determination> {
 
 /// Only where there is a target and a measurement, or where it failed.
 fn in_time(run: &Run, found: &Observations) -> Option<Determination> {
-    let end = run.end.as_ref()?;
-    if !run.moves() && run.kind() != RequestType::IsolatedDrill {
-        return None;
-    }
+    let end = run.end.as_ref().filter(|_| run.moves())?;
     let target = duration_from_pb(run.started.as_ref()?.body.rto_target.as_ref());
     let verdict = match &end.body {
         End::Succeeded(succeeded) => {

@@ -18,6 +18,8 @@ mod poam;
 mod rest;
 mod results;
 mod run;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use component::component_definition;
@@ -28,7 +30,7 @@ pub(crate) use plan::{Plans, monitoring_plan, plan_key, recovery_plan};
 pub(crate) use poam::{OpenRisks, action_plan};
 pub(crate) use rest::rest_of_the_record;
 pub(crate) use results::{RunParts, results_of_run};
-pub(crate) use run::Run;
+pub(crate) use run::{Run, parse};
 
 /// The version that compliance-trestle 5.2.0 models; the JSON schemas of 1.2.2 differ from it in version strings only.
 pub(crate) const VERSION: &str = "1.2.1";

@@ -103,6 +103,12 @@ pub(crate) fn observe(run: &Run, observer: &mut Observer<'_, '_>) -> Observation
 fn carried_out(run: &Run, observer: &mut Observer<'_, '_>, found: &mut Observations) {
     let Some(started) = &run.started else { return };
     let plan = started.body.plan.clone().unwrap_or_default();
+    let version = if plan.name.is_empty() { String::new() } else { plan.version.to_string() };
+    let approved = if run.broke_glass() {
+        "approvals were missing when it was started"
+    } else {
+        "the approvals were given for exactly this text"
+    };
     let of_plan = match plan.name.as_str() {
         "" => "the built-in plan".to_owned(),
         name => format!("version {} of plan {}", plan.version, code(name)),
@@ -111,15 +117,18 @@ fn carried_out(run: &Run, observer: &mut Observer<'_, '_>, found: &mut Observati
         element: "observation",
         of: "",
         event: &started.event,
-        title: "Carried out by the approved plan".into(),
-        description: format!("A {} by {of_plan}; the approvals were given for exactly this text.", started.body.r#type),
+        title: format!(
+            "Carried out by {}",
+            if plan.name.is_empty() { "the built-in plan" } else { "a plan of record" }
+        ),
+        description: format!("A {} by {of_plan}; {approved}.", started.body.r#type),
         // People who talk a plan through are interviewed; nothing is tested.
         method: if run.kind() == RequestType::TabletopDrill { "INTERVIEW" } else { "TEST" },
         kind: "control-objective",
         props: props([
             ("request-type", started.body.r#type.clone()),
             ("plan", plan.name),
-            ("plan-version", plan.version.to_string()),
+            ("plan-version", version),
             ("plan-hash", plan.hash),
         ]),
     };
@@ -291,7 +300,8 @@ fn outcome(run: &Run, observer: &mut Observer<'_, '_>, found: &mut Observations)
 }
 
 fn recovery_time(run: &Run, observer: &mut Observer<'_, '_>, found: &mut Observations) {
-    let (Some(started), Some(end)) = (&run.started, &run.end) else { return };
+    // The duration of a drill that moves nothing is no recovery time, and looks like one.
+    let (Some(started), Some(end), true) = (&run.started, &run.end, run.moves()) else { return };
     let End::Succeeded(succeeded) = &end.body else { return };
     let Some(measured) = seconds(succeeded.rto_measured.as_ref()) else { return };
     let target = seconds(started.body.rto_target.as_ref());

@@ -83,7 +83,7 @@ impl Plans {
     }
 }
 
-/// "plan-shop", "built-in-orders-db", "built-in-group-shop"
+/// "named-shop", "built-in-orders-db", "built-in-group-shop"
 pub(crate) fn key_of(started: &ExecutionStarted) -> String {
     match started.plan.as_ref().map(|plan| plan.name.as_str()).unwrap_or_default() {
         "" if started.group.is_empty() => format!("built-in-{}", started.resource),
@@ -93,7 +93,7 @@ pub(crate) fn key_of(started: &ExecutionStarted) -> String {
 }
 
 pub(crate) fn plan_key(name: &str) -> String {
-    format!("plan-{name}")
+    format!("named-{name}")
 }
 
 pub(super) fn key_of_run(run: &Run) -> String {
@@ -101,7 +101,7 @@ pub(super) fn key_of_run(run: &Run) -> String {
 }
 
 pub(crate) fn file_name(key: &str) -> String {
-    format!("assessment-{key}.json")
+    format!("assessment-plan-{key}.json")
 }
 
 pub(super) fn task(scope: &Scope, key: &str, kind: &str) -> String {

@@ -11,7 +11,7 @@ use super::{
     model::*,
     observations::{Observer, observe, type_word},
     plan,
-    text::{code, prose, title},
+    text::{code, prose},
 };
 
 /// What a document about one run is made of.
@@ -105,7 +105,7 @@ pub(super) fn log_entry(
     let description = [&record.outcome, &record.reason].map(|text| prose(text)).join(": ");
     LogEntry {
         uuid: scope.of_event("log-entry", event.id()),
-        title: title(&record.r#type),
+        title: code(&record.r#type),
         description: Some(format!("{description}{}", by.unwrap_or_default())),
         start: event.time(),
         props: evidence.props(event),

@@ -159,9 +159,9 @@ impl Run {
         if members.is_empty() { vec![started.body.resource.clone()] } else { members }
     }
 
-    /// "orders-db" or "shop"
+    /// "orders-db" or "shop"; the request, where the content of its events was destroyed.
     pub(crate) fn scope_name(&self) -> String {
-        let Some(started) = &self.started else { return String::new() };
+        let Some(started) = &self.started else { return self.request_id.clone() };
         if started.body.group.is_empty() { started.body.resource.clone() } else { started.body.group.clone() }
     }
 
@@ -174,7 +174,10 @@ fn fact<T>(event: &Logged, body: T) -> Option<Fact<T>> {
     Some(Fact { event: event.clone(), body })
 }
 
-/// The event's own content, out of the JSON that the record keeps.
-pub(crate) fn parse<E: DeserializeOwned>(event: &Logged) -> Result<E, serde_json::Error> {
-    serde_json::from_str(&event.record.payload_json)
+/// The event's own content, out of the JSON that the record keeps; nothing when it was destroyed with its payload key.
+pub(crate) fn parse<E: DeserializeOwned + Default>(event: &Logged) -> Result<E, serde_json::Error> {
+    match event.record.payload_json.as_str() {
+        "" | "null" => Ok(E::default()),
+        json => serde_json::from_str(json),
+    }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::oscal::{
     Document, GapStory, Logged, OpenRisks, PackageFile, Plans, Run, RunParts, Scope, action_plan, component_definition,
-    gap_stories, mapping, monitoring_plan, plan_key, recovery_plan, rest_of_the_record, results_of_run,
+    gap_stories, mapping, monitoring_plan, parse, plan_key, recovery_plan, rest_of_the_record, results_of_run,
 };
 
 /// Events of one document about the rest of the record.
@@ -107,7 +107,7 @@ impl Documents<'_> {
             after = *last;
             for (_, record) in runs {
                 let event = self.logged(&mut leaves, record).await?;
-                let body: ExecutionEvent = serde_json::from_str(&event.record.payload_json)?;
+                let body: ExecutionEvent = parse(&event)?;
                 if let Some(execution_event::Event::Started(started)) = body.event {
                     plans.note_run(&event, &started);
                 }
@@ -131,9 +131,13 @@ impl Documents<'_> {
         self.selection
             .of_types(&["drill.reviewed", "audit.reviewed"], &mut |record| {
                 let review = serde_json::from_str::<ReviewEvent>(&record.payload_json).ok().and_then(|r| r.event);
-                if !matches!(review, Some(review_event::Event::Drill(drill)) if !drill.accepted) {
-                    newest = record.sequence;
-                }
+                let accepted = match review {
+                    Some(review_event::Event::Drill(drill)) => drill.accepted,
+                    Some(review_event::Event::Audit(_)) => true,
+                    // Nobody knows what it said: it closes nothing.
+                    None => false,
+                };
+                newest = if accepted { record.sequence } else { newest };
             })
             .await?;
         Ok(newest)
@@ -243,7 +247,7 @@ fn note_document(plans: &mut Plans, event: Logged) -> Result<(), PackageError> {
         plans.plans.entry(key).or_default().published = Some(event);
         return Ok(());
     }
-    let body: InventoryEvent = serde_json::from_str(&event.record.payload_json)?;
+    let body: InventoryEvent = parse(&event)?;
     let Some(inventory_event::Event::Declared(declared)) = body.event else { return Ok(()) };
     let Some(document) = declared.document else { return Ok(()) };
     match document.spec {

@@ -128,7 +128,7 @@ async fn at_size(files: &LogFiles, size: u64, newest: Bytes) -> Result<Bytes, Pa
 
 pub(crate) fn no_log() -> PackageError {
     PackageError::Refused(Box::new(refused(&refusal(
-        "NO_TRANSPARENCY_LOG",
+        "LOG_NOT_KEPT",
         "a package is made from the transparency log",
         "audit.store and audit.keys are not configured",
         "both are configured",

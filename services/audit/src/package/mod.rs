@@ -15,12 +15,13 @@ use std::{pin::Pin, time::Duration};
 
 use futures::Stream;
 use muster_domain::{
+    TenantId,
     audit::{AuditLog, Export},
     pb::audit::v1::{
         ExportCreated, ExportEvent, ExportFormat, ExportPackageRequest, ExportPackageResponse, export_event,
     },
 };
-use muster_eventlog::wait_for;
+use muster_eventlog::{Meta, wait_for};
 use muster_runtime::{Call, Context, IntoStatus, refused, status::internal};
 use muster_tlog::Checkpoint;
 use tokio::sync::mpsc;
@@ -98,18 +99,29 @@ impl From<PackageError> for Status {
     }
 }
 
-type Pieces = Pin<Box<dyn Stream<Item = Result<ExportPackageResponse, Status>> + Send>>;
+pub type Pieces = Pin<Box<dyn Stream<Item = Result<ExportPackageResponse, Status>> + Send>>;
 
 pub(crate) async fn export_package(context: &Context, call: Call<ExportPackageRequest>) -> Result<Pieces, Status> {
-    let filter = filter::check(call.message.filter.as_ref()).map_err(|r| refused(&r))?;
+    let meta = call.meta("")?;
+    evidence_package(context, call.tenant, meta, call.message).await
+}
+
+/// The pieces of a package of one tenant, for somebody who may have it. `meta` is of the event that will say so.
+pub async fn evidence_package(
+    context: &Context,
+    tenant: TenantId,
+    meta: Meta,
+    asked: ExportPackageRequest,
+) -> Result<Pieces, Status> {
+    let filter = filter::check(asked.filter.as_ref()).map_err(|r| refused(&r))?;
     let keys = context.config.audit.keys.clone().ok_or_else(log_at::no_log)?;
-    let key = DocumentKey::open(&keys, &call.tenant).map_err(PackageError::from)?;
-    let log = newest_log(context, &call).await?;
-    wait_for(&context.db, projection::NAME, &call.tenant, log.last_sequence(), WAIT_FOR_TABLE)
+    let key = DocumentKey::open(&keys, &tenant).map_err(PackageError::from)?;
+    let log = newest_log(context, &tenant, &asked).await?;
+    wait_for(&context.db, projection::NAME, &tenant, log.last_sequence(), WAIT_FOR_TABLE)
         .await
         .map_err(IntoStatus::into_status)?;
     let (to, pieces) = mpsc::channel(PIECES);
-    let package = Package { context: context.clone(), call, filter, key, log };
+    let package = Package { context: context.clone(), tenant, meta, asked, filter, key, log };
     tokio::spawn(async move {
         if let Err(error) = package.write(to.clone()).await {
             if !matches!(error, PackageError::Abandoned) {
@@ -123,19 +135,18 @@ pub(crate) async fn export_package(context: &Context, call: Call<ExportPackageRe
 }
 
 /// The log at the newest published checkpoint, after a moment for what was just written to get into it.
-async fn newest_log(context: &Context, call: &Call<ExportPackageRequest>) -> Result<LogAt, PackageError> {
+async fn newest_log(context: &Context, tenant: &TenantId, asked: &ExportPackageRequest) -> Result<LogAt, PackageError> {
     let id = AuditLog::ID.parse().map_err(|_| log_at::no_log())?;
-    let state = context.log.load::<AuditLog>(&call.tenant, &id).await?.state;
+    let state = context.log.load::<AuditLog>(tenant, &id).await?.state;
     let epoch = state.epoch().ok_or_else(log_at::no_log)?;
-    let size = call.message.checkpoint_size;
-    if size > 0 {
-        return LogAt::open(context, &call.tenant, epoch, size).await;
+    if asked.checkpoint_size > 0 {
+        return LogAt::open(context, tenant, epoch, asked.checkpoint_size).await;
     }
-    let stream = context.log.record_stream_state(&call.tenant).await?;
-    let wanted = stream.map_or(0, |stream| stream.last_sequence).max(call.message.min_version);
+    let stream = context.log.record_stream_state(tenant).await?;
+    let wanted = stream.map_or(0, |stream| stream.last_sequence).max(asked.min_version);
     let deadline = tokio::time::Instant::now() + WAIT_FOR_CHECKPOINT;
     loop {
-        let log = LogAt::open(context, &call.tenant, epoch, 0).await;
+        let log = LogAt::open(context, tenant, epoch, 0).await;
         let covers = log.as_ref().is_ok_and(|log| log.last_sequence() >= wanted);
         // A log that waits for its witnesses is exported as far as they have seen it.
         if covers || tokio::time::Instant::now() > deadline {
@@ -147,7 +158,10 @@ async fn newest_log(context: &Context, call: &Call<ExportPackageRequest>) -> Res
 
 struct Package {
     context: Context,
-    call: Call<ExportPackageRequest>,
+    tenant: TenantId,
+    /// Of the event that records the export.
+    meta: Meta,
+    asked: ExportPackageRequest,
     filter: Filter,
     key: DocumentKey,
     log: LogAt,
@@ -155,8 +169,7 @@ struct Package {
 
 impl Package {
     fn has(&self, format: ExportFormat) -> bool {
-        let asked = &self.call.message;
-        asked.formats.is_empty() || asked.formats().any(|one| one == format)
+        self.asked.formats.is_empty() || self.asked.formats().any(|one| one == format)
     }
 
     /// The files in their order; then the export is itself an event, with the digest of its manifest.
@@ -197,7 +210,7 @@ impl Package {
     fn selection(&self) -> Selection<'_> {
         Selection {
             db: &self.context.db,
-            tenant: &self.call.tenant,
+            tenant: &self.tenant,
             filter: &self.filter,
             first: self.log.first_sequence,
             last: self.log.last_sequence(),
@@ -207,7 +220,7 @@ impl Package {
     /// What all documents have in common. The opaque id in the origin names the tenant; its people's name for it is shown.
     async fn scope(&self, events_sha256: &str) -> Result<Scope, PackageError> {
         let Checkpoint { origin, size, root, .. } = &self.log.checkpoint;
-        let tenant = origin.rsplit('/').nth(2).unwrap_or_else(|| self.call.tenant.as_str()).to_owned();
+        let tenant = origin.rsplit('/').nth(2).unwrap_or_else(|| self.tenant.as_str()).to_owned();
         let files = vec![
             PackageFile::whole(
                 "checkpoint".into(),
@@ -231,7 +244,7 @@ impl Package {
             },
         ];
         Ok(Scope {
-            organization: self.call.tenant.to_string(),
+            organization: self.tenant.to_string(),
             tenant,
             origin: origin.clone(),
             stream: AuditLog::ID.to_owned(),
@@ -248,7 +261,7 @@ impl Package {
         let held = formats.iter().filter(|(format, _)| *format == ExportFormat::Json || self.has(*format));
         serde_json::json!({
             "format": "muster-evidence-package/v1",
-            "tenant": self.call.tenant.as_str(),
+            "tenant": self.tenant.as_str(),
             "log": {
                 "origin": origin,
                 "epoch": self.log.epoch,
@@ -257,7 +270,7 @@ impl Package {
                 "first_sequence": self.log.first_sequence,
                 "last_sequence": self.log.last_sequence(),
             },
-            "filter": self.call.message.filter.clone().unwrap_or_default(),
+            "filter": self.asked.filter.clone().unwrap_or_default(),
             "formats": held.map(|(_, name)| *name).collect::<Vec<_>>(),
             "events": counts.values().sum::<u64>(),
             "events_by_type": counts,
@@ -271,15 +284,13 @@ impl Package {
         let created = ExportCreated {
             export_id: export_id.to_string(),
             format: "package".into(),
-            filter: self.call.message.filter.clone(),
+            filter: self.asked.filter.clone(),
             checkpoint_size: self.log.size(),
             manifest_sha256: manifest_sha256.to_owned(),
         };
         let event = ExportEvent { event: Some(export_event::Event::Created(created)) };
-        let refuse = |status: Status| PackageError::Refused(Box::new(status));
-        let meta = self.call.meta("").map_err(refuse)?;
-        let appended = self.context.log.append::<Export>(&self.call.tenant, &export_id.into(), 1, &meta, &event).await;
-        appended.map(drop).map_err(|error| refuse(error.into_status()))
+        let appended = self.context.log.append::<Export>(&self.tenant, &export_id.into(), 1, &self.meta, &event).await;
+        appended.map(drop).map_err(|error| PackageError::Refused(Box::new(error.into_status())))
     }
 }
 
