@@ -20,10 +20,11 @@ use serde_json::json;
 /// Each event message, and the aggregate kind that it is stored under.
 fn events() -> BTreeMap<&'static str, &'static str> {
     use muster_domain::{
-        audit::Export,
+        audit::{AuditDomain, AuditLog, Export, PayloadKey, Producer},
         delivery::Delivery,
         denial::Denial,
         execution::{Execution, Reservation},
+        gap::{Gap, Review},
         gate::Gate,
         inventory::Declared,
         plan::Plan,
@@ -44,6 +45,12 @@ fn events() -> BTreeMap<&'static str, &'static str> {
         ("muster.notification.v1.DeliveryEvent", Delivery::KIND),
         ("muster.identity.v1.DenialEvent", Denial::KIND),
         ("muster.audit.v1.ExportEvent", Export::KIND),
+        ("muster.audit.v1.AuditDomainEvent", AuditDomain::KIND),
+        ("muster.audit.v1.AuditLogEvent", AuditLog::KIND),
+        ("muster.audit.v1.PayloadKeyEvent", PayloadKey::KIND),
+        ("muster.audit.v1.ProducerEvent", Producer::KIND),
+        ("muster.audit.v1.GapEvent", Gap::KIND),
+        ("muster.audit.v1.ReviewEvent", Review::KIND),
         ("muster.audit.v1.ParkedEvent", "parked"),
     ])
 }

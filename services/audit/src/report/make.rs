@@ -4,23 +4,18 @@ use jiff::Timestamp;
 use muster_domain::{
     TenantId,
     gap::{severity_name, state_name as gap_state},
-    gate::level_name,
     pb::{
         audit::v1::{AuditRecord, Gap as GapView, ReviewEvent, review_event},
         common::v1::{Actor, Marker as PbMarker},
-        execution::v1::{Check as PbCheck, CheckOutcome, CheckPhase, ExecutionView, Verdict},
-        request::v1::{RequestOpened, RequestView},
+        execution::v1::{Check as PbCheck, CheckOutcome, CheckPhase, ExecutionView},
     },
-    request::{policy_words, scope_name, state_name, state_with_execution, type_name, was_broken},
+    request::{state_name, state_with_execution, type_name},
     time::{PbDuration, PbTimestamp, duration_from_pb, from_pb},
 };
 
 use super::{
-    decisions, deviations,
-    model::{
-        BreakGlass, Check, Copy, Evidence, FORMAT, Gap, Integrity, Marker, Note, Report, Request, Review, Run,
-        SystemMoved, SystemSeen,
-    },
+    asked, decisions, deviations,
+    model::{Check, Copy, FORMAT, Gap, Integrity, Marker, Note, Report, Review, Run, SystemMoved},
     objectives,
     proof::Proven,
     steps, timeline,
@@ -42,12 +37,12 @@ pub(super) fn report(
         format: FORMAT,
         tenant: tenant.to_string(),
         request_id: view.request_id.clone(),
-        title: title(&opened),
+        title: asked::title(&opened),
         state: state_name(state_with_execution(view.state(), run.as_ref().map(|run| run.state()))).to_owned(),
         drill: type_name(opened.r#type()).ends_with("drill"),
         made_at: now.to_string(),
-        request: request(&view, &opened),
-        evidence: evidence(&opened),
+        request: asked::request(&view, &opened),
+        evidence: asked::evidence(&opened),
         decisions: decisions::of(&records),
         objectives: objectives::of(&execution),
         losses: objectives::losses(&execution),
@@ -65,7 +60,7 @@ pub(super) fn report(
         reviews: reviews(&records),
         timeline: timeline::of(&lines, &proven.leaf_hashes),
         proof: proven.proof,
-        run: run.as_ref().map(|run| run_of(run)),
+        run: run.as_ref().map(run_of),
     }
 }
 
@@ -81,97 +76,7 @@ pub(super) fn name(actor: Option<&Actor>) -> String {
     actor.map(|actor| if actor.name.is_empty() { actor.id.clone() } else { actor.name.clone() }).unwrap_or_default()
 }
 
-/// "TIER_1" -> "1", "ENVIRONMENT_PRODUCTION" -> "production".
-fn word(enum_name: &str, prefix: &str) -> String {
-    enum_name.strip_prefix(prefix).unwrap_or(enum_name).to_lowercase().replace('_', " ")
-}
-
-fn title(opened: &RequestOpened) -> String {
-    let (kind, scope) = (type_name(opened.r#type()), scope_name(opened));
-    match (opened.from_site.as_str(), opened.target_site.as_str()) {
-        ("", "") => format!("{kind} of {scope}"),
-        ("", to) => format!("{kind} of {scope} to {to}"),
-        (from, "") => format!("{kind} of {scope} at {from}"),
-        (from, to) => format!("{kind} of {scope} from {from} to {to}"),
-    }
-}
-
-fn request(view: &RequestView, opened: &RequestOpened) -> Request {
-    let policy = opened.policy.clone().unwrap_or_default();
-    let plan = opened.plan.clone().unwrap_or_default();
-    Request {
-        kind: type_name(opened.r#type()).to_owned(),
-        scope: scope_name(opened).to_owned(),
-        from_site: opened.from_site.clone(),
-        target_site: opened.target_site.clone(),
-        reason: opened.reason.clone(),
-        ticket: opened.ticket.clone(),
-        requester: name(opened.requester.as_ref()),
-        opened_at: time(opened.opened_at.as_ref()),
-        tier: word(opened.tier().as_str_name(), "TIER_"),
-        environment: word(opened.environment().as_str_name(), "ENVIRONMENT_"),
-        gate: level_name(opened.gate()).to_owned(),
-        gate_source: opened.gate_source.clone(),
-        policy: policy_words(&policy),
-        policy_source: policy.source,
-        plan: plan.name,
-        plan_version: plan.version,
-        plan_hash: plan.hash,
-        rollback_of: opened.rollback_of.clone(),
-        break_glass: break_glass(view, opened),
-    }
-}
-
-fn break_glass(view: &RequestView, opened: &RequestOpened) -> Option<BreakGlass> {
-    let glass = opened.break_glass.as_ref()?;
-    let used = was_broken(view);
-    let review = match (&view.review, &view.review_overdue) {
-        (Some(review), _) if review.justified => "justified",
-        (Some(_), _) => "not justified",
-        (None, Some(_)) => "overdue",
-        (None, None) if used => "owed",
-        (None, None) => "not used",
-    };
-    let said = view.review.clone().unwrap_or_default();
-    Some(BreakGlass {
-        incident: glass.incident.clone(),
-        reason: glass.reason.clone(),
-        until: time(glass.until.as_ref()),
-        skipped: glass.skipped.clone(),
-        used,
-        review_due: muster_domain::request::review_due(view).map(|due| due.to_string()),
-        review: review.to_owned(),
-        reviewer: name(said.actor.as_ref()),
-        findings: said.findings,
-    })
-}
-
-fn evidence(opened: &RequestOpened) -> Option<Evidence> {
-    let seen = opened.evidence.as_ref()?;
-    let system = |member: &muster_domain::pb::request::v1::MemberEvidence| SystemSeen {
-        resource: member.resource.clone(),
-        status: member.status.clone(),
-        seen_seconds_before: seconds(member.age.as_ref()),
-        loss: member.loss.as_ref().map(|loss| loss.text.clone()).unwrap_or_default(),
-    };
-    let test = |test: &muster_domain::pb::plan::v1::PlanTest| {
-        let ended = if test.passed { "passed" } else { "failed" };
-        format!("{} {ended} {}", test.r#type, time(test.at.as_ref()).unwrap_or_default())
-    };
-    Some(Evidence {
-        taken_at: time(seen.taken_at.as_ref()),
-        verdict: match seen.verdict() {
-            Verdict::Unspecified => "no preflight".to_owned(),
-            verdict => word(verdict.as_str_name(), "VERDICT_"),
-        },
-        preflight_id: seen.preflight_id.clone(),
-        systems: seen.members.iter().map(system).collect(),
-        markers: markers("approval", &seen.markers).collect(),
-        past_tests: seen.past_tests.iter().map(test).collect(),
-    })
-}
-
-fn markers<'a>(taken: &'static str, markers: &'a [PbMarker]) -> impl Iterator<Item = Marker> + 'a {
+pub(super) fn markers<'a>(taken: &'static str, markers: &'a [PbMarker]) -> impl Iterator<Item = Marker> + 'a {
     markers.iter().map(move |marker| Marker {
         taken,
         node: marker.node.clone(),

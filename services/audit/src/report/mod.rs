@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `model` | everything that a report says, as data; its JSON form is the report |
 //! | `make` | from a request, its run and its story to a report |
-//! | `decisions`, `objectives`, `steps`, `timeline`, `deviations` | one part each |
+//! | `asked`, `decisions`, `objectives`, `steps`, `timeline`, `deviations` | one part each |
 //! | `proof` | leaf hashes and the checkpoint, from the transparency log's files |
 //! | `html`, `run-report.html` | the page: no scripts, nothing from elsewhere, printable |
 
+mod asked;
 mod decisions;
 mod deviations;
 mod html;

@@ -4,13 +4,13 @@
 mod decide;
 mod evidence;
 mod finding;
+mod open;
 mod review;
 
-pub use decide::{
-    Acceptance, MAX_ACCEPTANCE, MAX_DUE, OpenGap, PlanGap, accept, accepted_until, close, lapse, open, plan, reopen,
-};
+pub use decide::{Acceptance, MAX_ACCEPTANCE, MAX_DUE, PlanGap, accept, accepted_until, close, lapse, plan, reopen};
 pub use evidence::Evidence;
 pub use finding::{Finding, found, of_record, of_review, of_run};
+pub use open::{OpenGap, open};
 pub use review::{DrillReview, Review, review_audit, review_drill, review_id};
 
 use jiff::Timestamp;
