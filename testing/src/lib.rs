@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "this crate is tests: it may wait, make ids and ask without limits")]
 
 pub mod api;
+pub mod by_hand;
+pub mod file_store;
 pub mod poll;
 pub mod product;
 
