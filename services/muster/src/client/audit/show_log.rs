@@ -5,7 +5,7 @@ use muster_domain::{
     pb::audit::v1::{GetLogRequest, GetLogResponse},
     time::{from_pb, humane},
 };
-use muster_tlog::{Checkpoint, Note};
+use muster_tlog::{Checkpoint, Note, Policy};
 
 use super::verify::pin_name;
 use crate::client::{
@@ -31,6 +31,10 @@ pub(crate) async fn run(session: &Session, global: &GlobalArgs, screen: &Screen)
     for key in &log.verifier_keys {
         let mark = if pinned.keys.contains(key) { " (pinned in this profile)" } else { "" };
         screen.field("key", format!("{key}{mark}"))?;
+    }
+    let policy: Option<Policy> = log.policy.parse().ok();
+    for witness in policy.into_iter().flat_map(|policy| policy.witnesses) {
+        screen.field("witness key", witness.key.to_string())?;
     }
     if log.witnesses.is_empty() {
         screen.field(

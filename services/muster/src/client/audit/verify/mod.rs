@@ -44,8 +44,8 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
-    /// A verifier key, of the log or of a witness, as it was handed to you: `origin+id+base64`. Repeat it for several. With
-    /// the server and none given, the keys of the first use stay trusted.
+    /// A verifier key, of the log or of a witness, as it was handed to you: `origin+id+base64`. Repeat it for several. Without
+    /// one, the keys that this profile saw at its first use of the server stay trusted.
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,
     /// A policy (tlog-policy) that was handed to you: log keys, witnesses and how many of them.
@@ -55,7 +55,7 @@ pub(crate) struct KeyArgs {
 
 pub(crate) async fn run(args: VerifyArgs, global: &GlobalArgs, screen: &Screen) -> Result<Exit, CliError> {
     match &args.path {
-        Some(path) => offline::run(path, &args, screen),
+        Some(path) => offline::run(path, &args, global, screen),
         None => online::run(&args, global, screen).await,
     }
 }
