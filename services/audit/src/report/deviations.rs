@@ -41,8 +41,10 @@ fn around(view: &RequestView, records: &[AuditRecord]) -> Vec<String> {
         all.push(format!("Approvers were asked again {} times.", view.escalations.len()));
     }
     let denied = records.iter().filter(|record| record.r#type == "access.denied").count();
-    if denied > 0 {
-        all.push(format!("{denied} attempts on this request were refused."));
+    match denied {
+        0 => {}
+        1 => all.push("One attempt on this request was refused.".to_owned()),
+        denied => all.push(format!("{denied} attempts on this request were refused.")),
     }
     all
 }
