@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use muster_domain::{
     Aggregate, EventKind,
-    audit::Export,
+    audit::{AuditDomain, AuditLog, Export, PayloadKey, Producer},
     delivery::Delivery,
     denial::Denial,
     execution::{Execution, Reservation},
+    gap::{Gap, Review},
     gate::Gate,
     inventory::Declared,
     plan::Plan,
@@ -34,7 +35,7 @@ struct Family {
     names: fn(&FieldDescriptor) -> Result<Vec<&'static str>>,
 }
 
-fn families() -> [Family; 13] {
+fn families() -> [Family; 19] {
     [
         family::<Declared>("muster.inventory.v1.InventoryEvent"),
         family::<Readiness>("muster.readiness.v1.ReadinessEvent"),
@@ -48,6 +49,12 @@ fn families() -> [Family; 13] {
         family::<Delivery>("muster.notification.v1.DeliveryEvent"),
         family::<Denial>("muster.identity.v1.DenialEvent"),
         family::<Export>("muster.audit.v1.ExportEvent"),
+        family::<Gap>("muster.audit.v1.GapEvent"),
+        family::<Review>("muster.audit.v1.ReviewEvent"),
+        family::<AuditDomain>("muster.audit.v1.AuditDomainEvent"),
+        family::<AuditLog>("muster.audit.v1.AuditLogEvent"),
+        family::<PayloadKey>("muster.audit.v1.PayloadKeyEvent"),
+        family::<Producer>("muster.audit.v1.ProducerEvent"),
         Family { message: "muster.audit.v1.ParkedEvent", aggregate: PARKED_KIND, names: |_| Ok(vec![PARKED_TYPE]) },
     ]
 }
