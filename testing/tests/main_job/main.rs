@@ -14,6 +14,7 @@ mod crash;
 mod failover;
 mod groups;
 mod readiness;
+mod story;
 mod support;
 mod switchover;
 
@@ -59,6 +60,7 @@ fn main() {
         "a group that is stopped in the middle says what is left, and a failback leaves that" => groups::stopped_in_the_middle,
         "an isolated drill measures a copy and leaves nothing behind" => groups::isolated_drill,
         "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
+        "TC-050 a request's every actor, time, payload and outcome are in its story and its report" => story::told_and_reported,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
         "muster up starts its own killed servers again" => crash::own_servers_come_back,
         "a clean stop and a second start find everything again" => crash::stop_and_start_again,
