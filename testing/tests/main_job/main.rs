@@ -11,6 +11,7 @@ mod alerts;
 mod audit;
 mod bad_input;
 mod crash;
+mod evidence;
 mod failover;
 mod groups;
 mod readiness;
@@ -62,6 +63,7 @@ fn main() {
         "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
         "TC-050 a request's every actor, time, payload and outcome are in its story and its report" => story::told_and_reported,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
+        "TC-051 evidence packages: a good run, a failed one, a break-glass, an open gap; other people's tools accept them" => evidence::packages,
         "muster up starts its own killed servers again" => crash::own_servers_come_back,
         "a clean stop and a second start find everything again" => crash::stop_and_start_again,
     ];
