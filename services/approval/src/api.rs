@@ -41,7 +41,7 @@ impl ApprovalService for Api {
     async fn approve_request(&self, request: Request<ApproveRequestRequest>) -> Answer<ApproveRequestResponse> {
         let call = self.0.ctx.authorize(request).await?;
         let tenant = call.tenant.clone();
-        let (request, version) = self.0.approve(call).await?;
+        let (request, version) = Box::pin(self.0.approve(call)).await?;
         Ok(self.0.ctx.sealed(&tenant, version, ApproveRequestResponse { request: Some(request), version }).await)
     }
 

@@ -182,7 +182,7 @@ impl AuditService for Api {
         request: Request<pb::GetRunReportRequest>,
     ) -> Result<Response<pb::GetRunReportResponse>, Status> {
         let call = self.context.authorize(request).await?;
-        Ok(Response::new(report::get_run_report(&self.context, call).await?))
+        Ok(Response::new(Box::pin(report::get_run_report(&self.context, call)).await?))
     }
 
     async fn get_story(&self, request: Request<pb::GetStoryRequest>) -> Result<Response<pb::GetStoryResponse>, Status> {

@@ -52,7 +52,7 @@ impl Growth {
         bundle::append_entry(&mut self.bundle, leaf.as_bytes())?;
         self.tiles.push(leaf_hash(leaf.as_bytes()));
         let size = self.tiles.size();
-        if size % TILE_WIDTH == 0 {
+        if size.is_multiple_of(TILE_WIDTH) {
             self.full.push((bundle_of(size - 1, size), std::mem::take(&mut self.bundle)));
         }
         Ok(())

@@ -155,7 +155,7 @@ impl Writer {
             let leaf = self.begun.leaves.gap(sequence, reason(sequence, begins));
             let pushed = leaf.and_then(|leaf| self.begun.growth.push(&leaf));
             pushed.map_err(|error| Fault::NoLeaf { sequence, error })?;
-            if self.begun.growth.size() % muster_tlog::tile::TILE_WIDTH == 0 {
+            if self.begun.growth.size().is_multiple_of(muster_tlog::tile::TILE_WIDTH) {
                 let written = self.begun.growth.write_full(&self.begun.files).await;
                 written.map_err(|fault| other_tree(&self.begun, fault))?;
             }

@@ -49,7 +49,7 @@ impl Logged {
         let kind = self.record.r#type.as_str();
         let of_people = ["request.", "drill.", "gap.", "audit.", "plan."].iter().any(|start| kind.starts_with(start));
         let between = kind.starts_with("execution.step_") || kind.ends_with("heartbeat") || kind.ends_with("anchored");
-        of_people && !between || kind.starts_with("execution.") && !between
+        (of_people || kind.starts_with("execution.")) && !between
     }
 }
 

@@ -73,15 +73,6 @@ impl Anchors {
 
     /// Keeps the newest checkpoint at every anchor whose time has come.
     pub(crate) async fn keep_due(&self, log: &dyn Keeper, now: Timestamp) {
-        self.keep(log, now, false).await;
-    }
-
-    /// Keeps it at every anchor now, before the key changes hands for example.
-    pub(crate) async fn keep_now(&self, log: &dyn Keeper, now: Timestamp) {
-        self.keep(log, now, true).await;
-    }
-
-    async fn keep(&self, log: &dyn Keeper, now: Timestamp, all: bool) {
         if self.places.is_empty() {
             return;
         }
@@ -94,7 +85,7 @@ impl Anchors {
             }
         };
         for place in &self.places {
-            if let Err(error) = self.keep_at(place, log, &signed, now, all).await {
+            if let Err(error) = self.keep_at(place, log, &signed, now).await {
                 self.failed(place, log, &signed, &error, now).await;
             }
         }
@@ -106,13 +97,9 @@ impl Anchors {
         log: &dyn Keeper,
         signed: &Signed,
         now: Timestamp,
-        all: bool,
     ) -> Result<(), AnchorError> {
         let kept = place.kept(log).await?;
-        if !all
-            && (self.must_wait(place, &signed.checkpoint.origin, now)
-                || !is_due(place.every, kept.as_ref(), signed, now))
-        {
+        if self.must_wait(place, &signed.checkpoint.origin, now) || !is_due(place.every, kept.as_ref(), signed, now) {
             return Ok(());
         }
         let receipt = place.anchor.keep(signed).await?;

@@ -107,7 +107,7 @@ impl LocalService {
         }
         let owner = self.owner()?;
         remove_unfinished(&self.config.data_directory).await?;
-        let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let number = new_number();
         let work = beside(&self.config.data_directory, &format!(".muster-copy-{number}"))?;
         let copy = Copy { service: self, owner, work, deadline: Instant::now() + limit };
         let made = copy.make(source).await;
@@ -455,4 +455,10 @@ fn sync_tree(directory: &Path) -> Result<(), AgentError> {
 
 fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
+}
+
+/// Tells one copy from another, and when the data that it replaced was put aside.
+#[expect(clippy::disallowed_methods, reason = "it names a directory; nothing is decided by it")]
+fn new_number() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
 }

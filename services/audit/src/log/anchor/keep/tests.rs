@@ -83,7 +83,7 @@ fn at(minutes: i64) -> Timestamp {
 }
 
 #[tokio::test]
-async fn once_an_hour_when_there_is_something_new_and_on_demand() {
+async fn once_an_hour_when_there_is_something_new() {
     let ((anchors, _), log) = (anchors(), Log::default());
     let sizes = || log.events.lock().unwrap().iter().map(|e| e.checkpoint.clone().unwrap().size).collect::<Vec<_>>();
     anchors.keep_due(&log, at(0)).await;
@@ -95,9 +95,6 @@ async fn once_an_hour_when_there_is_something_new_and_on_demand() {
         anchors.keep_due(&log, at(minute)).await;
         assert_eq!(sizes(), expected, "at {minute}");
     }
-    *log.checkpoint.lock().unwrap() = checkpoint(9);
-    anchors.keep_now(&log, at(182)).await;
-    assert_eq!(sizes(), [5, 7, 8, 9]);
     assert_eq!(log.files.lock().unwrap()["anchor/shelf/token"], [2]);
     assert_eq!(log.events.lock().unwrap()[0].location, "shelf/5");
 }

@@ -19,7 +19,7 @@ fn event(event: Event) -> Decision {
 /// The first writer wins: every origin, and everything derived from one, hangs on it.
 pub fn set_domain(state: &AuditDomain, domain: &str) -> Option<AuditDomainEvent> {
     let set = AuditDomainSet { domain: domain.to_owned() };
-    state.domain.is_none().then(|| AuditDomainEvent { event: Some(audit_domain_event::Event::Set(set)) })
+    state.domain.is_none().then_some(AuditDomainEvent { event: Some(audit_domain_event::Event::Set(set)) })
 }
 
 /// The first epoch, the one after a revoked key, or the one of a stream that was promoted elsewhere. A log in which two
