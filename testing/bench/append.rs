@@ -30,16 +30,23 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
     report::title("append: one event, acknowledged when it is on the disk");
     let nats = Nats::start().await?;
     let peer = Peer::new(&nats).await?;
+    let signing = nats.written_by("bench-signs", false).await?;
+    let sealing = nats.written_by("bench-seals", true).await?;
     println!("Each message: {} bytes of headers and {} of payload.\n", header_bytes(&peer.headers), peer.payload.len());
     let mut rows = Vec::new();
     for writers in WRITERS {
-        let mut kinds: [Measured; 4] = Default::default();
+        let mut kinds: [Measured; 6] = Default::default();
         for turn in 0..settings.turns {
-            let [plain, guarded, append, decide] = &mut kinds;
+            let [plain, guarded, append, signed, sealed, decide] = &mut kinds;
             let id = |writer: usize| -> Result<AggregateId> { Ok(format!("w-{writers}-{turn}-{writer}").parse()?) };
             take_turn(plain, writers, settings.turn, |writer| Ok(peer.plain(writer))).await?;
             take_turn(guarded, writers, settings.turn, |writer| Ok(peer.guarded(&id(writer)?))).await?;
             take_turn(append, writers, settings.turn, |writer| Ok(Appender::new(&nats, &id(writer)?))).await?;
+            let by = |log: &EventLog, name: &str, writer: usize| -> Result<Appender> {
+                Ok(Appender::with(log, &nats.tenant, &format!("{name}-{}", id(writer)?).parse()?))
+            };
+            take_turn(signed, writers, settings.turn, |writer| by(&signing, "signed", writer)).await?;
+            take_turn(sealed, writers, settings.turn, |writer| by(&sealing, "sealed", writer)).await?;
             take_turn(decide, writers, settings.turn, |writer| Ok(Decider::new(&nats, &id(writer)?))).await?;
         }
         rows.extend(rows_of(writers, &kinds));
@@ -49,11 +56,13 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn rows_of(writers: usize, kinds: &[Measured; 4]) -> Vec<Vec<String>> {
+fn rows_of(writers: usize, kinds: &[Measured; 6]) -> Vec<Vec<String>> {
     let names = [
         "raw publish, stream without limits",
         "raw publish, the log's own stream settings",
         "append",
+        "append, signed",
+        "append, encrypted and signed",
         "load, decide, append",
     ];
     let row = |(name, measured): (&str, &Measured)| {
@@ -215,9 +224,13 @@ struct Appender {
 
 impl Appender {
     fn new(nats: &Nats, writer: &AggregateId) -> Self {
+        Self::with(&nats.log, &nats.tenant, writer)
+    }
+
+    fn with(log: &EventLog, tenant: &TenantId, writer: &AggregateId) -> Self {
         Self {
-            log: nats.log.clone(),
-            tenant: nats.tenant.clone(),
+            log: log.clone(),
+            tenant: tenant.clone(),
             ids: Ids::new(format!("append-{writer}")),
             at: Loaded::default(),
             event: an_event(),

@@ -1,9 +1,14 @@
 //! The real servers, set up as in production: an acknowledged event is on the disk, and so is a committed row.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use async_nats::jetstream;
 use muster_domain::TenantId;
-use muster_eventlog::{Database, EventLog, LogConfig, Schema, db};
+use muster_eventlog::{
+    Database, EventLog, LogConfig, Schema, db,
+    keyring::{FileKeyring, Keyring},
+};
 use muster_local::{
     nats::{NatsOptions, NatsServer},
     postgres::PostgresServer,
@@ -17,7 +22,7 @@ pub(crate) struct Nats {
     /// The raw peer's own connection.
     pub(crate) raw: jetstream::Context,
     server: NatsServer,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Nats {
@@ -30,7 +35,19 @@ impl Nats {
         log.provision().await?;
         log.provision_tenant(&tenant).await?;
         let raw = jetstream::new(async_nats::connect(server.url()).await?);
-        Ok(Self { log, tenant, raw, server, _dir: dir })
+        Ok(Self { log, tenant, raw, server, dir })
+    }
+
+    /// The same log, written by a process of this name that signs what it writes, and encrypts it if it has a keyring.
+    pub(crate) async fn written_by(&self, producer: &str, encrypted: bool) -> Result<EventLog> {
+        let keyring = if encrypted { Some(FileKeyring::open(self.dir.path().join("payload-keys"))?) } else { None };
+        let config = LogConfig {
+            url: self.server.url(),
+            keyring: keyring.map(|keyring| Arc::new(keyring) as Arc<dyn Keyring>),
+            producer: Some(producer.to_owned()),
+            ..LogConfig::default()
+        };
+        Ok(EventLog::connect(&config).await?)
     }
 
     /// The log over a connection of its own.

@@ -234,7 +234,8 @@ fn kill_what_works_in(directory: &Path) -> usize {
     killed
 }
 
-fn said(output: &Output) -> Said {
+/// What a finished command said.
+pub fn said(output: &Output) -> Said {
     Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -40,15 +40,16 @@ pub fn projections() -> Vec<Arc<dyn Projection>> {
     vec![Arc::new(projection::Records), Arc::new(views::Views)]
 }
 
-pub use package::{Pieces, evidence_package};
 pub use log::{Finding, FsckError, FsckReport, fsck};
+pub use package::{Pieces, evidence_package};
 
 pub fn service(context: &Context) -> Service {
     let (log, db, shutdown) = (context.log.clone(), context.db.clone(), context.shutdown.clone());
-    let service = Service::new("audit").grpc(AuditServiceServer::new(api::Api::new(context.clone()))).task(
-        "projection",
-        move || run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone()),
-    );
+    let service = Service::new("audit")
+        .grpc(AuditServiceServer::new(api::Api::new(context.clone())))
+        .task("projection", move || {
+            run_projection(log.clone(), db.clone(), Arc::new(projection::Records), shutdown.clone())
+        });
     let keys = context.clone();
     let service = service.task("payload keys", move || payload_key::settle(keys.clone()));
     log::with_log(with_gaps(service, context), context)

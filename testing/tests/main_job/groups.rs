@@ -102,11 +102,19 @@ pub(crate) async fn stopped_in_the_middle(product: &mut Product) -> Result<()> {
     Ok(())
 }
 
-/// TC-006: started without the missing approval, within its time, told at once, and reviewed by somebody else.
+/// A review that nobody writes raises its alarm this soon.
+const REVIEW_WITHIN: &str = "5s";
+
+/// TC-006: started without the missing approval, within its time, told at once; nobody reviews it in time, which is told
+/// too; then it is reviewed by somebody else.
 pub(crate) async fn break_glass(product: &mut Product) -> Result<()> {
     healthy(product, "billing-db").await?;
     let (_, away) = direction(product, "billing-db").await?;
     let (olga, ingo) = (product.person("olga").await?, product.person("ingo").await?);
+    let policy = format!(
+        "kind: Policy\nmetadata: {{name: emergencies, tenant: acme}}\nspec:\n  breakGlass: {{limit: 45m, reviewWithin: {REVIEW_WITHIN}}}\n"
+    );
+    product.person("ada").await?.apply("acme", &policy, false).await?;
     let ask = |incident: &str, limit: i64| OpenRequestRequest {
         tenant: "acme".into(),
         r#type: RequestType::Switchover.into(),
@@ -137,6 +145,10 @@ pub(crate) async fn break_glass(product: &mut Product) -> Result<()> {
     let confirmed = done.confirmed.clone().unwrap_or_default();
     ensure!(confirmed.break_glass && confirmed.approvals.is_empty() && !confirmed.missing.is_empty(), "{confirmed:?}");
 
+    messages_arrive(product, "request.break_glass_review_overdue", "billing-db").await?;
+    product.cli("ingo", &["login", "--as", "ingo"])?.must_succeed()?;
+    let shown = product.cli("ingo", &["request", "show", &request.request_id])?.must_succeed()?;
+    ensure!(shown.out.contains("OVERDUE, was due"), "{}", shown.out);
     // The review is by somebody who did not break the glass.
     let review = || ReviewBreakGlassRequest {
         tenant: "acme".into(),
@@ -152,7 +164,13 @@ pub(crate) async fn break_glass(product: &mut Product) -> Result<()> {
     ensure!(shown.review.is_some_and(|review| review.justified), "the review shows");
     let filter = AuditFilter { request_id: request.request_id.clone(), ..Default::default() };
     let types: Vec<String> = ingo.events(filter).await?.into_iter().map(|event| event.r#type).collect();
-    for kind in ["request.created", "request.confirmed", "request.break_glass_reviewed", "execution.succeeded"] {
+    for kind in [
+        "request.created",
+        "request.confirmed",
+        "request.break_glass_review_overdue",
+        "request.break_glass_reviewed",
+        "execution.succeeded",
+    ] {
         ensure!(types.iter().any(|found| found == kind), "{kind} is not in {types:?}");
     }
     green_on(&ingo, "billing-db", &away).await

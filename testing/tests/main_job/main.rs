@@ -10,6 +10,7 @@ mod access;
 mod alerts;
 mod audit;
 mod bad_input;
+mod by_hand;
 mod crash;
 mod evidence;
 mod failover;
@@ -18,6 +19,7 @@ mod readiness;
 mod story;
 mod support;
 mod switchover;
+mod tamper;
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -64,8 +66,10 @@ fn main() {
         "TC-050 a request's every actor, time, payload and outcome are in its story and its report" => story::told_and_reported,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,
         "TC-051 evidence packages: a good run, a failed one, a break-glass, an open gap; other people's tools accept them" => evidence::packages,
+        "TC-052 the record and a package verify, with Muster and by hand; a changed package names the event" => by_hand::verified,
         "muster up starts its own killed servers again" => crash::own_servers_come_back,
         "a clean stop and a second start find everything again" => crash::stop_and_start_again,
+        "TC-052 one byte of a stored event is changed while the server is stopped: the exact event is named" => tamper::one_byte,
     ];
     let trials = trials.into_iter().map(|(name, case)| {
         let product = Arc::clone(&product);

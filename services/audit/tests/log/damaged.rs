@@ -4,6 +4,8 @@ use std::path::Path;
 
 use crate::world::{World, eventually};
 
+type Damage<'f> = &'f dyn Fn(&mut Vec<u8>);
+
 pub(crate) async fn fsck_names_what_is_wrong(world: &mut World) {
     let mut here = world.installation().await;
     here.append(300).await;
@@ -13,7 +15,7 @@ pub(crate) async fn fsck_names_what_is_wrong(world: &mut World) {
     assert_eq!(here.findings().await, [""; 0]);
     let log = here.store().join("acme/1");
     let pending = std::fs::read_to_string(log.join("checkpoint.pending")).unwrap();
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>), &str); 7] = [
+    let cases: [(&str, Damage<'_>, &str); 7] = [
         // The digit before the line break of a payload's length, far into the first bundle.
         ("tile/entries/000", &|bytes| edit(bytes, b"\nseq 200\n", b"\nseq 201\n"), "sequence 200"),
         ("tile/0/000", &|bytes| bytes[17] ^= 1, "tile/0/000: it is not what its leaves lead to"),

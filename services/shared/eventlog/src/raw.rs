@@ -1,6 +1,9 @@
 //! A tenant's record as the bytes that are stored: what a verifier hashes, and nothing taken from it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use muster_domain::TenantId;
 use serde_json::json;
@@ -15,6 +18,10 @@ use crate::{
 };
 
 const NO_MESSAGE_FOUND: u64 = 10037;
+/// Nothing came for so long: either there is nothing, or the server cannot read what comes next.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// Asked for one by one; a longer damage is stepped over in several times.
+const MAX_STEP: usize = 1_000;
 
 /// One stored message, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,22 +62,27 @@ impl RawEntry {
     }
 }
 
-/// Reads a tenant's record onwards from a position, in batches that fit in memory.
+/// Reads a tenant's record onwards from a position, in batches that fit in memory. An entry that the server has and cannot
+/// read, because its file was damaged, ends the server's delivery for good; it is stepped over, and its sequence is missing
+/// like that of an entry which is not there.
 pub struct RawFollower {
     follower: Follower,
+    tenant: TenantId,
+    /// The last sequence that was handed out or stepped over.
+    after: u64,
 }
 
 impl RawFollower {
     /// The next entries, at least one. Waits as long as it takes. Who cancels it has to drop the follower: entries that
     /// were received and not handed out are lost with it.
     pub async fn next(&mut self) -> Vec<RawEntry> {
-        let batch = self.follower.next().await;
+        let batch = self.past_damage(|follower| Box::pin(follower.next())).await;
         self.taken(batch)
     }
 
     /// The entries there are now; `None` when all were handed out.
     pub async fn next_until_caught_up(&mut self) -> Result<Option<Vec<RawEntry>>, LogError> {
-        let batch = self.follower.next_until_caught_up().await?;
+        let batch = self.past_damage(|follower| Box::pin(follower.next_until_caught_up())).await?;
         Ok(batch.map(|batch| self.taken(batch)))
     }
 
@@ -79,9 +91,33 @@ impl RawFollower {
         self.follower.is_caught_up()
     }
 
-    fn taken(&self, batch: Vec<Stored>) -> Vec<RawEntry> {
+    fn taken(&mut self, batch: Vec<Stored>) -> Vec<RawEntry> {
+        self.after = batch.last().map_or(self.after, |last| last.sequence);
         let names = self.follower.log().names();
         batch.into_iter().map(|stored| RawEntry::of(names, stored)).collect()
+    }
+
+    async fn past_damage<T>(&mut self, read: impl for<'f> Fn(&'f mut Follower) -> BoxFuture<'f, T>) -> T {
+        let log = self.follower.log().clone();
+        loop {
+            let (tenant, after) = (self.tenant.clone(), self.after);
+            let stepped = {
+                let mut reading = read(&mut self.follower);
+                loop {
+                    tokio::select! {
+                        done = &mut reading => return done,
+                        () = tokio::time::sleep(STUCK_AFTER) => {}
+                    }
+                    // Only what was not delivered is asked for: the reading itself goes on meanwhile.
+                    if let Some(stepped) = log.last_unreadable_after(&tenant, after).await {
+                        break stepped;
+                    }
+                }
+            };
+            tracing::error!(%tenant, from = after + 1, to = stepped, "the server cannot read entries of the record that it has");
+            self.after = stepped;
+            self.follower.restart(Position::After(stepped));
+        }
     }
 }
 
@@ -89,7 +125,24 @@ impl EventLog {
     /// The stored messages of a tenant's record after the sequence `after`.
     pub fn raw(&self, tenant: &TenantId, after: u64) -> RawFollower {
         let stream = self.names().record_stream(tenant);
-        RawFollower { follower: Follower::new(self.clone(), stream, Vec::new(), Position::After(after)) }
+        RawFollower {
+            follower: Follower::new(self.clone(), stream, Vec::new(), Position::After(after)),
+            tenant: tenant.clone(),
+            after,
+        }
+    }
+
+    /// The last of the entries right after this one that the stream does not give, although it has later ones.
+    async fn last_unreadable_after(&self, tenant: &TenantId, after: u64) -> Option<u64> {
+        let last = self.record_stream_state(tenant).await.ok()??.last_sequence;
+        let mut unreadable = None;
+        for sequence in (after + 1..=last).take(MAX_STEP) {
+            if self.raw_exists(tenant, sequence).await.ok()? {
+                break;
+            }
+            unreadable = Some(sequence);
+        }
+        unreadable
     }
 
     /// Whether the leader of the stream has a message at this sequence.

@@ -55,6 +55,11 @@ impl Anchor for Store {
     }
 
     async fn keep(&self, signed: &Signed) -> Result<Receipt, AnchorError> {
+        if let Some(theirs) = self.largest(&signed.checkpoint.origin).await?
+            && let Some(theirs_size) = size_of(&theirs).filter(|size| *size > signed.checkpoint.size)
+        {
+            return Err(AnchorError::Different { theirs, theirs_size });
+        }
         let name = format!("{NAME}{:0width$}", signed.checkpoint.size, width = SIZE_DIGITS);
         let path = self.directory(&signed.checkpoint.origin).join(name);
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
@@ -124,9 +129,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().display().to_string()).unwrap();
         assert_eq!(store.largest("audit.example/one/record/1").await.unwrap(), None);
-        for size in [9, 100, 20] {
+        for size in [9, 20, 100] {
             store.keep(&checkpoint(size, "AAAA", "s")).await.unwrap();
         }
+        let rolled_back = store.keep(&checkpoint(21, "AAAA", "s")).await.unwrap_err();
+        assert!(matches!(rolled_back, AnchorError::Different { theirs_size: 100, .. }), "{rolled_back}");
         let largest = store.largest("audit.example/one/record/1").await.unwrap();
         assert_eq!(largest.as_deref().and_then(size_of), Some(100));
         assert_eq!(store.largest("audit.example/one/record/2").await.unwrap(), None);

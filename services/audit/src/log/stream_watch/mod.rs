@@ -59,7 +59,14 @@ pub(crate) async fn run(context: Context, store: Option<LogStore>) {
 struct Watch {
     context: Context,
     store: Option<LogStore>,
-    seen: BTreeMap<TenantId, Seen>,
+    seen: BTreeMap<TenantId, Looked>,
+}
+
+/// The newest look at one stream.
+struct Looked {
+    seen: Seen,
+    /// Whether it is on file: a log begins later than its stream.
+    filed: bool,
 }
 
 impl Watch {
@@ -122,22 +129,22 @@ impl Watch {
             return Ok(());
         };
         let files = self.files(tenant).await?;
-        let before = match self.seen.get(tenant) {
-            Some(seen) => Some(seen.clone()),
-            None => read(files.as_ref()).await?,
+        let (before, mut filed) = match self.seen.get(tenant) {
+            Some(looked) => (Some(looked.seen.clone()), looked.filed),
+            None => (read(files.as_ref()).await?, false),
         };
         let wrong = self.wrong_settings(tenant, before.is_none()).await?;
         let now = Seen::from(&state);
         for change in changes(before.as_ref(), &now, &wrong, told) {
             self.report(tenant, &state, &change).await?;
         }
-        if before.as_ref() != Some(&now)
-            && let Some(files) = &files
-        {
+        filed &= before.as_ref() == Some(&now);
+        if let Some(files) = files.filter(|_| !filed) {
             let content = serde_json::to_vec(&now).map_err(|error| error.to_string())?;
             files.replace(FILE, content).await.map_err(|error| error.to_string())?;
+            filed = true;
         }
-        self.seen.insert(tenant.clone(), now);
+        self.seen.insert(tenant.clone(), Looked { seen: now, filed });
         Ok(())
     }
 

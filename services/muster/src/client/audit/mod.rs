@@ -16,9 +16,7 @@ mod verify;
 
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use muster_domain::pb::audit::v1::{
-    AuditFilter, ListEventsRequest, ListEventsResponse,
-};
+use muster_domain::pb::audit::v1::{AuditFilter, ListEventsRequest, ListEventsResponse};
 use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::time::to_pb;
 

@@ -10,10 +10,7 @@ use muster_tlog::hash::Hash;
 use prost::Message as _;
 
 use super::{Chain, Producer, ProducerCheck, ProducerFlaw, statement};
-use crate::{
-    raw::RawEntry,
-    record::CE_ID,
-};
+use crate::{raw::RawEntry, record::CE_ID};
 
 /// What a process wrote into one tenant, as the stream would have it.
 struct Written {

@@ -340,7 +340,8 @@ async fn what_was_acknowledged_and_is_not_there_is_found_by_its_publisher() {
         log.append::<Counter>(&globex, &id("one"), version, &meta(), &counted(version)).await.unwrap();
     }
     let acme_had = stored(&log, &acme).await;
-    published.leaves.lock().unwrap().extend(stored(&log, &globex).await.iter().map(leaf_of));
+    let globex_has = stored(&log, &globex).await;
+    published.leaves.lock().unwrap().extend(globex_has.iter().map(leaf_of));
 
     let jetstream = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
     jetstream.delete_stream("REC_acme_1").await.unwrap();

@@ -28,13 +28,13 @@ async fn whoever_changes_a_record_stream_is_told_about_and_the_state_shows_it() 
     config.max_messages = 1000;
     // The listener is another connection: its subscription may not have reached the server yet.
     let told = std::cell::RefCell::new(Vec::<StreamAdvisory>::new());
-    let listened = std::cell::RefCell::new(&mut advisories);
+    let listened = tokio::sync::Mutex::new(&mut advisories);
     eventually("the change is told", SOON, || async {
         let mut config = config.clone();
         config.max_messages += i64::try_from(told.borrow().len()).unwrap_or(0);
         attacker.update_stream(config).await.unwrap();
-        #[expect(clippy::await_holding_refcell_ref, reason = "one task")]
-        let next = tokio::time::timeout(Duration::from_millis(200), listened.borrow_mut().next()).await;
+        let mut listened = listened.lock().await;
+        let next = tokio::time::timeout(Duration::from_millis(200), listened.next()).await;
         told.borrow_mut().extend(next.ok().flatten());
         told.borrow().iter().any(|told| told.stream == stream && told.action == "modify")
     })

@@ -43,7 +43,7 @@ async fn both_sides_of_a_pair_give_the_same_answers() {
         )
         .await
         .unwrap();
-    crate::pair::eventually("b has the rows", async || {
+    crate::drive::eventually("b has the rows", async || {
         pair.b.sql("SELECT count(*) FROM kinds").await.is_ok_and(|found| found.trim() == "2")
     })
     .await;

@@ -7,7 +7,7 @@ use muster_platform::{
 };
 
 use crate::{
-    pair::eventually,
+    drive::eventually,
     stage::{DrillDirectory, count, drill_of, is_gone, pair_with_rows, passed, sessions_on},
 };
 

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 mod cluster;
-#[expect(dead_code, reason = "the suite of all platforms uses the rest of it")]
 #[path = "../compliance/drive.rs"]
 mod drive;
 mod failover;

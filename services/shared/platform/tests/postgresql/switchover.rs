@@ -96,3 +96,37 @@ async fn switch(pair: &Pair, from: &str, target: &str) -> Facts {
     assert!(mover.rollback(&job(), &facts).await.is_err(), "after a promotion there is no way back but a switchover");
     facts
 }
+
+/// Checks, markers and accounts of one run share a session to each node: a login is arithmetic and a new process.
+#[tokio::test]
+async fn one_run_logs_in_to_each_node_once_to_look() {
+    let pair = Pair::start().await;
+    for server in [&pair.a, &pair.b] {
+        server.sql("ALTER SYSTEM SET log_connections = on").await.unwrap();
+        server.sql("SELECT pg_reload_conf()").await.unwrap();
+    }
+    let logins = || {
+        let of = |server: &muster_local::postgres::PostgresServer| {
+            let log = std::fs::read_to_string(server.dir().join("muster-server.log")).unwrap();
+            log.lines().filter(|line| line.contains("connection authorized: user=exec")).count()
+        };
+        [of(&pair.a), of(&pair.b)]
+    };
+    let job = pair.job(MoveKind::Switchover, "a", "b");
+    let before = logins();
+    let checks = mover().prechecks(&job).await;
+    assert!(blocking(&checks).is_empty(), "{checks:#?}");
+    for _ in 0..3 {
+        assert_eq!(mover().markers(&job).await.0.len(), 2);
+    }
+    let [a, b] = logins();
+    // Two looks at once are two sessions; what may wait for long has one of its own.
+    assert!(a - before[0] <= 3 && b - before[1] <= 3, "{} and {} logins", a - before[0], b - before[1]);
+
+    // A server that was restarted has ended the kept session, which is no answer of the server.
+    let agent = Pair::agent_of(&pair.b);
+    agent.kill().await.unwrap();
+    agent.start(Duration::from_secs(30)).await.unwrap();
+    let (seen, missing) = mover().markers(&job).await;
+    assert_eq!(seen.len(), 2, "{missing:?}");
+}

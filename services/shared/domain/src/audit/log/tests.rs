@@ -111,7 +111,7 @@ proptest! {
         let mut log = AuditLog::default();
         let mut now = now();
         for (what, number, days) in steps {
-            now = now + SignedDuration::from_hours(24 * days);
+            now += SignedDuration::from_hours(24 * days);
             let key = log.keys.get(number as usize).map(|key| key.verifier_key.clone()).unwrap_or_default();
             let decided = match what {
                 0 => open_epoch(&log, &EpochOpened { verifier_key: format!("e{number}-{now}"), ..opened(number + 1) }),

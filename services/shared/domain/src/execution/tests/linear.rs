@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use crate::aggregate::Aggregate;
+use crate::pb::common::v1::Actor;
 use crate::pb::execution::v1::{Check, ExecutionStarted, ExecutionStopped, ExecutionSucceeded, Step};
 
 fn now() -> Timestamp {
@@ -155,7 +156,7 @@ fn after_a_takeover_the_old_executor_writes_nothing() {
 fn a_stop_is_final_for_the_steps_that_follow() {
     let mut execution = ready();
     claim(&mut execution, "one", "stop");
-    let actor = crate::pb::common::v1::Actor::default();
+    let actor = Actor::default();
     assert_eq!(request_stop(&execution, &actor, "", now()).unwrap_err().field, "reason");
     let event = request_stop(&execution, &actor, "wrong window", now()).unwrap().unwrap();
     execution.evolve(&event);
