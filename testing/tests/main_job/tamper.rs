@@ -18,14 +18,15 @@ pub(crate) async fn one_byte(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     ensure!(vera.open(RequestType::Switchover, "orders-db", "ams").await.is_err(), "a viewer may open a request");
     product.cli("ada", &["login", "--as", "ada"])?.must_succeed()?;
-    // The first look keeps the log's key and its checkpoint in the profile. Everything is witnessed by then.
-    poll::until("the record to verify as good", LIMIT, || async {
-        let said = verify(product)?;
-        Ok(if said.code == 0 { Look::Found(()) } else { Look::NotYet(said) })
-    })
-    .await?;
     let denied = AuditFilter { types: vec!["access.denied".to_owned()], ..AuditFilter::default() };
     let victim = vera.events(denied).await?.pop().context("the denial is not in the record")?;
+    // The first look keeps the log's key and its checkpoint in the profile. The victim is witnessed by then.
+    poll::until("the record to verify as good, victim included", LIMIT, || async {
+        let said = verify(product)?;
+        let covers = said.code == 0 && leaves(&said.out) > victim.sequence;
+        Ok(if covers { Look::Found(()) } else { Look::NotYet(said) })
+    })
+    .await?;
 
     product.stop().await?;
     let store = FileStore::of(&product.data().join("nats/store"), "REC_acme_1");
@@ -43,4 +44,10 @@ pub(crate) async fn one_byte(product: &mut Product) -> Result<()> {
 
 fn verify(product: &Product) -> Result<muster_testing::product::Said> {
     product.cli("ada", &["--tenant", TENANT, "audit", "verify"])
+}
+
+/// The size of the checkpoint that was verified.
+fn leaves(said: &str) -> u64 {
+    let line = said.lines().find_map(|line| line.trim().strip_prefix("checkpoint"));
+    line.and_then(|size| size.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

@@ -146,7 +146,7 @@ impl NatsServer {
     /// Starts the process and waits until it listens.
     async fn launch(&mut self, port: u16) -> Result<()> {
         self.port = port;
-        check_free(SERVER, port)?;
+        check_free(SERVER, port).await?;
         let config = self.options.write_config(port)?;
         let log = self.options.log_file();
         let log_start = fs::metadata(&log).map_or(0, |found| found.len());

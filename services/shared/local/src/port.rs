@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, TcpListener},
     sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
 };
 
 use crate::{LocalError, Result};
@@ -19,6 +20,9 @@ const HIGHEST: u16 = 28_000;
 const RANGE: &str = "MUSTER_LOCAL_PORTS";
 /// Where Linux begins to take ports for outgoing connections, if it does not say so itself.
 const EPHEMERAL: u16 = 32_768;
+/// A killed server gives its port back within moments, also on a busy machine.
+const LEAVING: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// So many ports are tried; more in use means that something else is wrong.
 const TRIES: u16 = 500;
 
@@ -60,11 +64,15 @@ fn first_ephemeral() -> u16 {
     range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(EPHEMERAL)
 }
 
-/// Whether a server could listen there now.
-pub(crate) fn check_free(server: &'static str, port: u16) -> Result<()> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(LocalError::PortTaken { server, port, reason: error.to_string() }),
+/// Whether a server could listen there. One that was killed a moment ago may take a little to be gone.
+pub(crate) async fn check_free(server: &'static str, port: u16) -> Result<()> {
+    let deadline = Instant::now() + LEAVING;
+    loop {
+        let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { return Ok(()) };
+        if Instant::now() >= deadline {
+            return Err(LocalError::PortTaken { server, port, reason: error.to_string() });
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

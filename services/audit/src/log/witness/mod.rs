@@ -108,10 +108,11 @@ impl Witnesses for Cosigners {
     async fn cosign(&self, signed: &Signed, proofs: &dyn Consistency) -> Cosigned {
         let mut cosigned = Cosigned { quorum: self.quorum == 0, ..Cosigned::default() };
         let (mut answered, mut good) = (Vec::new(), 0);
-        let mut waiting: FuturesUnordered<_> = self
-            .cosigners
+        let rests = |cosigner: &Cosigner| self.memory.rests(&signed.checkpoint.origin, &cosigner.name);
+        let (resting, asked): (Vec<_>, Vec<_>) = self.cosigners.iter().partition(|cosigner| rests(cosigner));
+        let mut waiting: FuturesUnordered<_> = asked
             .iter()
-            .filter(|cosigner| !self.memory.rests(&signed.checkpoint.origin, &cosigner.name))
+            .copied()
             .map(|cosigner| async move { (cosigner, self.ask(cosigner, signed, proofs).await) })
             .collect();
         let mut until = Instant::now() + if cosigned.quorum { AFTER_QUORUM } else { TOTAL_LIMIT };
@@ -124,12 +125,12 @@ impl Witnesses for Cosigners {
             }
         }
         drop(waiting);
-        for late in self.cosigners.iter().filter(|one| !answered.contains(&one.name)) {
-            if !self.memory.rests(&signed.checkpoint.origin, &late.name) {
-                self.memory.late(&signed.checkpoint.origin, &late.name);
-            }
+        for late in asked.iter().filter(|one| !answered.contains(&one.name)) {
+            self.memory.late(&signed.checkpoint.origin, &late.name);
             cosigned.missing.push(late.name.clone());
         }
+        // Not asked this time, so what it said last still holds.
+        cosigned.missing.extend(resting.iter().map(|one| one.name.clone()));
         cosigned
     }
 

@@ -270,7 +270,7 @@ mod tests {
             "by Olga at - (dns): the shop is told",
             "call NOT done, by Ingo",
             "because of step call: it is not done",
-            "Point the name back  failed",
+            "Point the name back  FAILED",
             "carts: moved, runs at ams, NOT protected",
             "warm-up",
         ] {

@@ -76,7 +76,7 @@ impl MariadbServer {
     }
 
     async fn launch(&mut self) -> Result<()> {
-        check_free(SERVER, self.port)?;
+        check_free(SERVER, self.port).await?;
         let mut command = self.server_program();
         command.arg(format!("--defaults-file={}", self.config_file().display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -87,7 +87,7 @@ impl PostgresServer {
     }
 
     async fn launch(&mut self) -> Result<()> {
-        check_free(SERVER, self.port)?;
+        check_free(SERVER, self.port).await?;
         let limit = START_LIMIT.as_secs().to_string();
         let mut command = self.server_program("pg_ctl");
         command.args(["start", "-s", "-w", "-t", &limit, "-D"]).arg(self.dir()).arg("-l").arg(self.log_file());

@@ -87,7 +87,7 @@ impl RedisServer {
     }
 
     async fn launch(&mut self) -> Result<()> {
-        check_free(SERVER, self.port)?;
+        check_free(SERVER, self.port).await?;
         let mut command = self.account.command(&self.program);
         command.arg(self.config_file()).current_dir(self.data_dir()).env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

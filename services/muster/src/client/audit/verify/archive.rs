@@ -89,8 +89,9 @@ impl Archive {
                 files.insert(name, (entry.raw_file_position(), entry.size()));
             }
         }
-        let top = files.keys().find_map(|name| name.strip_suffix(TOP)).filter(|top| !top.is_empty()).map(str::to_owned);
-        if let Some(top) = top.filter(|top| !files.contains_key(TOP) && top.ends_with('/')) {
+        let top =
+            files.keys().find_map(|name| name.strip_suffix(TOP).filter(|top| top.ends_with('/'))).map(str::to_owned);
+        if let Some(top) = top.filter(|_| !files.contains_key(TOP)) {
             let inside = files.into_iter().filter_map(|(name, at)| Some((name.strip_prefix(&top)?.to_owned(), at)));
             files = inside.collect();
         }
