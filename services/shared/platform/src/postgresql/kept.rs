@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::session::Session;
+use crate::Login;
 
 /// Shared by all clones of a job, and gone with the last. One session for each account and node.
 #[derive(Clone, Default)]
@@ -19,9 +20,10 @@ impl KeptSessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that still answers: a server that was stopped or restarted in the meantime has ended it.
-    pub(super) async fn take(&self, name: &str, limit: Duration) -> Option<Session> {
-        let mut session = self.all().remove(name)?;
+    /// One that still answers: a server that was stopped or restarted in the meantime has ended it. And one of this very
+    /// login: a password that is refused must not be hidden by a session from before.
+    pub(super) async fn take(&self, name: &str, login: &Login, limit: Duration) -> Option<Session> {
+        let mut session = self.all().remove(name).filter(|session| session.is_of(login))?;
         session.answers(limit).await.then_some(session)
     }
 

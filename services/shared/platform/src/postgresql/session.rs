@@ -109,6 +109,10 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn is_of(&self, login: &Login) -> bool {
+        self.login.user == login.user && self.login.password.expose_secret() == login.password.expose_secret()
+    }
+
     /// Whether it is still there. One that was left in the middle of a statement is not.
     pub(crate) async fn answers(&mut self, limit: Duration) -> bool {
         matches!(tokio::time::timeout(limit, self.connection.ping()).await, Ok(Ok(())))

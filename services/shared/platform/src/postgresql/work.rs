@@ -64,7 +64,8 @@ impl<'a> Work<'a> {
     /// The session that this run keeps to the node, for statements that change nothing. To be given back with
     /// [`Self::keep`]; one that failed is not.
     pub(super) async fn looking(&self, node: &PostgresqlNode) -> Result<Session, SqlError> {
-        match self.job.sessions.take(&self.session_name(node), self.job.timeouts.connect).await {
+        let (job, name) = (self.job, self.session_name(node));
+        match job.sessions.take(&name, &job.execute, job.timeouts.connect).await {
             Some(session) => Ok(session),
             None => self.session(node).await,
         }
@@ -75,7 +76,7 @@ impl<'a> Work<'a> {
     }
 
     fn session_name(&self, node: &PostgresqlNode) -> String {
-        format!("{}@{}", self.job.execute.user, node.name)
+        format!("{}@{}:{}/{}", self.job.execute.user, node.host, node.port, self.spec.database)
     }
 
     /// What a node says about itself now.
