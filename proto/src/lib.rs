@@ -20,7 +20,7 @@ macro_rules! package {
     )*};
 }
 
-package!(common, inventory, plan, observation, readiness, request, execution, notification, audit, identity);
+package!(common, inventory, plan, observation, readiness, request, execution, notification, audit, identity, schedule);
 
 /// Every descriptor, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/muster.bin"));

@@ -21,7 +21,7 @@ use serde_json::json;
 fn events() -> BTreeMap<&'static str, &'static str> {
     use muster_domain::{
         audit::{AuditDomain, AuditLog, Export, PayloadKey, Producer},
-        delivery::Delivery,
+        delivery::{ChatBinding, Delivery, Escalation},
         denial::Denial,
         execution::{Execution, Reservation},
         gap::{Gap, Review},
@@ -30,7 +30,8 @@ fn events() -> BTreeMap<&'static str, &'static str> {
         plan::Plan,
         preflight::Preflight,
         readiness::Readiness,
-        request::{Delegation, Request},
+        request::{Delegation, Intent, Request},
+        schedule::Schedule,
     };
     BTreeMap::from([
         ("muster.inventory.v1.InventoryEvent", Declared::KIND),
@@ -43,6 +44,10 @@ fn events() -> BTreeMap<&'static str, &'static str> {
         ("muster.execution.v1.ReservationEvent", Reservation::KIND),
         ("muster.execution.v1.PreflightEvent", Preflight::KIND),
         ("muster.notification.v1.DeliveryEvent", Delivery::KIND),
+        ("muster.schedule.v1.ScheduleEvent", Schedule::KIND),
+        ("muster.request.v1.IntentEvent", Intent::KIND),
+        ("muster.notification.v1.ChatBindingEvent", ChatBinding::KIND),
+        ("muster.notification.v1.EscalationEvent", Escalation::KIND),
         ("muster.identity.v1.DenialEvent", Denial::KIND),
         ("muster.audit.v1.ExportEvent", Export::KIND),
         ("muster.audit.v1.AuditDomainEvent", AuditDomain::KIND),

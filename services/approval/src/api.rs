@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use muster_proto::request::v1::{
-    ApproveRequestRequest, ApproveRequestResponse, DecideGateChangeRequest, DecideGateChangeResponse, DelegateRequest,
-    DelegateResponse, DenyRequestRequest, DenyRequestResponse, EndDelegationRequest, EndDelegationResponse,
-    ExplainPolicyRequest, ExplainPolicyResponse, GetRequestRequest, GetRequestResponse, ListDelegationsRequest,
+    ApproveRequestRequest, ApproveRequestResponse, DecideByIntentRequest, DecideByIntentResponse,
+    DecideGateChangeRequest, DecideGateChangeResponse, DelegateRequest, DelegateResponse, DenyRequestRequest,
+    DenyRequestResponse, EndDelegationRequest, EndDelegationResponse, ExplainPolicyRequest, ExplainPolicyResponse,
+    GetIntentRequest, GetIntentResponse, GetRequestRequest, GetRequestResponse, ListDelegationsRequest,
     ListDelegationsResponse, ListGatesRequest, ListGatesResponse, ListRequestsRequest, ListRequestsResponse,
     OpenRequestRequest, OpenRequestResponse, OverrideCheckRequest, OverrideCheckResponse, ProposeGateChangeRequest,
     ProposeGateChangeResponse, ReviewBreakGlassRequest, ReviewBreakGlassResponse, StartRequestRequest,
@@ -115,5 +116,15 @@ impl ApprovalService for Api {
     async fn explain_policy(&self, request: Request<ExplainPolicyRequest>) -> Answer<ExplainPolicyResponse> {
         let call = self.0.ctx.authorize(request).await?;
         Ok(Response::new(self.0.explain(call).await?))
+    }
+
+    async fn get_intent(&self, request: Request<GetIntentRequest>) -> Answer<GetIntentResponse> {
+        self.0.ctx.authorize(request).await?;
+        Err(Status::unimplemented("get_intent"))
+    }
+
+    async fn decide_by_intent(&self, request: Request<DecideByIntentRequest>) -> Answer<DecideByIntentResponse> {
+        self.0.ctx.authorize(request).await?;
+        Err(Status::unimplemented("decide_by_intent"))
     }
 }

@@ -43,7 +43,7 @@ impl Projection for Deliveries {
                 }
                 Some(Event::Accepted(e)) => row.accepted(&e.receipt, micros(e.accepted_at.as_ref())).await?,
                 Some(Event::GaveUp(e)) => row.gave_up(&e.error, micros(e.gave_up_at.as_ref())).await?,
-                None => {}
+                Some(Event::Held(_) | Event::Grouped(_) | Event::Requeued(_)) | None => {}
             }
         }
         Ok(())

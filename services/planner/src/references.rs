@@ -1,6 +1,8 @@
 //! Which documents a document names.
 
-use muster_domain::pb::inventory::v1::{Document, Kind, PolicySpec, document::Spec};
+use muster_domain::pb::inventory::v1::{
+    Document, Kind, NotificationRouteSpec, PolicySpec, ScheduleSpec, document::Spec,
+};
 use muster_domain::pb::plan::v1::{Action, Condition, PlanSpec, PlanStep, action, condition, plan_spec::Scope};
 
 /// Each once, sorted.
@@ -14,7 +16,11 @@ pub(crate) fn references(document: &Document) -> Vec<(Kind, String)> {
         }
         Some(Spec::PlanSpec(spec)) => of_plan(spec),
         Some(Spec::PolicySpec(spec)) => of_policy(spec),
-        Some(Spec::TenantSpec(_) | Spec::SiteSpec(_) | Spec::NotificationRouteSpec(_)) | None => Vec::new(),
+        Some(Spec::NotificationRouteSpec(spec)) => of_route(spec),
+        Some(Spec::ScheduleSpec(spec)) => of_schedule(spec),
+        Some(Spec::TenantSpec(_) | Spec::SiteSpec(_) | Spec::ContactSpec(_) | Spec::MessageTemplateSpec(_)) | None => {
+            Vec::new()
+        }
     };
     // Absent names are a fault of the document, not a reference.
     named.retain(|(_, name)| !name.is_empty());
@@ -63,8 +69,26 @@ fn asked(condition: &Condition) -> Option<&str> {
 
 fn of_policy(spec: &PolicySpec) -> Vec<(Kind, String)> {
     let escalations = spec.approvals.iter().flat_map(|rule| &rule.escalations);
-    escalations
-        .flat_map(|escalation| &escalation.routes)
-        .map(|route| (Kind::NotificationRoute, route.clone()))
-        .collect()
+    let steps = spec.alerts.iter().flat_map(|rule| &rule.escalate);
+    let routes = escalations.flat_map(|escalation| &escalation.routes).chain(steps.flat_map(|step| &step.routes));
+    let maintained = spec.maintenance.iter().flat_map(|planned| {
+        let resources = planned.resources.iter().map(|name| (Kind::Resource, name.clone()));
+        resources.chain(planned.groups.iter().map(|name| (Kind::Group, name.clone())))
+    });
+    routes.map(|route| (Kind::NotificationRoute, route.clone())).chain(maintained).collect()
+}
+
+fn of_route(spec: &NotificationRouteSpec) -> Vec<(Kind, String)> {
+    let fallback = [(Kind::NotificationRoute, spec.fallback_route.clone())];
+    fallback.into_iter().chain(spec.groups.iter().map(|group| (Kind::Group, group.clone()))).collect()
+}
+
+fn of_schedule(spec: &ScheduleSpec) -> Vec<(Kind, String)> {
+    let named = [
+        (Kind::Resource, &spec.resource),
+        (Kind::Group, &spec.group),
+        (Kind::Plan, &spec.plan),
+        (Kind::Site, &spec.target_site),
+    ];
+    named.map(|(kind, name)| (kind, name.clone())).to_vec()
 }

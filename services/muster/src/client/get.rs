@@ -179,6 +179,13 @@ fn about(document: &Document) -> String {
             let events = if spec.events.is_empty() { "everything".to_owned() } else { spec.events.join(", ") };
             format!("{events}{}", if spec.production_on_call { " (production on-call)" } else { "" })
         }
+        Some(Spec::ScheduleSpec(spec)) => {
+            let when = if spec.cron.is_empty() { &spec.rrule } else { &spec.cron };
+            let of = [&spec.resource, &spec.group, &spec.plan].into_iter().find(|name| !name.is_empty());
+            format!("{} of {}, {when} {}", spec.what, of.map_or("the tenant", |name| name), spec.time_zone)
+        }
+        Some(Spec::ContactSpec(spec)) => format!("{} {}", spec.display_name, spec.email),
+        Some(Spec::MessageTemplateSpec(spec)) => format!("{} {}", spec.language, spec.kinds.join(", ")),
         None => String::new(),
     }
 }
@@ -251,9 +258,8 @@ async fn deliveries(args: &GetArgs, session: &Session, screen: &Screen) -> Resul
         let ask = ListDeliveriesRequest {
             tenant: session.tenant(),
             resource,
-            request_id: String::new(),
             page: next_page(after),
-            min_version: 0,
+            ..ListDeliveriesRequest::default()
         };
         let answer = session.notifier().list_deliveries(session.ask(ask)).await?.into_inner();
         all.deliveries.extend(answer.deliveries);

@@ -16,9 +16,15 @@ const NAMES: &[(&str, Kind)] = &[
     ("notificationroute", Kind::NotificationRoute),
     ("notification-route", Kind::NotificationRoute),
     ("plan", Kind::Plan),
+    ("schedule", Kind::Schedule),
+    ("contact", Kind::Contact),
+    ("template", Kind::MessageTemplate),
+    ("messagetemplate", Kind::MessageTemplate),
+    ("message-template", Kind::MessageTemplate),
 ];
 
-pub(crate) const HELP: &str = "tenants, sites, resources, groups, policies, routes, plans";
+pub(crate) const HELP: &str =
+    "tenants, sites, resources, groups, policies, routes, plans, schedules, contacts, templates";
 
 pub(crate) fn document_kind(text: &str) -> Option<Kind> {
     let lower = text.to_ascii_lowercase();

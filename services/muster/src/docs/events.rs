@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use muster_domain::{
     Aggregate, EventKind,
     audit::{AuditDomain, AuditLog, Export, PayloadKey, Producer},
-    delivery::Delivery,
+    delivery::{ChatBinding, Delivery, Escalation},
     denial::Denial,
     execution::{Execution, Reservation},
     gap::{Gap, Review},
@@ -15,7 +15,8 @@ use muster_domain::{
     plan::Plan,
     preflight::Preflight,
     readiness::Readiness,
-    request::{Delegation, Request},
+    request::{Delegation, Intent, Request},
+    schedule::Schedule,
 };
 use muster_eventlog::{PARKED_KIND, PARKED_TYPE};
 use prost::Message;
@@ -35,7 +36,7 @@ struct Family {
     names: fn(&FieldDescriptor) -> Result<Vec<&'static str>>,
 }
 
-fn families() -> [Family; 19] {
+fn families() -> [Family; 23] {
     [
         family::<Declared>("muster.inventory.v1.InventoryEvent"),
         family::<Readiness>("muster.readiness.v1.ReadinessEvent"),
@@ -47,6 +48,10 @@ fn families() -> [Family; 19] {
         family::<Reservation>("muster.execution.v1.ReservationEvent"),
         family::<Preflight>("muster.execution.v1.PreflightEvent"),
         family::<Delivery>("muster.notification.v1.DeliveryEvent"),
+        family::<Schedule>("muster.schedule.v1.ScheduleEvent"),
+        family::<Intent>("muster.request.v1.IntentEvent"),
+        family::<ChatBinding>("muster.notification.v1.ChatBindingEvent"),
+        family::<Escalation>("muster.notification.v1.EscalationEvent"),
         family::<Denial>("muster.identity.v1.DenialEvent"),
         family::<Export>("muster.audit.v1.ExportEvent"),
         family::<Gap>("muster.audit.v1.GapEvent"),

@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, Faults, Place},
     fields::Fields,
     node::Node,
-    plan, policy, resource, route, small,
+    plan, policy, resource, route, schedule, small,
 };
 
 /// The kinds by the names people write.
@@ -23,6 +23,9 @@ pub const KINDS: &[(&str, Kind)] = &[
     ("Policy", Kind::Policy),
     ("NotificationRoute", Kind::NotificationRoute),
     ("Plan", Kind::Plan),
+    ("Schedule", Kind::Schedule),
+    ("Contact", Kind::Contact),
+    ("MessageTemplate", Kind::MessageTemplate),
 ];
 
 /// "NotificationRoute"
@@ -122,6 +125,9 @@ fn read_spec(kind: Kind, fields: &mut Fields<'_, '_>) -> Option<Spec> {
         Kind::Policy => Spec::PolicySpec(policy::read(spec)),
         Kind::NotificationRoute => Spec::NotificationRouteSpec(route::read(spec)),
         Kind::Plan => Spec::PlanSpec(plan::read(spec)),
+        Kind::Schedule => Spec::ScheduleSpec(schedule::read(spec)),
+        Kind::Contact => Spec::ContactSpec(small::contact(spec)),
+        Kind::MessageTemplate => Spec::MessageTemplateSpec(small::template(spec)),
         Kind::Unspecified => return None,
     })
 }

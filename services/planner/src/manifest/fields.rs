@@ -156,19 +156,15 @@ impl<'n, 'f> Fields<'n, 'f> {
     /// A moment with its offset from UTC. A local time without one means another moment to everybody.
     pub(super) fn moment(&mut self, key: &'static str) -> Option<PbTimestamp> {
         let field = self.field(key);
-        let node = self.take(key)?;
-        let read = node.text().and_then(|text| text.trim().parse::<Timestamp>().ok());
-        if read.is_none() {
-            self.faults.add(
-                node.at,
-                &field,
-                "this is a date and time with its offset from UTC",
-                &shown(node),
-                "RFC 3339: 2026-12-20T18:00:00+01:00, 2026-12-20T17:00:00Z",
-                "write date, time and offset",
-            );
-        }
-        read.map(to_pb)
+        moment_of(self.take(key)?, &field, self.faults)
+    }
+
+    pub(super) fn moments(&mut self, key: &'static str) -> Vec<PbTimestamp> {
+        self.list(key, moment_of)
+    }
+
+    pub(super) fn durations(&mut self, key: &'static str) -> Vec<PbDuration> {
+        self.list(key, duration_of)
     }
 
     /// Which one of these keys the block has. None, or more than one, is a fault.
@@ -191,20 +187,7 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     pub(super) fn duration(&mut self, key: &'static str) -> Option<PbDuration> {
         let field = self.field(key);
-        let node = self.take(key)?;
-        let read = match &node.value {
-            Value::Text(text) => scalar::duration(text),
-            Value::Whole(number) if *number < 0 => Err("a length of time is not negative"),
-            Value::Whole(_) | Value::Fraction(_) => Err("a length of time needs its unit"),
-            _ => Err("a length of time is whole numbers with units"),
-        };
-        match read {
-            Ok(length) => Some(duration_to_pb(length)),
-            Err(rule) => {
-                self.faults.add(node.at, &field, rule, &shown(node), DURATION_FORMS, "write it like 30s, 5m or 4h");
-                None
-            }
-        }
+        duration_of(self.take(key)?, &field, self.faults)
     }
 
     pub(super) fn size(&mut self, key: &'static str) -> Option<u64> {
@@ -341,6 +324,37 @@ pub(super) fn choice_of<T: Copy>(node: &Node, field: &str, options: &[(&str, T)]
     };
     faults.add(node.at, field, "this is one of certain words", &show(&written), &names.join(", "), &next);
     None
+}
+
+fn moment_of(node: &Node, field: &str, faults: &Faults) -> Option<PbTimestamp> {
+    let read = node.text().and_then(|text| text.trim().parse::<Timestamp>().ok());
+    if read.is_none() {
+        faults.add(
+            node.at,
+            field,
+            "this is a date and time with its offset from UTC",
+            &shown(node),
+            "RFC 3339: 2026-12-20T18:00:00+01:00, 2026-12-20T17:00:00Z",
+            "write date, time and offset",
+        );
+    }
+    read.map(to_pb)
+}
+
+fn duration_of(node: &Node, field: &str, faults: &Faults) -> Option<PbDuration> {
+    let read = match &node.value {
+        Value::Text(text) => scalar::duration(text),
+        Value::Whole(number) if *number < 0 => Err("a length of time is not negative"),
+        Value::Whole(_) | Value::Fraction(_) => Err("a length of time needs its unit"),
+        _ => Err("a length of time is whole numbers with units"),
+    };
+    match read {
+        Ok(length) => Some(duration_to_pb(length)),
+        Err(rule) => {
+            faults.add(node.at, field, rule, &shown(node), DURATION_FORMS, "write it like 30s, 5m or 4h");
+            None
+        }
+    }
 }
 
 /// A wrong value of a field that never holds a secret.

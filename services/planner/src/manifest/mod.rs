@@ -5,6 +5,7 @@
 //! documents make sense among each other is the domain's question (`muster_domain::inventory::validate`).
 
 mod action;
+mod alert;
 mod approval;
 mod condition;
 mod data;
@@ -18,6 +19,7 @@ mod policy;
 mod resource;
 mod route;
 mod scalar;
+mod schedule;
 mod small;
 mod suggest;
 mod write;

@@ -7,7 +7,7 @@ use muster_domain::pb::inventory::v1::{
 };
 
 use super::{
-    approval,
+    alert, approval,
     fault::Faults,
     fields::Fields,
     node::Node,
@@ -34,6 +34,9 @@ pub(super) fn read(mut fields: Fields<'_, '_>) -> PolicySpec {
         autonomy: fields.block("autonomy").map(autonomy),
         break_glass: fields.block("breakGlass").map(break_glass),
         cool_down: fields.duration("coolDown"),
+        alerts: fields.list("alerts", alert::rule),
+        maintenance: fields.list("maintenance", alert::maintenance),
+        message_approvals: fields.block("messageApprovals").map(alert::message_approvals),
     };
     fields.finish();
     spec
@@ -65,7 +68,7 @@ fn freeze(node: &Node, path: &str, faults: &Faults) -> Option<ChangeFreeze> {
     Some(freeze)
 }
 
-fn weekly(mut fields: Fields<'_, '_>) -> WeeklyWindow {
+pub(super) fn weekly(mut fields: Fields<'_, '_>) -> WeeklyWindow {
     let window = WeeklyWindow {
         days: fields.choices("days", DAYS),
         start: fields.text("start"),

@@ -19,6 +19,7 @@ pub mod preflight;
 pub mod readiness;
 pub mod refusal;
 pub mod request;
+pub mod schedule;
 pub mod statement;
 mod text;
 pub mod time;

@@ -78,6 +78,8 @@ pub(crate) fn delivery_state(state: DeliveryState) -> Cell {
         DeliveryState::Retrying => Cell::toned(Tone::Warning, "retrying"),
         DeliveryState::GaveUp => Cell::toned(Tone::Bad, "gave up"),
         DeliveryState::Suppressed => Cell::toned(Tone::Dim, "suppressed"),
+        DeliveryState::Held => Cell::toned(Tone::Dim, "held"),
+        DeliveryState::Grouped => Cell::toned(Tone::Dim, "told with others"),
     }
 }
 

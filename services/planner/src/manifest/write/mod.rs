@@ -1,20 +1,15 @@
 //! The way back: a declared document in the form that people write and can apply again.
 
+mod message;
 mod plan;
 mod policy;
 mod resource;
 
-use muster_domain::pb::inventory::v1::{
-    Document, GroupSpec, NotificationRouteSpec, document::Spec, notification_route_spec::Channel,
-};
-use muster_domain::time::{PbDuration, duration_from_pb};
+use muster_domain::pb::inventory::v1::{Document, GroupSpec, document::Spec};
+use muster_domain::time::{PbDuration, PbTimestamp, duration_from_pb, from_pb};
 use serde_json::{Map, Value, json};
 
-use super::{
-    document::kind_name,
-    resource::{ENVIRONMENTS, TIERS},
-    scalar::write_duration,
-};
+use super::{document::kind_name, scalar::write_duration};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the document cannot be written as YAML: {0}")]
@@ -28,17 +23,22 @@ pub fn to_yaml(document: &Document) -> Result<String, WriteError> {
 /// The same as a value with the manifest's keys.
 pub fn to_value(document: &Document) -> Value {
     let spec = match &document.spec {
-        Some(Spec::TenantSpec(spec)) => {
-            block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))])
-        }
+        Some(Spec::TenantSpec(spec)) => block([
+            ("displayName", text(&spec.display_name)),
+            ("region", text(&spec.region)),
+            ("language", text(&spec.language)),
+        ]),
         Some(Spec::SiteSpec(spec)) => {
             block([("displayName", text(&spec.display_name)), ("region", text(&spec.region))])
         }
         Some(Spec::ResourceSpec(spec)) => resource::write(spec),
         Some(Spec::GroupSpec(spec)) => group(spec),
         Some(Spec::PolicySpec(spec)) => policy::write(spec),
-        Some(Spec::NotificationRouteSpec(spec)) => route(spec),
+        Some(Spec::NotificationRouteSpec(spec)) => message::route(spec),
         Some(Spec::PlanSpec(spec)) => plan::write(spec),
+        Some(Spec::ScheduleSpec(spec)) => message::schedule(spec),
+        Some(Spec::ContactSpec(spec)) => message::contact(spec),
+        Some(Spec::MessageTemplateSpec(spec)) => message::template(spec),
         None => json!({}),
     };
     let metadata = block([("name", text(&document.name)), ("tenant", text(&document.tenant))]);
@@ -48,6 +48,10 @@ pub fn to_value(document: &Document) -> Value {
 /// Absent values leave no key.
 fn block<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     Value::Object(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>())
+}
+
+fn moment(at: Option<&PbTimestamp>) -> Option<Value> {
+    from_pb(at).map(|at| json!(at.to_string()))
 }
 
 fn text(value: &str) -> Option<Value> {
@@ -85,23 +89,4 @@ fn group(spec: &GroupSpec) -> Value {
         block([("resource", text(&member.resource)), ("dependsOn", texts(&member.depends_on))])
     });
     block([("displayName", text(&spec.display_name)), ("members", members)])
-}
-
-fn route(spec: &NotificationRouteSpec) -> Value {
-    let (email, webhook) = match &spec.channel {
-        Some(Channel::Email(email)) => (Some(json!({"to": email.to})), None),
-        Some(Channel::Webhook(hook)) => {
-            (None, Some(block([("url", text(&hook.url)), ("secretRef", text(&hook.secret_ref))])))
-        }
-        None => (None, None),
-    };
-    block([
-        ("description", text(&spec.description)),
-        ("tiers", list(spec.tiers().filter_map(|t| word(TIERS, t)).collect())),
-        ("environments", list(spec.environments().filter_map(|e| word(ENVIRONMENTS, e)).collect())),
-        ("events", texts(&spec.events)),
-        ("productionOnCall", flag(spec.production_on_call)),
-        ("email", email),
-        ("webhook", webhook),
-    ])
 }

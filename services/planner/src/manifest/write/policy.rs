@@ -6,10 +6,9 @@ use muster_domain::pb::inventory::v1::{
     ApprovalExpression, ApprovalRule, AutonomyRule, BreakGlassRule, ChangeFreeze, PolicySpec, ReadinessRule,
     WeeklyWindow, approval_expression::Kind,
 };
-use muster_domain::time::{PbTimestamp, from_pb};
 use serde_json::{Value, json};
 
-use super::{block, each, flag, length, list, resource, text, texts, word};
+use super::{block, each, flag, length, list, message, moment, resource, text, texts, word};
 use crate::manifest::{
     policy::DAYS,
     resource::{ENVIRONMENTS, TIERS},
@@ -24,6 +23,9 @@ pub(super) fn write(spec: &PolicySpec) -> Value {
         ("autonomy", spec.autonomy.as_ref().map(autonomy)),
         ("breakGlass", spec.break_glass.as_ref().map(break_glass)),
         ("coolDown", length(spec.cool_down.as_ref())),
+        ("alerts", each(&spec.alerts, message::alert_rule)),
+        ("maintenance", each(&spec.maintenance, message::maintenance)),
+        ("messageApprovals", spec.message_approvals.as_ref().map(message::approvals)),
     ])
 }
 
@@ -73,11 +75,7 @@ fn freeze(freeze: &ChangeFreeze) -> Value {
     ])
 }
 
-fn moment(at: Option<&PbTimestamp>) -> Option<Value> {
-    from_pb(at).map(|at| json!(at.to_string()))
-}
-
-fn weekly(window: &WeeklyWindow) -> Value {
+pub(super) fn weekly(window: &WeeklyWindow) -> Value {
     block([
         ("days", list(window.days.iter().filter_map(|day| word(DAYS, *day)).collect())),
         ("start", text(&window.start)),

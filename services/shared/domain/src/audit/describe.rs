@@ -4,8 +4,8 @@
 use prost::Message;
 use serde::Serialize;
 
-use super::{custody, decisions};
-use crate::delivery::Delivery;
+use super::{custody, decisions, messages};
+use crate::delivery::{ChatBinding, Delivery, Escalation};
 use crate::execution::{Execution, Reservation, blocking};
 use crate::gap::{Gap, Review};
 use crate::gate::Gate;
@@ -23,7 +23,8 @@ use crate::pb::{
 use crate::plan::Plan;
 use crate::preflight::Preflight;
 use crate::readiness::Readiness;
-use crate::request::{Delegation, Request, scope_name};
+use crate::request::{Delegation, Intent, Request, scope_name};
+use crate::schedule::Schedule;
 use crate::{Aggregate, denial::Denial, inventory::kind_token};
 
 /// The kind of the log's own events about what could not be taken in.
@@ -64,6 +65,10 @@ pub fn describe(kind: &str, aggregate_id: &str, payload: &[u8]) -> Result<Descri
         Reservation::KIND => read(kind, payload, reservation),
         Delivery::KIND => read(kind, payload, delivery),
         Denial::KIND => read(kind, payload, denial),
+        Escalation::KIND => read(kind, payload, messages::escalation),
+        ChatBinding::KIND => read(kind, payload, messages::chat_binding),
+        Intent::KIND => read(kind, payload, messages::intent),
+        Schedule::KIND => read(kind, payload, messages::schedule),
         Delegation::KIND => read(kind, payload, decisions::delegation),
         Gate::KIND => read(kind, payload, decisions::gate),
         Plan::KIND => read(kind, payload, decisions::plan),
@@ -276,6 +281,9 @@ fn delivery(event: &DeliveryEvent) -> Option<Description> {
             request_id: suppressed.request_id.clone(),
             ..outcome("suppressed", format!("{} on {}: {}", suppressed.message_kind, suppressed.route, suppressed.rule))
         },
+        Event::Held(held) => outcome("held", &held.rule),
+        Event::Grouped(grouped) => outcome("grouped", format!("told with {}", grouped.into_delivery_id)),
+        Event::Requeued(_) => outcome("sent again", "by hand, after it was given up"),
     })
 }
 

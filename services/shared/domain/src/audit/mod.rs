@@ -5,6 +5,7 @@ mod decisions;
 mod describe;
 mod keys;
 pub mod log;
+mod messages;
 
 pub use describe::{DescribeError, Description, describe};
 pub use keys::{DestroyPayloadKey, PayloadKey, Producer, begin_destruction, finish_destruction};

@@ -5,7 +5,9 @@
 //! (`schedule`) until it is accepted or given up (`failure` says why).
 
 pub mod alert;
+mod chat_binding;
 mod emergency;
+mod escalation;
 pub mod failure;
 pub mod lifecycle;
 pub mod message;
@@ -14,6 +16,8 @@ pub mod routing;
 pub mod schedule;
 pub mod state;
 
+pub use chat_binding::ChatBinding;
+pub use escalation::Escalation;
 pub use failure::{Failure, FailureCode};
 pub use message::{Message, Severity, Source};
 pub use routing::{Decision, Route, Verdict, route};

@@ -144,7 +144,9 @@ fn recipients(route: &Route) -> Vec<Decision> {
         Some(Channel::Webhook(hook)) => {
             vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))]
         }
-        None => Vec::new(),
+        Some(Channel::Slack(_) | Channel::Teams(_) | Channel::Pagerduty(_) | Channel::GdsNotification(_)) | None => {
+            Vec::new()
+        }
     }
 }
 

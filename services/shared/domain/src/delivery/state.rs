@@ -79,6 +79,9 @@ impl EventKind for DeliveryEvent {
             Some(Event::AttemptFailed(_)) => "delivery.attempt_failed",
             Some(Event::GaveUp(_)) => "delivery.gave_up",
             Some(Event::Suppressed(_)) => "delivery.suppressed",
+            Some(Event::Held(_)) => "delivery.held",
+            Some(Event::Grouped(_)) => "delivery.grouped",
+            Some(Event::Requeued(_)) => "delivery.requeued",
             None => "unset",
         }
     }
@@ -148,7 +151,10 @@ pub fn queue(
         source_sequence: message.sequence,
         resource: message.resource.clone(),
         request_id: message.request_id.clone(),
+        severity: message.severity.name().to_owned(),
+        tier: message.tier.into(),
         queued_at: Some(to_pb(now)),
+        ..DeliveryQueued::default()
     }))
 }
 

@@ -5,11 +5,14 @@ pub mod platform;
 mod validate;
 mod validate_approval;
 mod validate_data;
+mod validate_message;
 mod validate_patroni;
 mod validate_plan;
 mod validate_platform;
 mod validate_policy;
 mod validate_resource;
+mod validate_route;
+mod validate_schedule;
 mod versions;
 
 pub use validate::{Finding, validate};
@@ -56,6 +59,12 @@ impl EventKind for InventoryEvent {
             (Some(Kind::NotificationRoute), false) => "route.retired",
             (Some(Kind::Plan), true) => "plan.declared",
             (Some(Kind::Plan), false) => "plan.retired",
+            (Some(Kind::Schedule), true) => "schedule.declared",
+            (Some(Kind::Schedule), false) => "schedule.retired",
+            (Some(Kind::Contact), true) => "contact.declared",
+            (Some(Kind::Contact), false) => "contact.retired",
+            (Some(Kind::MessageTemplate), true) => "template.declared",
+            (Some(Kind::MessageTemplate), false) => "template.retired",
             (Some(Kind::Unspecified) | None, _) => "unset",
         }
     }
@@ -135,6 +144,9 @@ pub fn kind_token(kind: Kind) -> &'static str {
         Kind::Policy => "policy",
         Kind::NotificationRoute => "notification-route",
         Kind::Plan => "plan",
+        Kind::Schedule => "schedule",
+        Kind::Contact => "contact",
+        Kind::MessageTemplate => "message-template",
     }
 }
 

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 
+use super::validate_message::{validate_contact, validate_template};
 use super::validate_plan::validate_plan;
 use super::validate_policy::validate_policy;
+use super::validate_route::validate_route;
+use super::validate_schedule::validate_schedule;
 use super::{TenantInventory, validate_resource::validate_resource};
 use crate::ids::check_name;
-use crate::pb::inventory::v1::{
-    Document, GroupSpec, Kind, NotificationRouteSpec, document::Spec, notification_route_spec::Channel,
-};
+use crate::pb::inventory::v1::{Document, GroupSpec, Kind, document::Spec};
 use crate::refusal::{Refusal, field_refusal};
 use crate::time::{PbDuration, duration_from_pb, humane};
 
@@ -16,7 +17,6 @@ use crate::time::{PbDuration, duration_from_pb, humane};
 const MAX_TEXT: usize = 500;
 /// More members than this is not a group but a fleet.
 const MAX_MEMBERS: usize = 200;
-const MAX_RECIPIENTS: usize = 50;
 
 /// What validation found: faults stop the document, warnings do not.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +61,11 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         Some(Spec::ResourceSpec(spec)) => validate_resource(&mut found, &document.name, spec, others),
         Some(Spec::GroupSpec(spec)) => group(&mut found, spec, others),
         Some(Spec::PolicySpec(spec)) => validate_policy(&mut found, spec, others),
-        Some(Spec::NotificationRouteSpec(spec)) => route(&mut found, spec),
+        Some(Spec::NotificationRouteSpec(spec)) => validate_route(&mut found, spec, others),
         Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
+        Some(Spec::ScheduleSpec(spec)) => validate_schedule(&mut found, spec, others),
+        Some(Spec::ContactSpec(spec)) => validate_contact(&mut found, spec),
+        Some(Spec::MessageTemplateSpec(spec)) => validate_template(&mut found, spec),
         None => found.fault("spec", "a document has a spec", "absent", "a spec", "add the spec of its kind"),
     }
     found
@@ -159,65 +162,6 @@ fn first_cycle(spec: &GroupSpec) -> Option<String> {
             return Some(names.join(", "));
         }
     }
-}
-
-fn route(found: &mut Finding, spec: &NotificationRouteSpec) {
-    text(found, "spec.description", &spec.description);
-    for pattern in &spec.events {
-        let body = pattern.strip_suffix('*').unwrap_or(pattern);
-        if pattern.len() > 64 || !body.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_')) {
-            found.fault(
-                "spec.events",
-                "message kinds",
-                pattern,
-                "like rpo.breached or request.*",
-                "see docs/notifications.md for the kinds",
-            );
-        }
-    }
-    match &spec.channel {
-        Some(Channel::Email(email)) => {
-            if email.to.is_empty() || email.to.len() > MAX_RECIPIENTS {
-                found.fault(
-                    "spec.email.to",
-                    "an e-mail route has recipients",
-                    email.to.len().to_string(),
-                    format!("1 to {MAX_RECIPIENTS}"),
-                    "list the addresses",
-                );
-            }
-            for address in email.to.iter().filter(|address| !is_address(address)) {
-                found.fault("spec.email.to", "mail addresses", address, "name@example.org", "correct the address");
-            }
-        }
-        Some(Channel::Webhook(webhook)) => {
-            if !(webhook.url.starts_with("https://")
-                || webhook.url.starts_with("http://127.0.0.1")
-                || webhook.url.starts_with("http://localhost"))
-                || webhook.url.len() > 2_000
-                || webhook.url.contains(['@', ' ', '\n'])
-            {
-                found.fault(
-                    "spec.webhook.url",
-                    "webhooks go over https and carry no credentials in the address",
-                    shorten(&webhook.url),
-                    "https://…",
-                    "correct the address",
-                );
-            }
-            super::validate_resource::secret_ref(found, "spec.webhook.secretRef", &webhook.secret_ref);
-        }
-        None => found.fault("spec", "a route has a channel", "absent", "email or webhook", "add one of them"),
-    }
-}
-
-fn is_address(address: &str) -> bool {
-    let Some((local, domain)) = address.rsplit_once('@') else { return false };
-    let plain = |text: &str| {
-        !text.is_empty()
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';' | '"'))
-    };
-    address.len() <= 254 && plain(local) && plain(domain) && !local.contains('@')
 }
 
 pub(super) fn shorten(text: &str) -> String {

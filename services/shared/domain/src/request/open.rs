@@ -128,6 +128,8 @@ pub fn open(
             evidence: case.evidence.clone(),
             rollback_of: command.rollback_of.clone(),
             escalations: case.policy.escalations.clone(),
+            schedule: String::new(),
+            due_at: None,
         })),
     }))
 }

@@ -7,10 +7,17 @@ pub trait TenantScoped {
     const METHOD: &'static str;
 
     fn tenant(&self) -> &str;
+
+    /// The request that the call is about, as the caller wrote it; empty where the message names none.
+    fn request_id(&self) -> &str;
+}
+
+fn first<'m>(named: &[&'m str]) -> &'m str {
+    named.first().copied().unwrap_or_default()
 }
 
 macro_rules! tenant_scoped {
-    ($( $package:ident . $service:ident { $( $method:ident($message:ident) )* } )*) => {
+    ($( $package:ident . $service:ident { $( $method:ident($message:ident $(, $request:ident)?) )* } )*) => {
         $($(
             impl TenantScoped for muster_proto::$package::v1::$message {
                 const METHOD: &'static str =
@@ -19,14 +26,19 @@ macro_rules! tenant_scoped {
                 fn tenant(&self) -> &str {
                     &self.tenant
                 }
+
+                fn request_id(&self) -> &str {
+                    first(&[$(&self.$request)?])
+                }
             }
         )*)*
 
-        /// (method, message) as the descriptors name them.
+        /// (method, message, its field with the request's id) as the descriptors name them.
         #[cfg(test)]
-        const LISTED: &[(&str, &str)] = &[$($( (
+        const LISTED: &[(&str, &str, &str)] = &[$($( (
             concat!("muster.", stringify!($package), ".v1.", stringify!($service), "/", stringify!($method)),
             concat!(".muster.", stringify!($package), ".v1.", stringify!($message)),
+            concat!($(stringify!($request))?),
         ), )*)*];
     };
 }
@@ -56,14 +68,14 @@ tenant_scoped! {
     }
     request.ApprovalService {
         OpenRequest(OpenRequestRequest)
-        GetRequest(GetRequestRequest)
+        GetRequest(GetRequestRequest, request_id)
         ListRequests(ListRequestsRequest)
-        ApproveRequest(ApproveRequestRequest)
-        DenyRequest(DenyRequestRequest)
-        WithdrawRequest(WithdrawRequestRequest)
-        StartRequest(StartRequestRequest)
-        OverrideCheck(OverrideCheckRequest)
-        ReviewBreakGlass(ReviewBreakGlassRequest)
+        ApproveRequest(ApproveRequestRequest, request_id)
+        DenyRequest(DenyRequestRequest, request_id)
+        WithdrawRequest(WithdrawRequestRequest, request_id)
+        StartRequest(StartRequestRequest, request_id)
+        OverrideCheck(OverrideCheckRequest, request_id)
+        ReviewBreakGlass(ReviewBreakGlassRequest, request_id)
         Delegate(DelegateRequest)
         EndDelegation(EndDelegationRequest)
         ListDelegations(ListDelegationsRequest)
@@ -71,20 +83,39 @@ tenant_scoped! {
         ProposeGateChange(ProposeGateChangeRequest)
         DecideGateChange(DecideGateChangeRequest)
         ExplainPolicy(ExplainPolicyRequest)
+        GetIntent(GetIntentRequest)
+        DecideByIntent(DecideByIntentRequest)
     }
     execution.ExecutorService {
-        GetExecution(GetExecutionRequest)
-        WatchExecution(WatchExecutionRequest)
-        StopExecution(StopExecutionRequest)
-        PauseExecution(PauseExecutionRequest)
-        ResumeExecution(ResumeExecutionRequest)
-        DecideManualStep(DecideManualStepRequest)
-        NoteExecution(NoteExecutionRequest)
+        GetExecution(GetExecutionRequest, request_id)
+        WatchExecution(WatchExecutionRequest, request_id)
+        StopExecution(StopExecutionRequest, request_id)
+        PauseExecution(PauseExecutionRequest, request_id)
+        ResumeExecution(ResumeExecutionRequest, request_id)
+        DecideManualStep(DecideManualStepRequest, request_id)
+        NoteExecution(NoteExecutionRequest, request_id)
         Preflight(PreflightRequest)
         AcknowledgeCoolDown(AcknowledgeCoolDownRequest)
     }
     notification.NotifierService {
-        ListDeliveries(ListDeliveriesRequest)
+        ListDeliveries(ListDeliveriesRequest, request_id)
+        RetryDelivery(RetryDeliveryRequest)
+        TestRoute(TestRouteRequest)
+        PreviewMessage(PreviewMessageRequest)
+        ListEscalations(ListEscalationsRequest)
+        AcknowledgeAlert(AcknowledgeAlertRequest)
+        SilenceAlert(SilenceAlertRequest)
+        BindChat(BindChatRequest)
+        ConfirmChat(ConfirmChatRequest)
+        UnbindChat(UnbindChatRequest)
+        ListChatBindings(ListChatBindingsRequest)
+    }
+    schedule.ScheduleService {
+        ListSchedules(ListSchedulesRequest)
+        GetSchedule(GetScheduleRequest)
+        PreviewSchedule(PreviewScheduleRequest)
+        ListCalendar(ListCalendarRequest)
+        RecordReview(RecordReviewRequest)
     }
     audit.AuditService {
         ListEvents(ListEventsRequest)
@@ -97,17 +128,17 @@ tenant_scoped! {
         RotateLogKey(RotateLogKeyRequest)
         RevokeLogKey(RevokeLogKeyRequest)
         DestroyPayloadKey(DestroyPayloadKeyRequest)
-        GetRunReport(GetRunReportRequest)
-        GetStory(GetStoryRequest)
+        GetRunReport(GetRunReportRequest, request_id)
+        GetStory(GetStoryRequest, request_id)
         ListDeniedAttempts(ListDeniedAttemptsRequest)
         ListConfigurationChanges(ListConfigurationChangesRequest)
-        ListGaps(ListGapsRequest)
-        OpenGap(OpenGapRequest)
+        ListGaps(ListGapsRequest, request_id)
+        OpenGap(OpenGapRequest, request_id)
         PlanGap(PlanGapRequest)
         CloseGap(CloseGapRequest)
         AcceptGap(AcceptGapRequest)
         ReopenGap(ReopenGapRequest)
-        ReviewDrill(ReviewDrillRequest)
+        ReviewDrill(ReviewDrillRequest, request_id)
         ReviewAudit(ReviewAuditRequest)
     }
 }
@@ -140,15 +171,28 @@ mod tests {
     fn the_list_is_the_api() {
         let mut api = of_the_api();
         let mut listed: Vec<(String, String)> =
-            LISTED.iter().map(|(m, i)| ((*m).to_owned(), (*i).to_owned())).collect();
+            LISTED.iter().map(|(m, i, _)| ((*m).to_owned(), (*i).to_owned())).collect();
         api.sort();
         listed.sort();
         assert_eq!(api, listed);
     }
 
     #[test]
+    fn a_message_that_names_a_request_is_listed_with_it() {
+        let set = prost_types::FileDescriptorSet::decode(muster_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut named: Vec<String> = Vec::new();
+        for file in set.file.iter() {
+            let messages = file.message_type.iter().filter(|m| m.field.iter().any(|f| f.name() == "request_id"));
+            named.extend(messages.map(|message| format!(".{}.{}", file.package(), message.name())));
+        }
+        for (_, message, field) in LISTED {
+            assert_eq!(*field == "request_id", named.iter().any(|found| found == message), "{message}");
+        }
+    }
+
+    #[test]
     fn a_message_belongs_to_one_method() {
-        let mut messages: Vec<&str> = LISTED.iter().map(|(_, message)| *message).collect();
+        let mut messages: Vec<&str> = LISTED.iter().map(|(_, message, _)| *message).collect();
         messages.sort_unstable();
         messages.dedup();
         assert_eq!(messages.len(), LISTED.len());
