@@ -1,11 +1,12 @@
 //! Where `muster up` keeps everything: one directory, so that removing it removes all.
 
 use std::{
+    io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -81,9 +82,7 @@ impl Place {
         {
             return Ok(text.trim().to_owned());
         }
-        let secret = make();
-        crate::demo::private_file(&file, &secret)?;
-        Ok(secret)
+        self.first(&file, &make())
     }
 
     /// A port that is chosen the first time it is asked for and then stays, so that addresses hold.
@@ -96,9 +95,24 @@ impl Place {
         if let Some(port) = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()) {
             return Ok(port);
         }
-        let port = muster_local::free_port()?;
-        std::fs::write(&file, port.to_string())?;
-        Ok(port)
+        let chosen = self.first(&file, &muster_local::free_port()?.to_string())?;
+        chosen.parse().with_context(|| format!("{} holds no port. Next: remove it", file.display()))
+    }
+
+    /// What the file holds: this text, unless somebody was faster. `muster up` and the demo's world start side by side and
+    /// ask for the same things: with two answers, one would send where the other does not listen.
+    fn first(&self, file: &Path, text: &str) -> Result<String> {
+        // Whole before it has its name, so that nobody reads half of it. For its owner alone.
+        let mut whole = tempfile::NamedTempFile::new_in(&self.root)?;
+        whole.write_all(text.as_bytes())?;
+        match whole.persist_noclobber(file) {
+            Ok(_) => return Ok(text.to_owned()),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.error).with_context(|| format!("cannot write {}", file.display())),
+        }
+        let found = std::fs::read_to_string(file)?.trim().to_owned();
+        ensure!(!found.is_empty(), "{} is empty. Next: remove it", file.display());
+        Ok(found)
     }
 }
 
@@ -107,4 +121,27 @@ pub(crate) fn random_password() -> String {
     #[expect(clippy::disallowed_methods, reason = "a secret of the local stack; nothing is replayed from it")]
     let (a, b) = (Uuid::new_v4(), Uuid::new_v4());
     format!("{}{}", a.simple(), b.simple())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn who_asks_at_the_same_time_gets_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::find(Some(directory.path().to_owned())).unwrap();
+        for name in (0..50).map(|n| format!("n{n}")) {
+            let ask = || (place.port(&name, None).unwrap(), place.secret("acme", &name, random_password).unwrap());
+            let (one, two) = thread::scope(|scope| {
+                let (one, two) = (scope.spawn(ask), scope.spawn(ask));
+                (one.join().unwrap(), two.join().unwrap())
+            });
+            assert_eq!(one, two);
+            assert_eq!(one, ask(), "and it stays");
+        }
+    }
 }
