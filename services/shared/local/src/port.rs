@@ -1,8 +1,14 @@
 //! Free TCP ports.
 
 use std::{
+    collections::VecDeque,
+    io,
     net::{Ipv4Addr, TcpListener},
-    sync::atomic::{AtomicU16, Ordering},
+    os::{linux::net::SocketAddrExt as _, unix::net},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,11 +29,14 @@ const EPHEMERAL: u16 = 32_768;
 /// A killed server gives its port back within moments, also on a busy machine.
 const LEAVING: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A file handle for each; a process that has asked for more ports has long done without the first.
+const HELD: usize = 256;
 /// So many ports are tried; more in use means that something else is wrong.
 const TRIES: u16 = 500;
 
-/// A port on 127.0.0.1 that nobody listens on now, and that the kernel gives to no outgoing connection: a server may
-/// take it a second later. Another process can still be faster: start again with another port then.
+/// A port on 127.0.0.1 that nobody listens on now, and that the kernel gives to no outgoing connection. As long as this
+/// process lives, no other gets it from here: a server may take it a second later, be killed, and come back to it.
+/// Programs that do not ask here can still be faster: start again with another port then.
 pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let (lowest, end) = range();
@@ -40,11 +49,30 @@ pub fn free_port() -> Result<u16> {
     for _ in 0..TRIES {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = lowest + begin.wrapping_add(step) % width;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && hold(port) {
             return Ok(port);
         }
     }
     any_port()
+}
+
+/// Makes the port this process's own among those that ask here; false when it is another's. The kernel keeps the note, and
+/// forgets it with the process: a name without a file, which only one socket can have.
+fn hold(port: u16) -> bool {
+    static NOTES: Mutex<VecDeque<net::UnixListener>> = Mutex::new(VecDeque::new());
+    let name = net::SocketAddr::from_abstract_name(format!("muster-port-{port}"));
+    match name.and_then(|name| net::UnixListener::bind_addr(&name)) {
+        Ok(note) => {
+            let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push_back(note);
+            if notes.len() > HELD {
+                notes.pop_front();
+            }
+            true
+        }
+        // Where there is no such socket, a port that is free now must do.
+        Err(error) => error.kind() != io::ErrorKind::AddrInUse,
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "for the children of a test, on this machine only")]
@@ -88,5 +116,16 @@ mod tests {
         if first_ephemeral() > LOWEST + TRIES {
             assert!(ports.iter().all(|port| *port < first_ephemeral()), "{ports:?}");
         }
+    }
+
+    #[test]
+    fn a_port_that_was_given_out_is_given_to_nobody_else() {
+        let port = free_port().unwrap();
+        assert!(!hold(port), "{port} is held, though nobody listens there yet");
+        let other = net::SocketAddr::from_abstract_name("muster-port-9").unwrap();
+        let note = net::UnixListener::bind_addr(&other).unwrap();
+        assert!(!hold(9));
+        drop(note);
+        assert!(hold(9), "who held it is gone");
     }
 }
