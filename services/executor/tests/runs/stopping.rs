@@ -53,6 +53,7 @@ async fn a_stop_between_steps_takes_the_old_primary_back() {
     let request = world.confirmed(RequestType::Switchover, "east").await;
     let watched = tokio::spawn(watch(vera.clone(), request.to_string()));
     pause.is_reached().await;
+    guard.looks().await;
     assert_eq!(world.pair.is_primary("a").await, None, "the old primary is stopped");
     assert_eq!(code(vera.stop(request.as_str(), "no").await), "ROLE_MISSING");
     assert_eq!(code(olga.stop(request.as_str(), " ").await), "FIELD_INVALID");

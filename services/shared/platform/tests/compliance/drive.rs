@@ -1,12 +1,22 @@
 //! What an executor does with a platform's steps, without the log.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use muster_domain::pb::execution::v1::{Check, CheckOutcome};
 use muster_platform::{Facts, MoveJob, Mover, Probe};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Between two rounds of what goes on beside a test.
+const PAUSE: Duration = Duration::from_millis(5);
+/// A server that was killed comes back, and answers, on a busy machine too.
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Polls until it holds; a minute is longer than anything here takes.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -25,7 +35,7 @@ pub(crate) fn blocking(checks: &[Check]) -> Vec<&Check> {
 
 /// Looks first, and runs what is not done. A look that cannot tell is repeated, as an executor does.
 pub(crate) async fn settle(mover: &Arc<dyn Mover>, job: &MoveJob, step: &str, facts: &Facts) -> Facts {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + SETTLE_LIMIT;
     loop {
         match mover.probe(job, step, facts).await {
             Probe::Done { outputs, .. } => return outputs,
@@ -36,6 +46,56 @@ pub(crate) async fn settle(mover: &Arc<dyn Mover>, job: &MoveJob, step: &str, fa
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Something that is done round after round beside a test: an application that writes, a guard that looks.
+pub(crate) struct Beside<T> {
+    rounds: Arc<AtomicU64>,
+    stop: CancellationToken,
+    task: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Beside<T> {
+    /// Each round gets what the one before has made of the first value.
+    pub(crate) fn start<R>(first: T, mut round: impl FnMut(T) -> R + Send + 'static) -> Self
+    where
+        R: Future<Output = T> + Send,
+    {
+        let (rounds, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+        let (count, stopped) = (rounds.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let mut value = first;
+            while !stopped.is_cancelled() {
+                value = round(value).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(PAUSE).await;
+            }
+            value
+        });
+        Self { rounds, stop, task }
+    }
+
+    /// Ends it after one more whole round: however slow the machine is, it has seen how things ended.
+    pub(crate) async fn end(self) -> T {
+        let wanted = self.rounds.load(Ordering::SeqCst) + 2;
+        eventually("one more round", async || self.rounds.load(Ordering::SeqCst) >= wanted).await;
+        self.stop.cancel();
+        self.task.await.unwrap()
+    }
+}
+
+/// How often both nodes accepted writes at once. One is asked twice, around the other.
+pub(crate) fn count_double<L>(look: impl Fn(&'static str) -> L + Clone + Send + Sync + 'static) -> Beside<u32>
+where
+    L: Future<Output = bool> + Send,
+{
+    Beside::start(0, move |double| {
+        let look = look.clone();
+        async move {
+            let (first, second, again) = (look("a").await, look("b").await, look("a").await);
+            double + u32::from(first && second && again)
+        }
+    })
 }
 
 /// An executor that is gone after a moment, whatever it was doing. Its outputs die with it.

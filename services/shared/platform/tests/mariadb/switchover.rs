@@ -48,7 +48,7 @@ async fn there_and_back_under_load_nothing_acknowledged_is_lost() {
     let rows: HashSet<i64> = rows.lines().map(|line| line.parse().unwrap()).collect();
     let lost: Vec<_> = acknowledged.iter().filter(|n| !rows.contains(n)).collect();
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
-    assert!(acknowledged.len() > 30);
+    assert!(acknowledged.len() > 20);
 }
 
 /// Rows, seen on whichever node is the primary.

@@ -56,7 +56,7 @@ async fn there_and_back_under_load_nothing_acknowledged_is_lost() {
     let rows: std::collections::HashSet<i64> = rows.lines().map(|line| line.parse().unwrap()).collect();
     let lost: Vec<_> = acknowledged.iter().filter(|n| !rows.contains(n)).collect();
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
-    assert!(acknowledged.len() > 30);
+    assert!(acknowledged.len() > 20);
 }
 
 /// Rows, seen on whichever node answers as the primary.
