@@ -21,12 +21,14 @@ use crate::{
     poll::{self, Look},
 };
 
-/// Two database pairs are made on the first start; on two slow cores that takes a while.
-const START_LIMIT: Duration = Duration::from_secs(120);
+/// Four database pairs are made on the first start; on two slow cores that have other work that takes a while.
+const START_LIMIT: Duration = Duration::from_secs(240);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 pub struct Product {
     directory: TempDir,
+    /// Its own through kills and starts: who has its address keeps it.
+    port: u16,
     process: Option<Child>,
 }
 
@@ -56,7 +58,7 @@ impl Product {
             .prefix("muster-e2e-")
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir()?;
-        let mut product = Self { directory, process: None };
+        let mut product = Self { directory, port: muster_local::free_port()?, process: None };
         product.start_again().await?;
         Ok(product)
     }
@@ -67,7 +69,7 @@ impl Product {
         let child = Command::new(program()?)
             .args(["--data"])
             .arg(self.data())
-            .arg("up")
+            .args(["up", "--port", &self.port.to_string()])
             .env("MUSTER_TELEMETRY__LOG_FORMAT", "json")
             // Its servers are killed and come back at their ports: no other test takes them meanwhile.
             .env("MUSTER_LOCAL_PORTS", "28000-32700")

@@ -12,7 +12,7 @@ use muster_testing::{
 use prost::bytes::Bytes;
 use tonic::{Code, Request};
 
-use crate::support::refused;
+use crate::support::{HEALTHY, refused};
 
 pub(crate) async fn no_login(product: &mut Product) -> Result<()> {
     let url = product.url()?;
@@ -57,7 +57,7 @@ pub(crate) async fn viewer(product: &mut Product) -> Result<()> {
         "ROLE_MISSING",
     )?;
     refused(vera.stop(&request.request_id, "x").await, Code::PermissionDenied, "ROLE_MISSING")?;
-    poll::until("the denial to be recorded", std::time::Duration::from_secs(10), || async {
+    poll::until("the denial to be recorded", HEALTHY, || async {
         let filter = AuditFilter { types: vec!["access.denied".into()], actor: "vera".into(), ..Default::default() };
         let reasons: Vec<String> = vera.events(filter).await?.into_iter().map(|record| record.reason).collect();
         Ok(look_for(reasons, |reasons| {

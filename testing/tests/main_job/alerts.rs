@@ -1,7 +1,5 @@
 //! A breach and a lost sight: seen, judged, alerted, told, resolved.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use muster_domain::{
@@ -25,13 +23,12 @@ pub(crate) async fn cut(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     let begun = Timestamp::now();
     product.demo(&["cut", "orders-db"])?;
-    becomes(&vera, "orders-db", Status::Red, Duration::from_secs(60)).await?;
+    becomes(&vera, "orders-db", Status::Red, HEALTHY).await?;
 
     // The alert is an event, recorded within 5 s of the moment at which its condition had lasted long enough.
-    let opened = poll::until("the alert event", Duration::from_secs(30), || async {
-        newest(product, "alert.opened", "orders-db", begun).await
-    })
-    .await?;
+    let opened =
+        poll::until("the alert event", HEALTHY, || async { newest(product, "alert.opened", "orders-db", begun).await })
+            .await?;
     let due: Timestamp = opened["payload"]["alertOpened"]["dueAt"].as_str().context("due_at")?.parse()?;
     let stored: Timestamp = opened["storedAt"].as_str().context("storedAt")?.parse()?;
     let late = stored.duration_since(due);
@@ -45,7 +42,7 @@ pub(crate) async fn cut(product: &mut Product) -> Result<()> {
     let first = window(&vera.readiness("orders-db").await?);
     ensure!(first.0 == LossCertainty::Bounded && first.1.is_some_and(|w| w.as_secs() > 0), "{first:?}");
     ensure!(!first.2.to_lowercase().contains("no data loss"), "{}", first.2);
-    poll::until("the window to grow", Duration::from_secs(30), || async {
+    poll::until("the window to grow", HEALTHY, || async {
         let now = window(&vera.readiness("orders-db").await?);
         Ok(if now.1 > first.1.map(|w| w + jiff::SignedDuration::from_secs(2)) {
             Look::Found(())
@@ -72,13 +69,12 @@ pub(crate) async fn lost_sight(product: &mut Product) -> Result<()> {
     let begun = Timestamp::now();
     let postmasters = ["billing-a", "billing-b"].map(|node| postmaster(product, node));
     let hung = Hung::all(postmasters.into_iter().collect::<Result<_>>()?)?;
-    let view = becomes(&vera, "billing-db", Status::Unknown, Duration::from_secs(90)).await?;
+    let view = becomes(&vera, "billing-db", Status::Unknown, HEALTHY).await?;
     ensure!(!reason_codes(&view).is_empty(), "the loss of sight has a reason");
     ensure!(view.last_known_good.is_some(), "the last known good state is shown");
-    let opened = poll::until("the alert", Duration::from_secs(90), || async {
-        newest(product, "alert.opened", "billing-db", begun).await
-    })
-    .await?;
+    let opened =
+        poll::until("the alert", HEALTHY, || async { newest(product, "alert.opened", "billing-db", begun).await })
+            .await?;
     ensure!(opened["payload"]["alertOpened"]["kind"] == "ALERT_KIND_LOST_SIGHT", "{opened}");
     messages_arrive(product, "visibility.lost", "billing-db").await?;
     drop(hung);
@@ -152,7 +148,7 @@ async fn newest(product: &Product, kind: &str, resource: &str, since: Timestamp)
 
 /// The message is in the mail box and at the webhook, and the record says that both were accepted.
 pub(crate) async fn messages_arrive(product: &Product, kind: &str, resource: &str) -> Result<()> {
-    poll::until(&format!("{kind} in both inboxes"), Duration::from_secs(60), || async {
+    poll::until(&format!("{kind} in both inboxes"), HEALTHY, || async {
         let inbox = product.demo(&["inbox", "-o", "json"])?.json()?;
         let hooks = inbox["webhooks"].as_array().cloned().unwrap_or_default();
         let hook = hooks.iter().any(|hook| hook["body"]["type"] == kind && hook["body"].to_string().contains(resource));
@@ -172,14 +168,10 @@ pub(crate) async fn messages_arrive(product: &Product, kind: &str, resource: &st
                 && d.state() == muster_domain::pb::notification::v1::DeliveryState::Accepted
                 && from_pb(d.finished_at.as_ref()).is_some()
         };
-        poll::until(
-            &format!("the delivery of {kind} by {channel} to be recorded"),
-            Duration::from_secs(15),
-            || async {
-                let deliveries = product.person("vera").await?.deliveries(resource).await?;
-                Ok(look_for(deliveries, |all| all.iter().find(accepted).is_some()))
-            },
-        )
+        poll::until(&format!("the delivery of {kind} by {channel} to be recorded"), HEALTHY, || async {
+            let deliveries = product.person("vera").await?.deliveries(resource).await?;
+            Ok(look_for(deliveries, |all| all.iter().find(accepted).is_some()))
+        })
         .await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use muster_testing::{
 use serde_json::Value;
 
 /// A checkpoint follows an event within a second and the witness' answer.
-const PUBLISHED: Duration = Duration::from_secs(15);
+const PUBLISHED: Duration = Duration::from_secs(60);
 
 pub(crate) async fn verified(product: &mut Product) -> Result<()> {
     let work = tempfile::Builder::new().prefix("muster-by-hand-").tempdir()?;

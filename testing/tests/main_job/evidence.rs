@@ -54,6 +54,7 @@ struct Runs {
 impl Runs {
     /// Those that the cases before have left, or new ones when this case stands alone.
     async fn ensure(product: &mut Product) -> Result<Self> {
+        healthy(product, "orders-db").await?;
         let request = started(product, RequestType::ReadinessDrill, "orders-db", "").await?;
         let done = ended(product, &request.request_id).await?;
         ensure!(done.state() == RequestState::Succeeded, "{}", account(&done));

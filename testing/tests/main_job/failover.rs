@@ -1,7 +1,5 @@
 //! The primary is killed: what can be said about the loss, before and after the move.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use muster_domain::{
     pb::{
@@ -18,7 +16,7 @@ use muster_testing::{
 use tonic::Code;
 
 use crate::support::{
-    account, approved, direction, ended, green_on, heal, healthy, reason_codes, refused, rows, writable_nodes,
+    HEALTHY, account, approved, direction, ended, green_on, heal, healthy, reason_codes, refused, rows, writable_nodes,
 };
 
 const RESOURCE: &str = "billing-db";
@@ -30,7 +28,7 @@ pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     product.demo(&["kill-primary", RESOURCE])?;
 
     // TC-023: no heartbeat any more: a loss window that grows, never "no data loss".
-    poll::until("a loss window", Duration::from_secs(60), || async {
+    poll::until("a loss window", HEALTHY, || async {
         let view = vera.readiness(RESOURCE).await?;
         let loss = view.assessment.clone().unwrap_or_default().loss.unwrap_or_default();
         let bounded =

@@ -12,7 +12,7 @@ use muster_domain::{
 };
 use muster_testing::Product;
 
-use crate::support::{becomes, healthy};
+use crate::support::{HEALTHY, becomes, healthy};
 
 pub(crate) async fn both_green(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
@@ -46,7 +46,7 @@ pub(crate) async fn thresholds(product: &mut Product) -> Result<()> {
         )
     };
     ada.apply("acme", &policy("7s"), false).await?;
-    let used = muster_testing::poll::until("the new limit to be used", Duration::from_secs(15), || async {
+    let used = muster_testing::poll::until("the new limit to be used", HEALTHY, || async {
         let view = ada.readiness("billing-db").await?;
         let warning = view.thresholds.and_then(|t| duration_from_pb(t.rpo_warning.as_ref()));
         Ok(muster_testing::poll::look_for(warning, |warning| warning.is_some_and(|w| w.as_secs() == 7)))
@@ -66,7 +66,7 @@ pub(crate) async fn thresholds(product: &mut Product) -> Result<()> {
 
 pub(crate) async fn trend(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
-    muster_testing::poll::until("points of the trend", Duration::from_secs(40), || async {
+    muster_testing::poll::until("points of the trend", HEALTHY, || async {
         let ask = GetTrendRequest { tenant: "acme".into(), resource: "orders-db".into(), ..Default::default() };
         let answer = vera.monitor().get_trend(vera.request(ask)).await?.into_inner();
         let span = answer

@@ -14,12 +14,13 @@ use muster_domain::pb::{
 use muster_testing::{Person, Product};
 use serde_json::Value;
 
-use crate::support::{account, ended, started};
+use crate::support::{account, ended, healthy, started};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn told_and_reported(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
+    healthy(product, "orders-db").await?;
     let request = started(product, RequestType::ReadinessDrill, "orders-db", "").await?;
     let id = request.request_id;
     // A viewer tries to go beyond what a viewer may.

@@ -1,7 +1,5 @@
 //! A planned move with all its gates, and what happens when it goes wrong or is stopped.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use muster_domain::{
     pb::{
@@ -17,7 +15,7 @@ use tonic::Code;
 
 use crate::{
     alerts::{Hung, messages_arrive, replay_process},
-    support::{account, direction, ended, green_on, healthy, refused, rows, started, writable_nodes},
+    support::{HEALTHY, account, direction, ended, green_on, healthy, refused, rows, started, writable_nodes},
 };
 
 const RESOURCE: &str = "orders-db";
@@ -145,7 +143,7 @@ pub(crate) async fn stop_between_steps(product: &mut Product) -> Result<()> {
     let olga = product.person("olga").await?;
     let request = started(product, RequestType::Switchover, RESOURCE, &target).await?;
     // As early as possible: while the prechecks or the first step run.
-    muster_testing::poll::until("the run to begin", Duration::from_secs(30), || async {
+    muster_testing::poll::until("the run to begin", HEALTHY, || async {
         let run = olga.show(&request.request_id).await?.execution;
         Ok(muster_testing::poll::look_for(run, Option::is_some))
     })
