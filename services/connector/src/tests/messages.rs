@@ -39,7 +39,7 @@ async fn observations_travel_many_to_a_message_and_each_tenant_in_its_own() {
     let mut stored = Box::pin(log.follow_observations(ObservationStart::After(Default::default())));
     let (mut messages, mut sequences) = (0, std::collections::BTreeMap::<String, Vec<u64>>::new());
     while sequences.values().map(Vec::len).sum::<usize>() < 240 {
-        let next = tokio::time::timeout(Duration::from_secs(20), stored.next()).await.unwrap().unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(60), stored.next()).await.unwrap().unwrap();
         messages += 1;
         assert!(next.batch.observations.len() <= 50);
         for seen in next.batch.observations {
@@ -57,6 +57,6 @@ async fn observations_travel_many_to_a_message_and_each_tenant_in_its_own() {
     batcher.add(observation("acme", 121));
     shutdown.cancel();
     publishing.await.unwrap();
-    let last = tokio::time::timeout(Duration::from_secs(20), stored.next()).await.unwrap().unwrap();
+    let last = tokio::time::timeout(Duration::from_secs(60), stored.next()).await.unwrap().unwrap();
     assert_eq!(last.batch.observations[0].sequence, 121);
 }

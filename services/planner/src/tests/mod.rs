@@ -91,7 +91,7 @@ impl World {
     }
 
     pub(super) async fn tables_reach(&self, tenant_name: &str, version: u64) {
-        wait_for(&self.db, PROJECTION, &tenant(tenant_name), version, Duration::from_secs(20)).await.unwrap();
+        wait_for(&self.db, PROJECTION, &tenant(tenant_name), version, Duration::from_secs(60)).await.unwrap();
     }
 }
 

@@ -173,7 +173,7 @@ impl World {
 
     /// Waits until the plan looks so.
     pub(crate) async fn becomes(&self, what: &str, looks: impl Fn(&PlanView) -> bool) -> PlanView {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let view = self.olga().get().await.unwrap();
             if looks(&view) {

@@ -15,7 +15,7 @@ use muster_local::{
 /// Sends one JetStream request as plain NATS protocol and gives the answer's body.
 fn request(port: u16, subject: &str, body: &str) -> String {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
-    stream.get_ref().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.get_ref().set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let message = format!(
         "CONNECT {{\"verbose\":false}}\r\nSUB _INBOX.t 1\r\nPUB {subject} _INBOX.t {}\r\n{body}\r\n",
         body.len()

@@ -8,7 +8,7 @@ use muster_local::{
     postgres::{PostgresOptions, PostgresServer, StopMode},
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is as expected.
 async fn eventually(server: &PostgresServer, sql: &str, expected: &str) {

@@ -20,7 +20,7 @@ fn accounts() -> RedisAccounts {
 }
 
 async fn until(server: &RedisServer, words: &[&str], wanted: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = server.command(words).await.unwrap_or_default();
         if answer.contains(wanted) {

@@ -14,7 +14,7 @@ use muster_local::nats::{NatsCluster, NatsServer};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_one_server() {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Counter, counted, eventually, id, meta, tenant, the_whole_log};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// As in the documentation of the crate.
 const CONFIG: &str = r#"

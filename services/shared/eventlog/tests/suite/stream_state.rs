@@ -9,7 +9,7 @@ use muster_local::nats::NatsServer;
 
 use crate::support::{Counter, counted, eventually, id, meta, provisioned, tenant};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn whoever_changes_a_record_stream_is_told_about_and_the_state_shows_it() {

@@ -12,7 +12,7 @@ use muster_eventlog::{EventLog, TimerError, TimerFired, TimerHandler, TimerKey, 
 use muster_local::nats::{NatsCluster, NatsServer};
 use tokio_util::sync::CancellationToken;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Remembers what fired; fails the first time for keys that begin with "stubborn".
 #[derive(Default)]

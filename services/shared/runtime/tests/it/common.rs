@@ -38,9 +38,9 @@ pub(crate) fn start(listener: TcpListener, services: Vec<Service>, health: Healt
     Served { address, shutdown, ended }
 }
 
-/// Asks until it holds; fails after ten seconds.
+/// Asks until it holds; fails after a minute.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, ask: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !ask().await {
         assert!(tokio::time::Instant::now() < deadline, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -52,10 +52,13 @@ impl Random {
     }
 }
 
+/// How much longer the next one may live, so that on a slow machine one gets as far as it has to.
+const LONGER: Duration = Duration::from_millis(20);
+
 /// Spawns the child again and again and kills it after up to `longest_life`, until `done`. How often it was killed.
 pub(crate) async fn kill_until<F: Future<Output = bool>>(
     spawn: impl Fn() -> Child,
-    longest_life: Duration,
+    mut longest_life: Duration,
     mut done: impl FnMut(u32) -> F,
 ) -> u32 {
     let mut random = Random::new();
@@ -69,6 +72,7 @@ pub(crate) async fn kill_until<F: Future<Output = bool>>(
             Err(_) => {
                 child.kill().await.unwrap();
                 kills += 1;
+                longest_life += LONGER;
             }
         }
     }
