@@ -23,6 +23,7 @@ pub mod schedule;
 pub mod statement;
 mod text;
 pub mod time;
+mod window;
 
 pub use aggregate::{Aggregate, EventKind};
 pub use ids::{AggregateId, InvalidId, TenantId};

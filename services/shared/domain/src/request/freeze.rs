@@ -1,18 +1,14 @@
 //! Change freezes and quiet windows: times in which requests can be opened and decided, and not started.
 
-use jiff::{
-    Timestamp, ToSpan,
-    civil::{Date, Time},
-    tz::{AmbiguousZoned, TimeZone},
-};
+use jiff::Timestamp;
 
 use super::policy::policy_specs;
 use super::type_name;
 use crate::pb::common::v1::{Environment, Tier};
-use crate::pb::inventory::v1::{ChangeFreeze, Document, WeeklyWindow};
+use crate::pb::inventory::v1::{ChangeFreeze, Document};
 use crate::pb::request::v1::{RequestOpened, RequestType};
 use crate::refusal::{Refusal, refusal};
-use crate::time::{from_pb, time_of_day, zone};
+use crate::window;
 
 /// Windows that follow each other are told as one, so far.
 const MAX_CHAIN: usize = 14;
@@ -108,50 +104,5 @@ fn concerns(freeze: &ChangeFreeze, tier: Tier, environment: Environment, kind: R
 
 /// `Some(end)` when the freeze holds at this moment.
 fn holds_at(freeze: &ChangeFreeze, at: Timestamp) -> Option<Option<Timestamp>> {
-    let (from, until) = (from_pb(freeze.from.as_ref()), from_pb(freeze.until.as_ref()));
-    if from.is_some_and(|from| at < from) || until.is_some_and(|until| at >= until) {
-        return None;
-    }
-    match &freeze.weekly {
-        None => Some(until),
-        Some(weekly) => {
-            let end = weekly_end(weekly, at)?;
-            Some(Some(until.map_or(end, |until| until.min(end))))
-        }
-    }
-}
-
-/// The end of the weekly window that holds at this moment.
-///
-/// Clock changes only make a window longer: a beginning that happens twice counts from the first, an end that happens
-/// twice counts until the second. A window that cannot be read holds: a freeze that silently does nothing is worse.
-fn weekly_end(weekly: &WeeklyWindow, at: Timestamp) -> Option<Timestamp> {
-    let (Some(start), Some(end), Some(zone)) =
-        (time_of_day(&weekly.start), time_of_day(&weekly.end), zone(&weekly.time_zone))
-    else {
-        return Some(Timestamp::MAX);
-    };
-    let today = zone.to_datetime(at).date();
-    let days = [today.checked_sub(1.day()).ok(), Some(today)].into_iter().flatten();
-    let windows = days.filter(|day| is_on(weekly, *day)).filter_map(|day| {
-        let last = if end <= start { day.checked_add(1.day()).ok()? } else { day };
-        let from = instant(&zone, day, start, AmbiguousZoned::earlier)?;
-        let until = instant(&zone, last, end, AmbiguousZoned::later)?;
-        (from <= at && at < until).then_some(until)
-    });
-    windows.max()
-}
-
-fn is_on(weekly: &WeeklyWindow, day: Date) -> bool {
-    let number = u32::from(day.weekday().to_monday_one_offset().unsigned_abs());
-    weekly.days.is_empty() || weekly.days.contains(&number)
-}
-
-fn instant(
-    zone: &TimeZone,
-    day: Date,
-    time: Time,
-    settle: impl Fn(AmbiguousZoned) -> Result<jiff::Zoned, jiff::Error>,
-) -> Option<Timestamp> {
-    settle(zone.to_ambiguous_zoned(day.to_datetime(time))).ok().map(|zoned| zoned.timestamp())
+    window::holds_at(freeze.from.as_ref(), freeze.until.as_ref(), freeze.weekly.as_ref(), at)
 }
