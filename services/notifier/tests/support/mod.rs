@@ -45,6 +45,11 @@ pub(crate) fn message() -> Message {
         loss: vec!["potential loss window up to 95 s".into()],
         next_step: "Open the page.".into(),
         only_routes: Vec::new(),
+        alert_kind: String::new(),
+        runbook_url: String::new(),
+        repetition: 0,
+        test: false,
+        language: String::new(),
     }
 }
 

@@ -29,6 +29,11 @@ fn attempt() -> Attempt {
         loss: vec![],
         next_step: "Approvers: open the page.".into(),
         only_routes: Vec::new(),
+        alert_kind: String::new(),
+        runbook_url: String::new(),
+        repetition: 0,
+        test: false,
+        language: String::new(),
     };
     Attempt {
         tenant: "acme".parse().unwrap(),

@@ -23,6 +23,8 @@ pub mod kind {
     /// An alert whose kind this version does not know; better told vaguely than not at all.
     pub const ALERT_OPENED: &str = "alert.opened";
     pub const ALERT_RESOLVED: &str = "alert.resolved";
+    /// Somebody looks after it; it stays open.
+    pub const ALERT_ACKNOWLEDGED: &str = "alert.acknowledged";
     pub const REQUEST_CREATED: &str = "request.created";
     pub const REQUEST_APPROVED: &str = "request.approved";
     pub const REQUEST_REJECTED: &str = "request.rejected";
@@ -43,6 +45,8 @@ pub mod kind {
     pub const PLAN_NOTICE: &str = "plan.notice";
     /// Another message could not be delivered; told on the other routes.
     pub const DELIVERY_FAILED: &str = "delivery.failed";
+    /// Somebody tries a route.
+    pub const ROUTE_TEST: &str = "route.test";
 
     /// All of them, for the documentation and for the check of routes.
     pub const ALL: &[&str] = &[
@@ -52,6 +56,7 @@ pub mod kind {
         INTEGRITY_VIOLATED,
         ALERT_OPENED,
         ALERT_RESOLVED,
+        ALERT_ACKNOWLEDGED,
         REQUEST_CREATED,
         REQUEST_APPROVED,
         REQUEST_REJECTED,
@@ -69,6 +74,7 @@ pub mod kind {
         REQUEST_CHECK_OVERRIDDEN,
         PLAN_NOTICE,
         DELIVERY_FAILED,
+        ROUTE_TEST,
     ];
 }
 
@@ -124,6 +130,9 @@ pub struct Message {
     pub request_id: String,
     /// Empty when it is about no alert.
     pub alert_id: String,
+    /// The kind that announced the alert, also in the message of its end.
+    #[serde(default)]
+    pub alert_kind: String,
     /// The first message about this request or alert; later ones refer to it.
     pub opens_thread: bool,
     pub subject: String,
@@ -138,11 +147,23 @@ pub struct Message {
     /// Routes that are told whatever their lists say, and no others. Empty: the routes that ask for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_routes: Vec<String>,
+    /// Where it says what to do about it; of an alert only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub runbook_url: String,
+    /// How often the alert was told before: 0 is the first time.
+    #[serde(default)]
+    pub repetition: u32,
+    /// Somebody tries a route; nothing has happened.
+    #[serde(default)]
+    pub test: bool,
+    /// What its words are written in: "de". Empty: English.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
 }
 
 impl Message {
     /// An empty message about one resource, to be filled by `alert` and `lifecycle`.
-    pub(crate) fn about(source: &Source, kind: &str, resource: &str, tier: i32, environment: i32) -> Self {
+    pub fn about(source: &Source, kind: &str, resource: &str, tier: i32, environment: i32) -> Self {
         Self {
             kind: kind.to_owned(),
             event_id: source.event_id,
@@ -155,6 +176,7 @@ impl Message {
             environment: Environment::try_from(environment).unwrap_or(Environment::Unspecified),
             request_id: String::new(),
             alert_id: String::new(),
+            alert_kind: String::new(),
             opens_thread: false,
             subject: String::new(),
             summary: String::new(),
@@ -163,6 +185,10 @@ impl Message {
             loss: Vec::new(),
             next_step: String::new(),
             only_routes: Vec::new(),
+            runbook_url: String::new(),
+            repetition: 0,
+            test: false,
+            language: String::new(),
         }
     }
 
