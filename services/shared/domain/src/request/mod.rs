@@ -13,7 +13,7 @@ mod demand;
 mod escalate;
 mod expression;
 mod freeze;
-mod intent;
+pub mod intent;
 mod open;
 mod overrides;
 mod policy;
