@@ -50,7 +50,7 @@ pub async fn service(ctx: &Context) -> Result<Service, SetupError> {
 
 /// The service with other channels than the configured ones.
 pub fn service_with(ctx: &Context, channels: Vec<Arc<dyn Channel>>) -> Service {
-    let routes = routes::Routes::follow(&ctx.log, ctx.shutdown.clone());
+    let routes = routes::Routes::follow(&ctx.log, ctx.secrets.clone(), ctx.shutdown.clone());
     let outbox = outbox::Outbox::new(ctx.clone(), routes.clone());
     let messages = Arc::new(reactor::Messages { log: ctx.log.clone(), outbox: outbox.clone() });
     let worker = Arc::new(worker::Worker::new(ctx.clone(), outbox, channels));

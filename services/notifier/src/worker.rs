@@ -154,6 +154,7 @@ impl Worker {
             recipient: decision.recipient.clone(),
             route: parcel.route.clone(),
             secret_ref: decision.secret_ref.clone(),
+            declared: decision.declared.clone(),
             link: format!(
                 "{}{}",
                 self.ctx.config.server.public_url.trim_end_matches('/'),

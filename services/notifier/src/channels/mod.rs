@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_domain::TenantId;
 use muster_domain::delivery::recipient::Recipient;
 use muster_domain::delivery::{Failure, Message};
+use muster_domain::pb::inventory::v1::notification_route_spec::Channel as Declared;
 use muster_runtime::config::Config;
 use muster_runtime::secrets::SecretResolver;
 use uuid::Uuid;
@@ -23,8 +24,10 @@ pub struct Attempt {
     pub recipient: Recipient,
     /// The route, for the thread of a mail program.
     pub route: String,
-    /// Reference to what the channel signs with; empty for channels without.
+    /// Reference to what the channel signs or logs in with; empty for channels without.
     pub secret_ref: String,
+    /// The channel as the route declares it.
+    pub declared: Arc<Declared>,
     /// The page to open.
     pub link: String,
     pub number: u32,

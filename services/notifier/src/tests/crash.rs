@@ -58,7 +58,7 @@ async fn killed_between_attempt_and_result_is_tried_again_and_marked() {
     let mut stage = Stage::new().await;
     let spec = mail_route(&["hang@example.com"]);
     stage.route("mail", spec.clone()).await;
-    let parcel = queued(&stage, Route { name: "mail".into(), spec, declared_at: None }).await;
+    let parcel = queued(&stage, Route { name: "mail".into(), spec, ..Route::default() }).await;
 
     // The first process: it claims, calls the far side, and dies without an answer.
     let first = worker(&stage);
@@ -135,7 +135,7 @@ async fn later_is_later_by_a_timer_and_not_a_duplicate() {
 async fn what_changed_while_it_waited_counts() {
     let stage = Stage::new().await;
     let spec = hook_route("https://hooks.example.com/a");
-    let parcel = queued(&stage, Route { name: "hook".into(), spec, declared_at: None }).await;
+    let parcel = queued(&stage, Route { name: "hook".into(), spec, ..Route::default() }).await;
     // The route leads elsewhere now.
     stage.route("hook", hook_route("https://hooks.example.com/b")).await;
     worker(&stage).fire(fired(&stage, &parcel)).await.unwrap();
@@ -150,7 +150,7 @@ async fn two_instances_make_one_attempt() {
     let stage = Stage::new().await;
     let spec = mail_route(&["alice@example.com"]);
     stage.route("mail", spec.clone()).await;
-    let parcel = queued(&stage, Route { name: "mail".into(), spec, declared_at: None }).await;
+    let parcel = queued(&stage, Route { name: "mail".into(), spec, ..Route::default() }).await;
     let workers: Vec<Arc<Worker>> = (0..4).map(|_| worker(&stage)).collect();
     let fires = workers.iter().map(|worker| worker.fire(fired(&stage, &parcel)));
     for outcome in futures::future::join_all(fires).await {

@@ -65,6 +65,7 @@ impl Alert<'_> {
         let words = words(self.kind);
         let mut message = Message::about(source, words.message_kind, self.resource, tier, environment);
         message.alert_id = self.id.to_owned();
+        message.alert_kind = words.message_kind.to_owned();
         // An unset severity is taken for the worse one.
         message.severity = if self.severity == AlertSeverity::Warning { Severity::Warning } else { Severity::Critical };
         let loudness = if message.severity == Severity::Critical { "CRITICAL" } else { "WARNING" };
@@ -80,6 +81,7 @@ fn resolved(source: &Source, e: &AlertResolved) -> Message {
     let words = words(e.kind());
     let mut message = Message::about(source, kind::ALERT_RESOLVED, &e.resource, e.tier, e.environment);
     message.alert_id = e.alert_id.clone();
+    message.alert_kind = words.message_kind.to_owned();
     message.set_subject(&format!("RESOLVED: {}: {}", message.place(), words.headline));
     message.set_summary(&format!("System {}: the alert '{}' is over.", message.place(), words.headline));
     message.next_step = "Nothing has to be done now. The page shows the time line.".into();

@@ -27,16 +27,19 @@ pub enum FailureCode {
     Forbidden,
     /// Our own settings: a secret that is missing, a relay that is not configured.
     Misconfigured,
+    /// It may have arrived, and the far side cannot recognise a copy: it is not sent twice.
+    NotRepeated,
     /// The route changed after the message was queued; it no longer leads there.
     RouteChanged,
 }
 
 use FailureCode::{
-    BadAddress, Deferred, Failed, Forbidden, Gone, Misconfigured, OutcomeUnknown, Rejected, RouteChanged, Unreachable,
+    BadAddress, Deferred, Failed, Forbidden, Gone, Misconfigured, NotRepeated, OutcomeUnknown, Rejected, RouteChanged,
+    Unreachable,
 };
 
 impl FailureCode {
-    pub const ALL: [FailureCode; 10] = [
+    pub const ALL: [FailureCode; 11] = [
         Unreachable,
         Deferred,
         OutcomeUnknown,
@@ -46,6 +49,7 @@ impl FailureCode {
         BadAddress,
         Forbidden,
         Misconfigured,
+        NotRepeated,
         RouteChanged,
     ];
 
@@ -60,6 +64,7 @@ impl FailureCode {
             BadAddress => "BAD_ADDRESS",
             Forbidden => "FORBIDDEN",
             Misconfigured => "MISCONFIGURED",
+            NotRepeated => "NOT_REPEATED",
             RouteChanged => "ROUTE_CHANGED",
         }
     }
@@ -73,7 +78,7 @@ impl FailureCode {
     /// Trying again cannot help.
     pub fn is_permanent(self) -> bool {
         match self {
-            Rejected | Gone | BadAddress | Forbidden | RouteChanged => true,
+            Rejected | Gone | BadAddress | Forbidden | NotRepeated | RouteChanged => true,
             // A setting can be mended while the message waits: it is tried by the schedule.
             Unreachable | Deferred | OutcomeUnknown | Failed | Misconfigured => false,
         }

@@ -1,7 +1,13 @@
 //! Who gets it. Two spellings of the same mailbox or endpoint are the same recipient: the rule that
 //! keeps test systems away from the production on-call compares recipients, not route names.
 
+mod service;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sha2::{Digest, Sha256};
+
+pub use service::{gds_notification, pagerduty, slack, slack_user, teams};
 
 /// One recipient of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +18,54 @@ pub struct Recipient {
     pub shown: String,
     /// The same for every spelling of one mailbox or endpoint.
     pub identity: String,
+    /// What the secret says about who it is, where only the secret tells.
+    pub mark: SecretMark,
+}
+
+/// Two references can hold one integration key or one workflow's URL: only the content tells that they lead to the same
+/// people. Kept in memory, never recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SecretMark {
+    /// The identity says all there is.
+    #[default]
+    NotNeeded,
+    /// The secret could not be read just now.
+    Unknown,
+    /// SHA-256 of what the secret leads to, in hex.
+    Digest(String),
+}
+
+impl Recipient {
+    /// Whether a message to this one would reach that one, as far as anybody can tell.
+    ///
+    /// While the protected one's secret cannot be read, every other secret of that channel may be the same.
+    pub fn reaches(&self, protected: &Recipient) -> bool {
+        if self.identity == protected.identity {
+            return true;
+        }
+        match (self.digest(), protected.digest()) {
+            (_, None) => self.mark != SecretMark::NotNeeded && self.channel() == protected.channel(),
+            // Without its secret nothing is sent; it is judged again when the secret is there.
+            (None, Some(_)) => false,
+            (Some(ours), Some(theirs)) => ours == theirs,
+        }
+    }
+
+    fn digest(&self) -> Option<String> {
+        match &self.mark {
+            SecretMark::NotNeeded => Some(sha256_hex(&self.identity)),
+            SecretMark::Unknown => None,
+            SecretMark::Digest(digest) => Some(digest.clone()),
+        }
+    }
+
+    fn channel(&self) -> &str {
+        self.identity.split(':').next().unwrap_or_default()
+    }
+}
+
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// RFC 5321's longest path, without the angle brackets.
@@ -35,7 +89,7 @@ pub fn email(text: &str) -> Option<Recipient> {
     let domain = host(domain).filter(|d| !d.starts_with('['))?;
     let mailbox = local.split('+').next().filter(|m| !m.is_empty())?;
     let identity = format!("mailto:{}@{domain}", mailbox.to_ascii_lowercase());
-    Some(Recipient { address: address.to_owned(), shown: address.to_owned(), identity })
+    Some(Recipient { address: address.to_owned(), shown: address.to_owned(), identity, mark: SecretMark::NotNeeded })
 }
 
 /// An endpoint. `None` when it is no plain ASCII http(s) URL without credentials.
@@ -65,7 +119,8 @@ pub fn webhook(text: &str) -> Option<Recipient> {
     let path_end = after.find(['?', '#']).unwrap_or(after.len());
     let path = plain_path(after.get(..path_end)?)?;
     let shown = format!("{scheme}://{authority}{}", after.get(..path_end)?);
-    Some(Recipient { address: url.to_owned(), shown, identity: format!("web:{host}:{port}{path}") })
+    let identity = format!("web:{host}:{port}{path}");
+    Some(Recipient { address: url.to_owned(), shown, identity, mark: SecretMark::NotNeeded })
 }
 
 fn split_port(authority: &str) -> Option<(&str, &str)> {

@@ -5,6 +5,7 @@
 //! every spelling (see `recipient`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +13,7 @@ use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1::{NotificationRouteSpec, notification_route_spec::Channel};
 
 use super::message::{Message, clip};
-use super::recipient::{self, Recipient};
+use super::recipient::{self, Recipient, SecretMark};
 
 /// Older news is not sent: after the first start on an existing log, or after days off-line, people
 /// would be woken by what is long over. It is recorded as suppressed instead.
@@ -21,6 +22,13 @@ pub const MAX_NEWS_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// The names of the channels, as they are recorded.
 pub const EMAIL: &str = "email";
 pub const WEBHOOK: &str = "webhook";
+pub const SLACK: &str = "slack";
+pub const TEAMS: &str = "teams";
+pub const PAGERDUTY: &str = "pagerduty";
+pub const GDS_NOTIFICATION: &str = "gds_notification";
+
+/// Every channel.
+pub const CHANNELS: [&str; 6] = [EMAIL, WEBHOOK, SLACK, TEAMS, PAGERDUTY, GDS_NOTIFICATION];
 
 /// Why something was suppressed.
 pub mod rule {
@@ -32,22 +40,26 @@ pub mod rule {
 }
 
 /// One notification route as it is declared now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Route {
     pub name: String,
     pub spec: NotificationRouteSpec,
     /// When it was declared; a recipient disabled before that counts as enabled again.
     pub declared_at: Option<Timestamp>,
+    /// Of the secret that tells where it leads, for a pager and for a workflow of Teams. See `identifying_secret`.
+    pub mark: SecretMark,
 }
 
 /// What happens to a message on one route, for one recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     pub route: String,
     pub channel: &'static str,
     pub recipient: Recipient,
-    /// Reference to what the channel signs with; empty for channels without.
+    /// Reference to what the channel signs or logs in with; empty for channels without.
     pub secret_ref: String,
+    /// The channel as the route declares it.
+    pub declared: Arc<Channel>,
     pub verdict: Verdict,
 }
 
@@ -60,7 +72,7 @@ pub enum Verdict {
 
 /// All decisions for a message. Routes whose filters do not match it are not concerned and not listed.
 pub fn route(message: &Message, routes: &[Route]) -> Vec<Decision> {
-    let on_call = on_call_identities(routes);
+    let on_call = on_call(routes);
     let production = message.environment == Environment::Production;
     let mut decisions = Vec::new();
     // Names that are no route any more must not make a message disappear: then all are told that ask for it.
@@ -76,7 +88,8 @@ pub fn route(message: &Message, routes: &[Route]) -> Vec<Decision> {
             if !seen.insert(decision.recipient.address.to_ascii_lowercase()) {
                 continue;
             }
-            let wakes_on_call = route.spec.production_on_call || on_call.contains(&decision.recipient.identity);
+            let wakes_on_call =
+                route.spec.production_on_call || on_call.iter().any(|protected| decision.recipient.reaches(protected));
             if wakes_on_call && !production {
                 decision.verdict = Verdict::Suppress(rule::ON_CALL_IS_FOR_PRODUCTION);
             }
@@ -121,31 +134,70 @@ fn known_environment(environment: i32) -> Option<Environment> {
     Environment::try_from(environment).ok().filter(|e| *e != Environment::Unspecified)
 }
 
-fn on_call_identities(routes: &[Route]) -> BTreeSet<String> {
+fn on_call(routes: &[Route]) -> Vec<Recipient> {
     routes
         .iter()
         .filter(|route| route.spec.production_on_call)
         .flat_map(recipients)
-        .map(|d| d.recipient.identity)
+        .filter(|d| d.verdict == Verdict::Send)
+        .map(|d| d.recipient)
         .collect()
 }
 
+/// The reference of the secret without which nobody knows where a channel leads; its mark belongs into [`Route::mark`].
+pub fn identifying_secret(channel: &Channel) -> Option<&str> {
+    match channel {
+        Channel::Pagerduty(pager) => Some(&pager.routing_key_ref),
+        Channel::Teams(teams) => Some(&teams.url_ref),
+        Channel::Email(_) | Channel::Webhook(_) | Channel::Slack(_) | Channel::GdsNotification(_) => None,
+    }
+}
+
+/// The mark of that secret's content.
+pub fn secret_mark(channel: &Channel, secret: &str) -> SecretMark {
+    match channel {
+        Channel::Pagerduty(_) => SecretMark::of_key(secret),
+        Channel::Teams(_) => SecretMark::of_url(secret),
+        Channel::Email(_) | Channel::Webhook(_) | Channel::Slack(_) | Channel::GdsNotification(_) => {
+            SecretMark::NotNeeded
+        }
+    }
+}
+
 fn recipients(route: &Route) -> Vec<Decision> {
-    let decision = |channel, secret_ref: &str, text: &str, parsed: Option<Recipient>| {
+    let Some(channel) = &route.spec.channel else { return Vec::new() };
+    let declared = Arc::new(channel.clone());
+    let decision = |name, secret_ref: &str, text: &str, parsed: Option<Recipient>| {
         let (recipient, verdict) = match parsed {
             Some(recipient) => (recipient, Verdict::Send),
             // Recorded under what was typed, cut, so that the mistake can be found.
             None => (invalid(text), Verdict::Suppress(rule::INVALID_RECIPIENT)),
         };
-        Decision { route: route.name.clone(), channel, recipient, secret_ref: secret_ref.to_owned(), verdict }
-    };
-    match &route.spec.channel {
-        Some(Channel::Email(mail)) => mail.to.iter().map(|to| decision(EMAIL, "", to, recipient::email(to))).collect(),
-        Some(Channel::Webhook(hook)) => {
-            vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))]
+        Decision {
+            route: route.name.clone(),
+            channel: name,
+            recipient,
+            secret_ref: secret_ref.to_owned(),
+            declared: declared.clone(),
+            verdict,
         }
-        Some(Channel::Slack(_) | Channel::Teams(_) | Channel::Pagerduty(_) | Channel::GdsNotification(_)) | None => {
-            Vec::new()
+    };
+    let mark = route.mark.clone();
+    match channel {
+        Channel::Email(mail) => mail.to.iter().map(|to| decision(EMAIL, "", to, recipient::email(to))).collect(),
+        Channel::Webhook(hook) => vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))],
+        Channel::Slack(slack) => {
+            vec![decision(SLACK, &slack.token_ref, &slack.channel, recipient::slack(&slack.channel))]
+        }
+        Channel::Teams(teams) => {
+            vec![decision(TEAMS, &teams.url_ref, &teams.url_ref, recipient::teams(&teams.url_ref, mark))]
+        }
+        Channel::Pagerduty(pager) => {
+            let key = &pager.routing_key_ref;
+            vec![decision(PAGERDUTY, key, key, recipient::pagerduty(key, mark))]
+        }
+        Channel::GdsNotification(gds) => {
+            vec![decision(GDS_NOTIFICATION, &gds.secret_ref, &gds.url, recipient::gds_notification(gds))]
         }
     }
 }
@@ -153,7 +205,7 @@ fn recipients(route: &Route) -> Vec<Decision> {
 fn invalid(text: &str) -> Recipient {
     // The part before a query: what follows may be a secret.
     let shown = clip(text.split('?').next().unwrap_or_default(), 100);
-    Recipient { address: shown.clone(), shown, identity: String::new() }
+    Recipient { address: shown.clone(), shown, identity: String::new(), mark: SecretMark::NotNeeded }
 }
 
 #[cfg(test)]

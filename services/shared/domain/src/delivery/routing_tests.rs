@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::delivery::message::{Source, kind};
-use crate::pb::inventory::v1::{EmailChannel, WebhookChannel};
+use crate::pb::inventory::v1::{
+    EmailChannel, GdsNotificationChannel, PagerdutyChannel, SlackChannel, TeamsChannel, WebhookChannel,
+};
 
 fn message(kind: &str, tier: Tier, environment: i32) -> Message {
     let source = Source {
@@ -19,12 +21,12 @@ fn message(kind: &str, tier: Tier, environment: i32) -> Message {
 
 fn email_route(name: &str, to: &[&str]) -> Route {
     let channel = Some(Channel::Email(EmailChannel { to: to.iter().map(|t| (*t).to_owned()).collect() }));
-    Route { name: name.into(), spec: NotificationRouteSpec { channel, ..Default::default() }, declared_at: None }
+    Route { name: name.into(), spec: NotificationRouteSpec { channel, ..Default::default() }, ..Route::default() }
 }
 
 fn webhook_route(name: &str, url: &str) -> Route {
     let channel = Some(Channel::Webhook(WebhookChannel { url: url.into(), secret_ref: "file:x".into() }));
-    Route { name: name.into(), spec: NotificationRouteSpec { channel, ..Default::default() }, declared_at: None }
+    Route { name: name.into(), spec: NotificationRouteSpec { channel, ..Default::default() }, ..Route::default() }
 }
 
 fn sent(decisions: &[Decision]) -> Vec<(&str, &str)> {
@@ -169,10 +171,37 @@ fn any_url() -> impl Strategy<Value = String> {
     ]
 }
 
+fn any_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::sample::select(words).prop_map(str::to_owned)
+}
+
+const ON_CALL_KEY: &str = "0123456789abcdef0123456789abcdef";
+const ON_CALL_FLOW: &str = "https://page.example.com/on-call";
+
+fn gds(url: &str, alert_name: &str) -> Channel {
+    let (url, alert_name) = (url.to_owned(), alert_name.to_owned());
+    Channel::GdsNotification(GdsNotificationChannel { url, alert_name, ..GdsNotificationChannel::default() })
+}
+
 fn any_route() -> impl Strategy<Value = Route> {
     let channel = prop_oneof![
         prop::collection::vec(any_email(), 0..4).prop_map(|to| Channel::Email(EmailChannel { to })),
         any_url().prop_map(|url| Channel::Webhook(WebhookChannel { url, secret_ref: String::new() })),
+        any_of(&["C0NCALL", "c0ncall ", "C0THER", "U0NCALL", "#oncall", ""]).prop_map(|channel| {
+            Channel::Slack(SlackChannel { channel, token_ref: "file:any".into(), ..SlackChannel::default() })
+        }),
+        any_of(&["file:pager", "file:other", ""]).prop_map(|routing_key_ref| {
+            Channel::Pagerduty(PagerdutyChannel { routing_key_ref, ..PagerdutyChannel::default() })
+        }),
+        any_of(&["file:flow", "file:other"]).prop_map(|url_ref| Channel::Teams(TeamsChannel { url_ref })),
+        (any_url(), any_of(&["RPO breach", "rpo Breach ", "tests"]))
+            .prop_map(|(url, alert_name)| gds(&url, &alert_name)),
+    ];
+    let mark = prop_oneof![
+        any_of(&[ON_CALL_KEY, "another key"]).prop_map(|key| SecretMark::of_key(&key)),
+        any_url().prop_map(|url| SecretMark::of_url(&url)),
+        Just(SecretMark::Unknown),
+        Just(SecretMark::NotNeeded),
     ];
     (
         "[a-z]{1,6}",
@@ -184,8 +213,9 @@ fn any_route() -> impl Strategy<Value = Route> {
         ),
         any::<bool>(),
         channel,
+        mark,
     )
-        .prop_map(|(name, tiers, environments, events, production_on_call, channel)| Route {
+        .prop_map(|(name, tiers, environments, events, production_on_call, channel, mark)| Route {
             name,
             spec: NotificationRouteSpec {
                 description: String::new(),
@@ -194,26 +224,66 @@ fn any_route() -> impl Strategy<Value = Route> {
                 events,
                 production_on_call,
                 channel: Some(channel),
+                ..NotificationRouteSpec::default()
             },
             declared_at: None,
+            mark,
         })
 }
 
 /// Where a sent decision really ends, found by means other than the code under test.
 fn is_on_call(decision: &Decision) -> bool {
     let address = decision.recipient.address.to_ascii_lowercase();
-    if decision.channel == EMAIL {
-        let (local, domain) = address.split_once('@').unwrap();
-        return local.split('+').next() == Some("oncall") && domain.trim_end_matches('.') == "example.com";
+    let mark = &decision.recipient.mark;
+    match decision.channel {
+        EMAIL => {
+            let (local, domain) = address.split_once('@').unwrap();
+            local.split('+').next() == Some("oncall") && domain.trim_end_matches('.') == "example.com"
+        }
+        SLACK => address == "c0ncall",
+        PAGERDUTY => address == "file:pager" || *mark == SecretMark::of_key(ON_CALL_KEY),
+        TEAMS => address == "file:flow" || *mark == SecretMark::of_url(ON_CALL_FLOW),
+        GDS_NOTIFICATION => {
+            address.contains("page.example.com") && decision.recipient.shown.to_lowercase().ends_with(" rpo breach")
+        }
+        _ => address.contains("page.example.com"),
     }
-    address.contains("page.example.com")
+}
+
+/// The protected recipient of each channel.
+fn on_call_routes() -> Vec<Route> {
+    let flow = TeamsChannel { url_ref: "file:flow".into() };
+    let pager = PagerdutyChannel { routing_key_ref: "file:pager".into(), ..PagerdutyChannel::default() };
+    let chat = SlackChannel { channel: "C0NCALL".into(), ..SlackChannel::default() };
+    let marked = |name: &str, channel, mark| Route {
+        name: name.into(),
+        spec: NotificationRouteSpec { production_on_call: true, channel: Some(channel), ..Default::default() },
+        declared_at: None,
+        mark,
+    };
+    vec![
+        marked(
+            "on-call-mail",
+            Channel::Email(EmailChannel { to: vec!["oncall@example.com".into()] }),
+            SecretMark::NotNeeded,
+        ),
+        marked(
+            "on-call-page",
+            Channel::Webhook(WebhookChannel { url: ON_CALL_FLOW.into(), secret_ref: "file:x".into() }),
+            SecretMark::NotNeeded,
+        ),
+        marked("on-call-chat", Channel::Slack(chat), SecretMark::NotNeeded),
+        marked("on-call-pager", Channel::Pagerduty(pager), SecretMark::of_key(ON_CALL_KEY)),
+        marked("on-call-flow", Channel::Teams(flow), SecretMark::of_url(ON_CALL_FLOW)),
+        marked("on-call-gds", gds(ON_CALL_FLOW, "RPO breach"), SecretMark::NotNeeded),
+    ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Given any routes besides one marked on-call mailbox and endpoint, in any order and spelling,
-    /// what is not production never gets to either of them, nor onto any marked route.
+    /// Given any routes besides one marked on-call recipient of each channel, in any order and spelling,
+    /// what is not production never gets to any of them, nor onto any marked route.
     #[test]
     fn non_production_never_wakes_the_production_on_call(
         mut routes in prop::collection::vec(any_route(), 0..6),
@@ -221,12 +291,9 @@ proptest! {
         environment in prop_oneof![Just(0i32), 2..8i32, Just(-3)],
         tier in 0i32..5,
     ) {
-        let mut mail = email_route("on-call-mail", &["oncall@example.com"]);
-        mail.spec.production_on_call = true;
-        let mut page = webhook_route("on-call-page", "https://page.example.com/on-call");
-        page.spec.production_on_call = true;
-        routes.insert(at.min(routes.len()), mail);
-        routes.push(page);
+        for protected in on_call_routes() {
+            routes.insert(at.min(routes.len()), protected);
+        }
 
         let m = message(kind::RPO_BREACHED, Tier::try_from(tier).unwrap_or_default(), environment);
         for decision in route(&m, &routes).iter().filter(|d| d.verdict == Verdict::Send) {

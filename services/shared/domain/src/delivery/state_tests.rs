@@ -6,6 +6,7 @@ use super::*;
 use crate::delivery::message::{Source, kind};
 use crate::delivery::recipient;
 use crate::delivery::routing::{EMAIL, Verdict, WEBHOOK};
+use crate::pb::inventory::v1::{EmailChannel, notification_route_spec::Channel};
 
 const LIMIT: SignedDuration = SignedDuration::from_secs(30);
 
@@ -20,7 +21,8 @@ fn message() -> Message {
 
 fn decision(channel: &'static str) -> Decision {
     let recipient = recipient::email("a@example.com").unwrap();
-    Decision { route: "team".into(), channel, recipient, secret_ref: String::new(), verdict: Verdict::Send }
+    let declared = std::sync::Arc::new(Channel::Email(EmailChannel::default()));
+    Decision { route: "team".into(), channel, recipient, secret_ref: String::new(), declared, verdict: Verdict::Send }
 }
 
 fn queued(channel: &'static str) -> Delivery {

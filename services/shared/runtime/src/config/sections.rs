@@ -207,6 +207,8 @@ section! {
         password_ref: Option<String> = None,
         /// The sender, such as `Muster <muster@example.com>`.
         from: String = String::new(),
+        /// A certificate authority to trust besides the system's, as a PEM file.
+        ca_file: Option<PathBuf> = None,
     }
 }
 
