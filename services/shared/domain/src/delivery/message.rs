@@ -47,6 +47,8 @@ pub mod kind {
     pub const DELIVERY_FAILED: &str = "delivery.failed";
     /// Somebody tries a route.
     pub const ROUTE_TEST: &str = "route.test";
+    /// The record itself: its log does not fit, its stream was changed, or nobody witnesses it.
+    pub const AUDIT_ALARM: &str = "audit.alarm";
 
     /// All of them, for the documentation and for the check of routes.
     pub const ALL: &[&str] = &[
@@ -75,6 +77,7 @@ pub mod kind {
         PLAN_NOTICE,
         DELIVERY_FAILED,
         ROUTE_TEST,
+        AUDIT_ALARM,
     ];
 }
 
@@ -126,6 +129,11 @@ pub struct Message {
     pub resource: String,
     pub tier: Tier,
     pub environment: Environment,
+    /// Groups that the system is a member of, and whose it is; of a group: its members'. See `belonging`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
     /// Empty when it is about no request.
     pub request_id: String,
     /// Empty when it is about no alert.
@@ -174,6 +182,8 @@ impl Message {
             resource: resource.to_owned(),
             tier: Tier::try_from(tier).unwrap_or(Tier::Unspecified),
             environment: Environment::try_from(environment).unwrap_or(Environment::Unspecified),
+            groups: Vec::new(),
+            owners: Vec::new(),
             request_id: String::new(),
             alert_id: String::new(),
             alert_kind: String::new(),
@@ -190,6 +200,13 @@ impl Message {
             test: false,
             language: String::new(),
         }
+    }
+
+    /// Says another severity, in the subject, too.
+    pub(crate) fn relabel(&mut self, severity: Severity) {
+        let label = |severity: Severity| format!("{}: ", severity.name().to_ascii_uppercase());
+        self.subject = self.subject.replacen(&label(self.severity), &label(severity), 1);
+        self.severity = severity;
     }
 
     /// Retried after seconds instead of minutes.
@@ -223,7 +240,7 @@ impl Message {
         format!("{} ({}, {})", self.resource, tier_name(self.tier), environment_name(self.environment))
     }
 
-    pub(crate) fn fact(&mut self, name: &str, value: impl Into<String>) {
+    pub fn fact(&mut self, name: &str, value: impl Into<String>) {
         let value: String = value.into();
         if !value.is_empty() && self.facts.len() < MAX_LIST {
             self.facts.push(Fact { name: name.to_owned(), value: clip(&value, MAX_TEXT_BYTES) });
@@ -240,11 +257,11 @@ impl Message {
         };
     }
 
-    pub(crate) fn set_subject(&mut self, subject: &str) {
+    pub fn set_subject(&mut self, subject: &str) {
         self.subject = clip(subject, MAX_SUBJECT_BYTES);
     }
 
-    pub(crate) fn set_summary(&mut self, summary: &str) {
+    pub fn set_summary(&mut self, summary: &str) {
         self.summary = clip(summary, MAX_TEXT_BYTES);
     }
 }

@@ -5,9 +5,10 @@
 //! (`schedule`) until it is accepted or given up (`failure` says why).
 
 pub mod alert;
+pub mod alert_rule;
 mod chat_binding;
 mod emergency;
-mod escalation;
+pub mod escalation;
 pub mod failure;
 pub mod lifecycle;
 pub mod message;

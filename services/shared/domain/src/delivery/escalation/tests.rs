@@ -1,0 +1,228 @@
+#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::delivery::message::kind;
+use crate::pb::common::v1::{Actor, Environment, Tier};
+use crate::pb::inventory::v1::{AlertRule, EscalationStep};
+use crate::time::duration_to_pb;
+
+const OPENED: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+fn after(minutes: i64) -> Timestamp {
+    OPENED + SignedDuration::from_mins(minutes)
+}
+
+fn begun(renotify_minutes: Option<i64>, steps: &[i64]) -> EscalationStarted {
+    let minutes = |m: i64| Some(duration_to_pb(SignedDuration::from_mins(m)));
+    let escalate = steps.iter().map(|m| EscalationStep { after: minutes(*m), routes: vec![format!("after-{m}")] });
+    EscalationStarted {
+        alert_id: "a1".into(),
+        resource: "orders-db".into(),
+        message_kind: kind::RPO_BREACHED.into(),
+        severity: "critical".into(),
+        tier: Tier::Tier2.into(),
+        environment: Environment::Production.into(),
+        rule: Some(AlertRule {
+            renotify_every: renotify_minutes.and_then(minutes),
+            escalate: escalate.collect(),
+            ..AlertRule::default()
+        }),
+        opened_at: Some(to_pb(OPENED)),
+        ..EscalationStarted::default()
+    }
+}
+
+fn running(started: EscalationStarted) -> Escalation {
+    let mut state = Escalation::default();
+    state.evolve(&start(&state, &started).unwrap());
+    state
+}
+
+fn ingo() -> Actor {
+    Actor { id: "idp|ingo".into(), name: "Ingo".into(), ..Actor::default() }
+}
+
+/// Everything that is due at `now`, as words.
+fn told(state: &mut Escalation, now: Timestamp) -> Vec<String> {
+    let mut said = Vec::new();
+    while let Some(event) = due(state, now) {
+        said.push(match event.event.as_ref().unwrap() {
+            Event::Stepped(e) => format!("step {} {}", e.step, e.routes.join(",")),
+            Event::Renotified(e) => format!("again {}", e.repetition),
+            _ => "?".into(),
+        });
+        state.evolve(&event);
+        assert!(said.len() < 1_000, "it never ends");
+    }
+    said
+}
+
+#[test]
+fn steps_come_by_their_time_and_repetitions_between_them() {
+    let mut state = running(begun(Some(10), &[5, 15]));
+    assert_eq!(next_at(&state, OPENED), Some(after(5)));
+    assert!(told(&mut state, after(4)).is_empty());
+    assert_eq!(told(&mut state, after(5)), ["step 1 after-5"]);
+    assert_eq!(told(&mut state, after(10)), ["again 1"]);
+    assert_eq!(told(&mut state, after(15)), ["step 2 after-15"]);
+    assert_eq!(told(&mut state, after(20)), ["again 2"]);
+    assert_eq!(next_at(&state, after(20)), Some(after(30)));
+}
+
+#[test]
+fn after_an_outage_each_missed_step_is_told_and_the_repetition_once() {
+    let mut state = running(begun(Some(10), &[5, 15]));
+    assert_eq!(told(&mut state, after(120)), ["step 1 after-5", "again 1", "step 2 after-15"]);
+    assert_eq!(next_at(&state, after(120)), Some(after(130)));
+}
+
+#[test]
+fn an_acknowledgement_stops_everything_and_leaves_the_alert_open() {
+    let mut state = running(begun(Some(10), &[5]));
+    let event = acknowledge(&state, &ingo(), "cli", " on\n it ", after(3), after(3)).unwrap().unwrap();
+    state.evolve(&event);
+    assert!(told(&mut state, after(600)).is_empty());
+    let view = state.view(after(4)).unwrap();
+    assert_eq!((view.acknowledged.unwrap().note.as_str(), view.ended_at, view.next_at), ("on it", None, None));
+    assert_eq!(acknowledge(&state, &ingo(), "cli", "", after(4), after(4)), Ok(None));
+}
+
+#[test]
+fn what_was_said_before_the_alert_is_about_another_one() {
+    let state = running(begun(None, &[]));
+    let early = OPENED - SignedDuration::from_secs(1);
+    let refused = acknowledge(&state, &ingo(), "pagerduty", "", early, after(1)).unwrap_err();
+    assert_eq!(refused.code, "ACKNOWLEDGED_BEFORE_ALERT");
+}
+
+#[test]
+fn a_silence_delays_and_forgets_nothing() {
+    let mut state = running(begun(Some(10), &[5]));
+    let event = silence(&state, &ingo(), "disk is being changed", Some(SignedDuration::from_hours(1)), OPENED);
+    state.evolve(&event.unwrap().unwrap());
+    assert!(told(&mut state, after(59)).is_empty());
+    assert_eq!(next_at(&state, after(59)), Some(after(60)));
+    assert_eq!(told(&mut state, after(60)), ["step 1 after-5", "again 1"]);
+}
+
+#[test]
+fn a_silence_has_a_reason_and_an_end() {
+    let state = running(begun(None, &[]));
+    let ask = |reason: &str, seconds: Option<i64>| {
+        let refused = silence(&state, &ingo(), reason, seconds.map(SignedDuration::from_secs), OPENED).unwrap_err();
+        (refused.field, refused.code)
+    };
+    let invalid = |field: &str| (field.to_owned(), "FIELD_INVALID".to_owned());
+    assert_eq!(ask(" ", Some(60)), invalid("reason"));
+    assert_eq!(ask(&"x".repeat(900), Some(60)), invalid("reason"));
+    for seconds in [None, Some(0), Some(-1), Some(24 * 3600 + 1)] {
+        assert_eq!(ask("why", seconds), invalid("duration"), "{seconds:?}");
+    }
+    assert!(silence(&state, &ingo(), "why", Some(MAX_SILENCE), OPENED).unwrap().is_some());
+}
+
+#[test]
+fn a_breach_of_tier_one_in_production_is_never_silenced_but_blindness_is() {
+    let ask = |kind: &str, environment: Environment| {
+        let started = EscalationStarted {
+            message_kind: kind.into(),
+            tier: Tier::Tier1.into(),
+            environment: environment.into(),
+            ..begun(None, &[])
+        };
+        silence(&running(started), &ingo(), "why", Some(SignedDuration::from_mins(1)), OPENED).map_err(|r| r.code)
+    };
+    let refused = Err("ALERT_NOT_SILENCEABLE".to_owned());
+    assert_eq!(ask(kind::RPO_BREACHED, Environment::Production), refused);
+    assert_eq!(ask(kind::INTEGRITY_VIOLATED, Environment::Production), refused);
+    assert!(ask(kind::VISIBILITY_LOST, Environment::Production).is_ok());
+    assert!(ask(kind::RPO_BREACHED, Environment::Test).is_ok());
+}
+
+#[test]
+fn what_is_not_open_is_not_answered_for() {
+    let absent = acknowledge(&Escalation::default(), &ingo(), "cli", "", OPENED, OPENED).unwrap_err();
+    assert_eq!(absent.code, "ALERT_NOT_FOUND");
+    let mut state = running(begun(Some(10), &[5]));
+    state.evolve(&end(&state, "resolved", after(1)).unwrap());
+    assert_eq!(end(&state, "resolved", after(2)), None);
+    assert_eq!(acknowledge(&state, &ingo(), "cli", "", after(2), after(2)).unwrap_err().code, "ALERT_ENDED");
+    assert!(told(&mut state, after(600)).is_empty());
+    assert_eq!(start(&state, &begun(None, &[])), None, "an alert's id is used once");
+}
+
+#[test]
+fn an_alert_that_is_ignored_for_ever_is_told_daily_in_the_end() {
+    let mut state = running(begun(Some(1), &[]));
+    let mut now = OPENED;
+    for _ in 0..100 {
+        now = next_at(&state, now).unwrap();
+        assert_eq!(told(&mut state, now).len(), 1);
+    }
+    assert_eq!(now, after(100));
+    assert_eq!(next_at(&state, now), Some(now + SignedDuration::from_hours(24)));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let at = (-100i64..5_000).prop_map(|m| Some(to_pb(after(m))));
+    prop_oneof![
+        (prop::option::of(0i64..100), prop::collection::vec(0i64..500, 0..4))
+            .prop_map(|(again, steps)| Event::Started(begun(again, &steps))),
+        (any::<u32>(), at.clone()).prop_map(|(step, stepped_at)| Event::Stepped(
+            crate::pb::notification::v1::EscalationStepped { step, routes: vec![], stepped_at }
+        )),
+        (0u32..200, at.clone()).prop_map(|(repetition, renotified_at)| Event::Renotified(
+            crate::pb::notification::v1::AlertRenotified { repetition, renotified_at }
+        )),
+        at.clone().prop_map(|acknowledged_at| Event::Acknowledged(AlertAcknowledged {
+            acknowledged_at,
+            ..AlertAcknowledged::default()
+        })),
+        at.clone().prop_map(|until| Event::Silenced(AlertSilenced { until, ..AlertSilenced::default() })),
+        at.prop_map(|ended_at| Event::Ended(EscalationEnded { ended_at, ..EscalationEnded::default() })),
+    ]
+}
+
+proptest! {
+    /// Any events in any order: no panic, what is due ends, and nothing is due that is answered, ended or silent.
+    #[test]
+    fn folding_is_total_and_what_is_due_ends(events in prop::collection::vec(any_event(), 0..12), minutes in 0i64..6_000) {
+        let mut state = Escalation::default();
+        for event in events {
+            state.evolve(&EscalationEvent { event: Some(event) });
+        }
+        let now = after(minutes);
+        let quiet = !state.is_unanswered() || state.silent_until(now).is_some();
+        let said = told(&mut state, now);
+        prop_assert!(!quiet || said.is_empty());
+        prop_assert!(said.len() <= 5, "{said:?}");
+        // What comes next is in the future, or nothing comes.
+        prop_assert!(next_at(&state, now).is_none_or(|next| next > now));
+    }
+
+    /// Each step and each repetition once, in order, however often and late somebody looks.
+    #[test]
+    fn nothing_is_told_twice(looks in prop::collection::vec(0i64..40, 1..60), steps in prop::collection::vec(1i64..300, 0..5)) {
+        let mut steps = steps;
+        steps.sort_unstable();
+        let mut state = running(begun(Some(7), &steps));
+        let (mut now, mut said) = (OPENED, Vec::new());
+        for minutes in looks {
+            now += SignedDuration::from_mins(minutes);
+            said.extend(told(&mut state, now));
+        }
+        let numbers = |word: &str| -> Vec<u32> {
+            said.iter().filter(|s| s.starts_with(word)).map(|s| s.split(' ').nth(1).unwrap().parse().unwrap()).collect()
+        };
+        for word in ["step", "again"] {
+            let found = numbers(word);
+            let expected: Vec<u32> = (1..=u32::try_from(found.len()).unwrap()).collect();
+            prop_assert_eq!(found, expected);
+        }
+        let passed = steps.iter().filter(|m| after(**m) <= now).count();
+        prop_assert_eq!(numbers("step").len(), passed);
+    }
+}
