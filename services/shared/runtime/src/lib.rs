@@ -42,6 +42,7 @@
 //! | [`context`] | [`Context`]: config, log, database, clock, secrets, health, shutdown; [`service_actor`] |
 //! | [`auth`] | bearer tokens: [`Authenticator::verify`] gives a [`Caller`] |
 //! | [`access`] | [`Context::authorize`] gives a [`Call`]; [`Context::deny`] records a refusal of the rules |
+//! | [`intent_links`] | [`intent_links::IntentLinks`]: signs and opens the links of messages to approvers |
 //! | [`issuer`] | the OpenID Connect provider of `muster up` |
 //! | [`status`] | [`refused`], [`unavailable`], [`IntoStatus`] for errors of log and database, `refusal_of` for clients |
 //! | [`outgoing`] | where webhooks and steps of plans may connect to |
@@ -62,6 +63,7 @@ pub mod context;
 pub mod health;
 pub mod idempotency;
 pub mod identity;
+pub mod intent_links;
 pub mod issuer;
 mod lag;
 pub mod outgoing;
@@ -84,6 +86,7 @@ pub use clock::{Clock, ManualTime};
 pub use config::Config;
 pub use context::{Context, StartError, service_actor};
 pub use health::Health;
+pub use intent_links::IntentLinks;
 pub use secrets::{Owner, SecretResolver};
 pub use serve::{Service, serve};
 pub use status::{IntoStatus, refused, unavailable};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use muster_domain::{TenantId, pb::common::v1::Actor};
+use muster_domain::{TenantId, pb::common::v1::Actor, request::intent::Login};
 use muster_eventlog::Meta;
 use tonic::Status;
 use uuid::Uuid;
@@ -28,6 +28,8 @@ pub struct Call<T> {
     pub correlation: Uuid,
     /// When the caller's token ends. A streaming answer ends then, too: see [`Call::expiry`].
     pub expires_at: Timestamp,
+    /// How the caller logged in.
+    pub login: Login,
     clock: Clock,
 }
 
@@ -42,8 +44,8 @@ impl<T> Call<T> {
     ) -> Self {
         let named = headers.get(CORRELATION_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
         let correlation = named.unwrap_or_else(|| clock.new_id());
-        let (actor, expires_at) = (caller.actor_in(&tenant), caller.expires_at);
-        Self { tenant, actor, method, message, now: clock.now(), correlation, expires_at, clock }
+        let (actor, expires_at, login) = (caller.actor_in(&tenant), caller.expires_at, caller.login);
+        Self { tenant, actor, method, message, now: clock.now(), correlation, expires_at, login, clock }
     }
 
     /// Resolves when the caller's token ends, for `take_until` on a streaming answer.
@@ -63,7 +65,13 @@ impl<T> Call<T> {
 
     /// Takes the message out; what is left still makes metas and denials.
     pub fn split(self) -> (T, Call<()>) {
-        let Self { tenant, actor, method, message, now, correlation, expires_at, clock } = self;
-        (message, Call { tenant, actor, method, message: (), now, correlation, expires_at, clock })
+        let Self { tenant, actor, method, message, now, correlation, expires_at, login, clock } = self;
+        (message, Call { tenant, actor, method, message: (), now, correlation, expires_at, login, clock })
+    }
+
+    /// The same call about another message: for what one command does by another one.
+    pub fn with<U>(self, message: U) -> Call<U> {
+        let Self { tenant, actor, method, now, correlation, expires_at, login, clock, .. } = self;
+        Call { tenant, actor, method, message, now, correlation, expires_at, login, clock }
     }
 }

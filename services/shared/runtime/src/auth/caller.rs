@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use muster_domain::{
     TenantId,
     pb::common::v1::{Actor, ActorKind, Role},
+    request::intent::Login,
 };
 
 use super::{AuthError, claims, token::Claims};
@@ -25,6 +26,8 @@ pub struct Caller {
     pub kind: ActorKind,
     /// When the token ends. A stream should end then, too.
     pub expires_at: Timestamp,
+    /// How they logged in, as far as the token says.
+    pub login: Login,
     /// Roles per tenant. A tenant that is not in it: no access.
     pub tenants: BTreeMap<TenantId, Vec<Role>>,
 }
@@ -57,6 +60,7 @@ pub(super) fn from_claims(claims: &Claims, issuer: &config::Issuer) -> Result<Ca
         name: name_of(claims, issuer, subject),
         kind: if is_machine(claims, subject) { ActorKind::Machine } else { ActorKind::Person },
         expires_at: claims::expires_at(claims)?,
+        login: claims::login(claims, issuer),
         tenants: tenants_of(&groups, issuer),
     })
 }

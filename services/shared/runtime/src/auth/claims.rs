@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use muster_domain::request::intent::Login;
 use serde_json::Value;
 
 use super::{AuthError, token::Claims};
@@ -75,6 +76,20 @@ pub(super) fn expires_at(claims: &Claims) -> Result<Timestamp, AuthError> {
     let second = seconds(claims.get("exp")).ok_or(AuthError::ClaimMissing("exp"))?;
     // Beyond what a time can hold is never.
     Ok(Timestamp::from_second(second).unwrap_or(Timestamp::MAX))
+}
+
+/// When and how the person logged in. What the provider does not say did not happen.
+pub(super) fn login(claims: &Claims, issuer: &config::Issuer) -> Login {
+    let is_among = |known: &[String], said: &str| known.iter().any(|value| value == said);
+    let class = text(claims, "acr").is_some_and(|acr| is_among(&issuer.step_up_acr, acr));
+    let methods = match claims.get("amr") {
+        Some(Value::Array(methods)) => methods.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(one)) => vec![one.as_str()],
+        _ => Vec::new(),
+    };
+    let method = methods.into_iter().any(|method| is_among(&issuer.step_up_amr, method));
+    let at = seconds(claims.get("auth_time")).and_then(|second| Timestamp::from_second(second).ok());
+    Login { at, second_factor: class || method }
 }
 
 /// By its whole name first, since some are URLs with dots; else as a path.

@@ -8,6 +8,8 @@ pub const LOCAL_ISSUER_PATH: &str = "/local-issuer";
 pub const LOCAL_AUDIENCE: &str = "muster-api";
 /// The client id of console and command line at the local issuer.
 pub const LOCAL_CLIENT: &str = "muster";
+/// The `acr` of a login that was made for a decision. Nothing is proven by it here, as by no login of local mode.
+pub const LOCAL_STEP_UP: &str = "urn:muster:local:step-up";
 /// The tenant that exists from the start in local mode.
 pub const LOCAL_TENANT: &str = "demo";
 
@@ -45,6 +47,7 @@ impl Config {
             issuer: format!("{}{LOCAL_ISSUER_PATH}", self.server.public_url.trim_end_matches('/')),
             audience: LOCAL_AUDIENCE.to_owned(),
             client_id: Some(LOCAL_CLIENT.to_owned()),
+            step_up_acr: vec![LOCAL_STEP_UP.to_owned()],
             mappings: mappings(),
             ..Issuer::default()
         }

@@ -16,7 +16,7 @@ mod tests;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use load::Profile;
-pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_TENANT};
+pub use local::{LOCAL_AUDIENCE, LOCAL_CLIENT, LOCAL_ISSUER_PATH, LOCAL_STEP_UP, LOCAL_TENANT};
 pub use reference::reference;
 pub use sections::*;
 pub(crate) use validate::{is_issuer_url, is_loopback};

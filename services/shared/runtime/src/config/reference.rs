@@ -38,6 +38,7 @@ fn parts() -> Vec<Part> {
         part!("telemetry", Telemetry),
         part!("smtp", Smtp),
         part!("webhooks", Webhooks),
+        part!("approval", Approval),
         part!("planner", Planner),
         part!("executor", Executor),
         part!("executor.agents.NAME", Agent),

@@ -49,6 +49,8 @@ section! {
         smtp: Option<Smtp> = None,
         /// Outgoing webhooks.
         webhooks: Webhooks = Webhooks::default(),
+        /// Decisions from messages.
+        approval: Approval = Approval::default(),
         /// Recovery plans and their documents.
         planner: Planner = Planner::default(),
         /// Execution on targets.
@@ -139,6 +141,10 @@ section! {
         accepted_algorithms: Vec<Algorithm> = vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA],
         /// The longest that fetched keys are used without asking again. Between 5 min and 24 h.
         jwks_max_age: HumanDuration = HumanDuration::seconds(24 * 3600),
+        /// Values of `acr` that say that a second factor was shown. They are asked for when a decision needs a fresh login.
+        step_up_acr: Vec<String> = Vec::new(),
+        /// Values of `amr` (RFC 8176) that say the same. A provider that sends neither cannot be used for tier 1 from messages.
+        step_up_amr: Vec<String> = ["mfa", "otp", "hwk", "swk", "fpt", "pop"].map(str::to_owned).to_vec(),
         /// Which group holds which role in which tenant. Groups that are not listed give nothing.
         mappings: Vec<Mapping> = Vec::new(),
     }
@@ -217,6 +223,14 @@ section! {
     Webhooks {
         /// Private or loopback destinations that are allowed anyway: networks (`10.1.0.0/16`), addresses or host names.
         allow_private_addresses: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// Decisions from messages.
+    Approval {
+        /// References to the keys that the links in messages to approvers are signed with, each a text of at least 32 characters. The first one signs, all are accepted: put a new one in front, and remove the old one when its requests are over. Absent: messages lead to the request's page, and no link decides.
+        intent_key_refs: Vec<String> = Vec::new(),
     }
 }
 

@@ -28,6 +28,12 @@ pub(super) struct AuthorizeRequest {
     code_challenge_method: String,
     /// Who to be, without asking: for the command line and tests.
     login_hint: Option<String>,
+    /// "login": somebody has to choose, whatever the hint says.
+    prompt: Option<String>,
+    /// Every login here is made for the request, so any age is fresh enough.
+    max_age: Option<u32>,
+    /// What the client wants to be told about the login.
+    acr_values: Option<String>,
 }
 
 /// Answers with the page to choose from, or with a redirect that carries the code.
@@ -51,7 +57,8 @@ pub(super) async fn authorize(State(issuer): Shared, Query(request): Query<Autho
             &[("error", error), ("error_description", description)],
         );
     }
-    match request.login_hint.as_deref() {
+    let hint = request.login_hint.as_deref().filter(|_| request.prompt.as_deref() != Some("login"));
+    match hint {
         None => page::choose(&issuer, &request_query(&request)),
         Some(name) if issuer.person(name).is_some() => grant(&issuer, &request, name, target),
         Some(_) => answer(
@@ -64,6 +71,11 @@ pub(super) async fn authorize(State(issuer): Shared, Query(request): Query<Autho
 }
 
 impl AuthorizeRequest {
+    fn asks_for_step_up(&self) -> bool {
+        let asked = self.acr_values.as_deref().unwrap_or_default();
+        asked.split(' ').any(|value| value == crate::config::LOCAL_STEP_UP)
+    }
+
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.response_type != "code" {
             return Err(("unsupported_response_type", "only the authorization code flow is supported"));
@@ -74,9 +86,14 @@ impl AuthorizeRequest {
         if !self.scope.split(' ').any(|scope| scope == "openid") {
             return Err(("invalid_scope", "the scope must contain openid"));
         }
-        let echoed = [self.state.as_deref(), self.nonce.as_deref(), Some(self.scope.as_str())];
+        let echoed =
+            [self.state.as_deref(), self.nonce.as_deref(), self.acr_values.as_deref(), Some(self.scope.as_str())];
         if echoed.into_iter().flatten().any(|text| text.len() > MAX_ECHO) {
-            return Err(("invalid_request", "state, nonce and scope may have 2048 bytes each"));
+            return Err(("invalid_request", "state, nonce, acr_values and scope may have 2048 bytes each"));
+        }
+        if self.prompt.as_deref() == Some("none") {
+            // OpenID Connect Core, 3.1.2.6: nobody stays logged in here.
+            return Err(("login_required", "the local issuer keeps no sessions"));
         }
         Ok(())
     }
@@ -90,6 +107,7 @@ fn grant(issuer: &Issuer, request: &AuthorizeRequest, person: &str, target: Url)
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
         scope: request.scope.clone(),
+        step_up: request.asks_for_step_up(),
         auth_time: issuer.clock.now(),
     };
     match issuer.codes.issue(grant) {
@@ -125,7 +143,8 @@ fn request_query(request: &AuthorizeRequest) -> String {
         .append_pair("scope", &request.scope)
         .append_pair("code_challenge", &request.code_challenge)
         .append_pair("code_challenge_method", &request.code_challenge_method);
-    for (name, value) in [("state", &request.state), ("nonce", &request.nonce)] {
+    // Without `prompt`: the choice is the answer to it.
+    for (name, value) in [("state", &request.state), ("nonce", &request.nonce), ("acr_values", &request.acr_values)] {
         if let Some(value) = value {
             query.append_pair(name, value);
         }

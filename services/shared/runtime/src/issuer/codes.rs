@@ -26,6 +26,8 @@ pub(super) struct Grant {
     pub(super) nonce: Option<String>,
     pub(super) scope: String,
     pub(super) auth_time: Timestamp,
+    /// The client asked for a login made for a decision.
+    pub(super) step_up: bool,
 }
 
 pub(super) struct Codes {

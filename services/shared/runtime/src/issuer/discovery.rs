@@ -20,7 +20,8 @@ pub(super) async fn configuration(State(issuer): Shared) -> impl IntoResponse {
         "token_endpoint_auth_methods_supported": ["none"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "profile", "email", "groups"],
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "name", "preferred_username", "groups"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "name", "preferred_username", "groups"],
+        "acr_values_supported": [crate::config::LOCAL_STEP_UP],
         "authorization_response_iss_parameter_supported": true,
     }))
 }

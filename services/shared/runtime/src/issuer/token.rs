@@ -15,7 +15,7 @@ use super::{
     Issuer, Shared,
     codes::{Grant, random},
 };
-use crate::config::Person;
+use crate::config::{LOCAL_STEP_UP, Person};
 
 /// A working day. There are no refresh tokens here.
 const LIFETIME_S: i64 = 8 * 3600;
@@ -42,6 +42,8 @@ struct TokenClaims<'a> {
     auth_time: i64,
     /// RFC 8176 "user": somebody was there. Nothing was proven.
     amr: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
     name: &'a str,
     preferred_username: &'a str,
     groups: &'a [String],
@@ -98,6 +100,7 @@ fn issue(issuer: &Issuer, grant: &Grant, person: &Person) -> Option<serde_json::
             exp: now + LIFETIME_S,
             auth_time: grant.auth_time.as_second(),
             amr: ["user"],
+            acr: grant.step_up.then_some(LOCAL_STEP_UP),
             name: if person.display_name.is_empty() { &person.name } else { &person.display_name },
             preferred_username: &person.name,
             groups: &person.groups,
