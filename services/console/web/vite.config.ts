@@ -16,5 +16,5 @@ export default defineConfig({
     target: "es2022",
   },
   server: { proxy: Object.fromEntries(calls.map((path) => [path, { target: muster }])) },
-  test: { environment: "node", include: ["src/**/*.test.ts"] },
+  test: { environment: "node", include: ["src/**/*.test.ts"], env: { TZ: "Europe/Berlin" } },
 });

@@ -11,12 +11,20 @@ import { troubleOf } from "./api/trouble.ts";
 import { AlertsPage } from "./pages/alerts/page.tsx";
 import { AuditPage } from "./pages/audit/page.tsx";
 import { StoryPage } from "./pages/audit/story.tsx";
+import { DelegationsPage } from "./pages/delegations/page.tsx";
+import { EverywherePage } from "./pages/everywhere/page.tsx";
+import { OPERATING } from "./pages/everywhere/worst.ts";
 import { FleetPage } from "./pages/fleet/page.tsx";
+import { MessagesPage } from "./pages/messages/page.tsx";
 import { PlanPage } from "./pages/plans/plan.tsx";
 import { PlansPage } from "./pages/plans/page.tsx";
 import { RequestPage } from "./pages/request/page.tsx";
 import { RequestsPage } from "./pages/requests/page.tsx";
 import { ResourcePage } from "./pages/resource/page.tsx";
+import { SchedulesPage } from "./pages/schedules/page.tsx";
+import { SchedulePage } from "./pages/schedules/schedule.tsx";
+import { DocumentPage } from "./pages/settings/document.tsx";
+import { SettingsPage } from "./pages/settings/page.tsx";
 import { ConnectionBanner, Frame } from "./ui/frame.tsx";
 import { Empty, Loading, TroubleNotice } from "./ui/states.tsx";
 
@@ -51,10 +59,8 @@ export function App() {
   );
 }
 
-/** The operating tenant has no fleet; whoever has another one means that. */
-const OPERATING = "muster";
-
 function Pages({ person }: { person: Person }) {
+  // Whoever has another tenant than the operating one means that.
   const first = person.tenants.find(({ tenant }) => tenant !== OPERATING) ?? person.tenants[0];
   if (!first) {
     return (
@@ -69,6 +75,11 @@ function Pages({ person }: { person: Person }) {
     <Switch>
       <Route path="/">
         <Redirect to={`/t/${first.tenant}`} replace />
+      </Route>
+      <Route path="/everywhere">
+        <Frame tenant={first.tenant} title="All tenants">
+          <EverywherePage />
+        </Frame>
       </Route>
       <Route path="/t/:tenant">{({ tenant }) => <Frame key={tenant} tenant={tenant} title="Fleet">{<FleetPage tenant={tenant} />}</Frame>}</Route>
       <Route path="/t/:tenant/resources/:name">
@@ -86,6 +97,18 @@ function Pages({ person }: { person: Person }) {
         {({ tenant, name }) => <Frame tenant={tenant} title={name}>{<PlanPage key={name} tenant={tenant} name={name} />}</Frame>}
       </Route>
       <Route path="/t/:tenant/alerts">{({ tenant }) => <Frame tenant={tenant} title="Alerts">{<AlertsPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/messages">{({ tenant }) => <Frame tenant={tenant} title="Messages">{<MessagesPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/schedules">{({ tenant }) => <Frame tenant={tenant} title="Schedules">{<SchedulesPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/schedules/:name">
+        {({ tenant, name }) => <Frame tenant={tenant} title={name}>{<SchedulePage key={name} tenant={tenant} name={name} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/delegations">{({ tenant }) => <Frame tenant={tenant} title="Delegations">{<DelegationsPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/settings/:part?">
+        {({ tenant, part }) => <Frame tenant={tenant} title="Settings">{<SettingsPage tenant={tenant} part={part ?? ""} />}</Frame>}
+      </Route>
+      <Route path="/t/:tenant/settings/:kind/:name">
+        {({ tenant, kind, name }) => <Frame tenant={tenant} title={name}>{<DocumentPage tenant={tenant} token={kind} name={name} />}</Frame>}
+      </Route>
       <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
       <Route>
         <main>

@@ -11,6 +11,7 @@ import { NotifierService } from "../gen/muster/notification/v1/notifier_service_
 import { PlanService } from "../gen/muster/plan/v1/plan_service_pb.ts";
 import { MonitorService } from "../gen/muster/readiness/v1/monitor_service_pb.ts";
 import { ApprovalService } from "../gen/muster/request/v1/approval_service_pb.ts";
+import { ScheduleService } from "../gen/muster/schedule/v1/schedule_service_pb.ts";
 import { connection } from "./connection.ts";
 import { inBackground, sessionKey } from "./session.ts";
 
@@ -55,6 +56,7 @@ export const executor = createClient(ExecutorService, unary);
 export const planner = createClient(PlannerService, unary);
 export const plans = createClient(PlanService, unary);
 export const notifier = createClient(NotifierService, unary);
+export const schedules = createClient(ScheduleService, unary);
 export const audit = createClient(AuditService, unary);
 
 export const live = {

@@ -1,10 +1,10 @@
 // What a page says when the API says no: what happened, why, what to do.
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 
 export interface Trouble {
-  kind: "refused" | "not-allowed" | "not-found" | "unreachable" | "logged-out" | "broken";
+  kind: "refused" | "not-allowed" | "not-found" | "unreachable" | "logged-out" | "not-offered" | "broken";
   title: string;
   text: string;
   /** Of a refusal. */
@@ -13,13 +13,15 @@ export interface Trouble {
   value?: string;
   limit?: string;
   nextAction?: string;
+  /** Of a text with several faults: each with its place, "document 1, line 7, column 9: spec.rpo". */
+  faults: { place: string; text: string }[];
 }
 
 export function troubleOf(error: unknown): Trouble {
   const status = ConnectError.from(error);
   const kind = kindOf(status);
   const info = status.findDetails(ErrorInfoSchema)[0];
-  const trouble: Trouble = { kind, title: TITLES[kind], text: status.rawMessage || TITLES[kind] };
+  const trouble: Trouble = { kind, title: TITLES[kind], text: kind === "not-offered" ? NOT_OFFERED : status.rawMessage || TITLES[kind], faults: faultsOf(status) };
   if (info) {
     trouble.code = info.reason;
     trouble.text = info.metadata.rule || trouble.text;
@@ -31,12 +33,19 @@ export function troubleOf(error: unknown): Trouble {
   return trouble;
 }
 
+const NOT_OFFERED = "Its service is older than this page, or that part of it is switched off";
+
+function faultsOf(status: ConnectError): Trouble["faults"] {
+  return status.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ place: field, text: description })));
+}
+
 const TITLES: Record<Trouble["kind"], string> = {
   refused: "This was not done",
   "not-allowed": "You may not see or do this",
   "not-found": "This does not exist",
   unreachable: "Muster does not answer",
   "logged-out": "You are logged out",
+  "not-offered": "This Muster does not offer that",
   broken: "Something went wrong",
 };
 
@@ -46,6 +55,8 @@ function kindOf(status: ConnectError): Trouble["kind"] {
       return "logged-out";
     case Code.PermissionDenied:
       return "not-allowed";
+    case Code.Unimplemented:
+      return "not-offered";
     case Code.NotFound:
       return "not-found";
     case Code.InvalidArgument:

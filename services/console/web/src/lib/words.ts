@@ -5,6 +5,8 @@ import { CheckOutcome, ExecutionState, StepState, Verdict } from "../gen/muster/
 import { DeliveryState } from "../gen/muster/notification/v1/notification_pb.ts";
 import { PlanState, ProofState } from "../gen/muster/plan/v1/plan_pb.ts";
 import { AlertKind, Severity } from "../gen/muster/readiness/v1/readiness_pb.ts";
+import { Kind } from "../gen/muster/inventory/v1/inventory_pb.ts";
+import { OccurrenceState } from "../gen/muster/schedule/v1/schedule_pb.ts";
 import { GateLevel, RequestState, RequestType } from "../gen/muster/request/v1/request_pb.ts";
 
 /** PENDING_APPROVAL as "pending approval". */
@@ -26,6 +28,8 @@ export const alertKind = (kind: AlertKind): string => (kind === AlertKind.RPO_BR
 export const severity = word(Severity);
 export const environment = word(Environment);
 export const deliveryState = word(DeliveryState);
+export const occurrenceState = word(OccurrenceState);
+export const kind = word(Kind);
 export const lossCertainty = word(LossCertainty);
 
 export function tier(value: Tier): string {

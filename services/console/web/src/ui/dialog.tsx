@@ -19,6 +19,8 @@ interface Ask {
   /** Why it is not possible now. The button stays in its place and says so. */
   impossible?: string | null;
   children?: ReactNode;
+  /** What is still missing in `children`; the deed waits for it. */
+  hold?: string | null;
   /** What to type: a note, a reason, a phrase. */
   text?: { label: string; hint?: string; required?: boolean; exactly?: string; long?: boolean };
   /** The key is the same for every try of one opened dialog: a repeated call is one deed. */
@@ -51,13 +53,13 @@ export function AskButton(ask: Ask) {
   );
 }
 
-function AskDialog({ title, confirm, danger, children, text, act, close }: Ask & { close: () => void }) {
+function AskDialog({ title, confirm, danger, children, hold: without, text, act, close }: Ask & { close: () => void }) {
   const [typed, setTyped] = useState("");
   const [key] = useState(newKey);
   const deed = useMutation({ mutationFn: () => act(typed.trim(), key), onSuccess: close });
   const wrong = text?.exactly !== undefined && typed.trim() !== text.exactly;
   const missing = text?.required === true && typed.trim() === "";
-  const hold = wrong ? "The phrase is not typed yet as it is shown." : missing ? `${text.label} is needed.` : null;
+  const hold = wrong ? "The phrase is not typed yet as it is shown." : missing ? `${text.label} is needed.` : (without ?? null);
   return (
     <Ariakit.Dialog open onClose={close} className="dialog" backdrop={<div className="backdrop" />} preventBodyScroll>
       <Ariakit.DialogHeading render={<h2 />}>{title}</Ariakit.DialogHeading>

@@ -48,22 +48,38 @@ export function Frame({ tenant, title, children }: { tenant: string; title: stri
   );
 }
 
+interface Section {
+  name: string;
+  href: string;
+  inside: boolean;
+  count: number;
+  /** Has room on a phone; the others are one tap further. */
+  often: boolean;
+}
+
+function sectionsOf(tenant: string, path: string, waiting: number): Section[] {
+  const base = `/t/${tenant}`;
+  const section = (name: string, parts: string[], often: boolean, count = 0): Section => ({ name, href: `${base}/${parts[0]}`, inside: parts.some((part) => path.startsWith(`${base}/${part}`)), often, count });
+  return [
+    { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0, often: true },
+    section("Requests", ["requests", "delegations"], true, waiting),
+    section("Alerts", ["alerts", "messages"], true),
+    section("Schedules", ["schedules"], true),
+    section("Plans", ["plans"], false),
+    section("Audit", ["audit"], false),
+    section("Settings", ["settings"], false),
+  ];
+}
+
 function Sections({ tenant }: { tenant: string }) {
   const [path] = useLocation();
-  const waiting = useInbox(tenant)?.length ?? 0;
-  const base = `/t/${tenant}`;
-  const sections = [
-    { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0 },
-    { name: "Requests", href: `${base}/requests`, inside: path.startsWith(`${base}/requests`), count: waiting },
-    { name: "Plans", href: `${base}/plans`, inside: path.startsWith(`${base}/plans`), count: 0 },
-    { name: "Alerts", href: `${base}/alerts`, inside: path.startsWith(`${base}/alerts`), count: 0 },
-    { name: "Audit", href: `${base}/audit`, inside: path.startsWith(`${base}/audit`), count: 0 },
-  ];
+  const sections = sectionsOf(tenant, path, useInbox(tenant)?.length ?? 0);
+  const seldom = sections.filter(({ often }) => !often);
   return (
     <nav aria-label="Sections">
       <ul>
-        {sections.map(({ name, href, inside, count }) => (
-          <li key={name}>
+        {sections.map(({ name, href, inside, count, often }) => (
+          <li key={name} className={often ? "" : "seldom"}>
             <Link className="nav-link" href={href} aria-current={inside ? "page" : undefined}>
               {name}
               {count > 0 && (
@@ -75,6 +91,19 @@ function Sections({ tenant }: { tenant: string }) {
             </Link>
           </li>
         ))}
+        <li className="more">
+          <Ariakit.MenuProvider>
+            <Ariakit.MenuButton className={`nav-link ${seldom.some(({ inside }) => inside) ? "inside" : ""}`}>More</Ariakit.MenuButton>
+            <Ariakit.Menu className="menu" gutter={6}>
+              {seldom.map(({ name, href, inside }) => (
+                <Ariakit.MenuItem key={name} render={<Link href={href} />}>
+                  {name}
+                  {inside && <span className="quiet">here</span>}
+                </Ariakit.MenuItem>
+              ))}
+            </Ariakit.Menu>
+          </Ariakit.MenuProvider>
+        </li>
       </ul>
     </nav>
   );
@@ -106,6 +135,7 @@ function Foot({ tenant }: { tenant: string }) {
           </Ariakit.MenuGroup>
           <Ariakit.MenuGroup>
             <Ariakit.MenuGroupLabel className="menu-title">Tenant</Ariakit.MenuGroupLabel>
+            {person.tenants.length > 1 && <Ariakit.MenuItem render={<Link href="/everywhere" />}>All tenants, worst first</Ariakit.MenuItem>}
             {person.tenants.map((held) => (
               <Ariakit.MenuItem key={held.tenant} render={<Link href={`/t/${held.tenant}`} />}>
                 {held.tenant}

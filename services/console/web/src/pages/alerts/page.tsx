@@ -1,30 +1,29 @@
-// Alerts: what is open now, and what was.
+// Alerts: what is open now, who answers for it, who was told, and what was.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { monitor } from "../../api/clients.ts";
+import { type Here, useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
+import type { EscalationView } from "../../gen/muster/notification/v1/notification_pb.ts";
 import { type AlertView, Severity } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { useFields } from "../../lib/address.ts";
-import { alertKind, environment, severity, tier } from "../../lib/words.ts";
+import { useNow } from "../../lib/clock.ts";
+import { alertKind, capital, environment, severity, tier } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
+import { Older } from "../../ui/older.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
-import { Ago } from "../../ui/time.tsx";
+import { Ago, Moment } from "../../ui/time.tsx";
+import { WhoWasTold } from "../messages/panel.tsx";
+import { AlertActions } from "./act.tsx";
+import { answered } from "./answer.ts";
+import { useAlertList, useEscalations } from "./data.ts";
 import "./alerts.css";
 
-const ASK_EVERY_MS = 3_000;
-const PAGE = 100;
-
 export function AlertsPage({ tenant }: { tenant: string }) {
+  const here = useHere(tenant);
   const [{ show }, change] = useFields(["show"]);
   const all = show === "all";
-  const alerts = useInfiniteQuery({
-    queryKey: ["all-alerts", tenant, all],
-    queryFn: ({ pageParam }) => monitor.listAlerts({ tenant, includeResolved: all, page: { pageSize: PAGE, pageToken: pageParam } }),
-    initialPageParam: "",
-    getNextPageParam: (last) => last.page?.nextPageToken || undefined,
-    refetchInterval: ASK_EVERY_MS,
-  });
+  const alerts = useAlertList(tenant, all);
+  const escalations = useEscalations(tenant, all);
   const found = alerts.data?.pages.flatMap((page) => page.alerts) ?? [];
   return (
     <>
@@ -38,7 +37,14 @@ export function AlertsPage({ tenant }: { tenant: string }) {
             Resolved too
           </button>
         </div>
+        <span className="grow" />
+        <Link className="button small-button" href={`/t/${tenant}/messages`}>
+          Messages
+        </Link>
       </div>
+      {escalations.error && !escalations.data && (
+        <TroubleNotice trouble={{ ...troubleOf(escalations.error), title: "Who answers for them is not known" }} retry={() => void escalations.refetch()} />
+      )}
       {alerts.error ? (
         <TroubleNotice trouble={troubleOf(alerts.error)} retry={() => void alerts.refetch()} />
       ) : alerts.isPending ? (
@@ -50,30 +56,31 @@ export function AlertsPage({ tenant }: { tenant: string }) {
       ) : (
         <ul className="alerts">
           {found.map((alert) => (
-            <Line key={alert.alertId} tenant={tenant} alert={alert} />
+            <Line key={alert.alertId} here={here} alert={alert} escalation={escalations.data?.get(alert.alertId)} known={escalations.data !== undefined} />
           ))}
         </ul>
       )}
-      {alerts.hasNextPage && (
-        <button type="button" className="button" disabled={alerts.isFetchingNextPage} onClick={() => void alerts.fetchNextPage()}>
-          Older alerts
-        </button>
-      )}
+      <Older list={alerts} what="alerts" />
     </>
   );
 }
 
-function Line({ tenant, alert }: { tenant: string; alert: AlertView }) {
+function Line({ here, alert, escalation, known }: { here: Here; alert: AlertView; escalation: EscalationView | undefined; known: boolean }) {
   const open = !alert.resolvedAt;
   return (
     <li>
-      <Light tone={!open ? "neutral" : alert.severity === Severity.CRITICAL ? "red" : "yellow"}>{open ? severity(alert.severity) : "resolved"}</Light>
-      <div>
-        <Link href={`/t/${tenant}/resources/${alert.resource}`}>{alert.resource}</Link> {alertKind(alert.kind)}{" "}
-        <span className="quiet">
-          {tier(alert.tier)}, {environment(alert.environment)}
-        </span>
+      <Light tone={!open ? "neutral" : alert.severity === Severity.CRITICAL ? "red" : "yellow"}>{capital(open ? severity(alert.severity) : "resolved")}</Light>
+      <div className="stack-small">
+        <div>
+          <Link href={`/t/${here.tenant}/resources/${alert.resource}`}>{alert.resource}</Link> {alertKind(alert.kind)}{" "}
+          <span className="quiet">
+            {tier(alert.tier)}, {environment(alert.environment)}
+          </span>
+        </div>
         <p className="small">{alert.assessment?.reasons.map((reason) => reason.text).join(" ")}</p>
+        {open && known && <Answer escalation={escalation} />}
+        {open && <AlertActions here={here} alert={alert} escalation={escalation} />}
+        <WhoWasTold tenant={here.tenant} about={{ alertId: alert.alertId }} plain />
       </div>
       <span className="small quiet">
         since <Ago at={alert.conditionSince} />
@@ -84,5 +91,45 @@ function Line({ tenant, alert }: { tenant: string; alert: AlertView }) {
         )}
       </span>
     </li>
+  );
+}
+
+/** Who looks after it; when nobody does, who is told next and when. */
+function Answer({ escalation }: { escalation: EscalationView | undefined }) {
+  const now = useNow();
+  const by = answered(escalation, now);
+  const { acknowledged, silenced } = escalation ?? {};
+  return (
+    <div className="small">
+      {by === "acknowledged" && acknowledged && (
+        <p>
+          <Light tone="active">Acknowledged</Light> by <strong>{acknowledged.by?.name || acknowledged.by?.id}</strong> ({acknowledged.via || "unknown way"}), <Ago at={acknowledged.acknowledgedAt} />
+          {acknowledged.note && `: “${acknowledged.note}”`}
+        </p>
+      )}
+      {by === "silenced" && silenced && (
+        <p>
+          <Light tone="neutral">Silenced</Light> by <strong>{silenced.by?.name || silenced.by?.id}</strong> until <Moment at={silenced.until} />: “{silenced.reason}”
+        </p>
+      )}
+      {by === "nobody" && (
+        <p>
+          <Light tone="yellow">Nobody has acknowledged it</Light>
+          {escalation?.nextAt && (
+            <>
+              . {escalation.nextRoutes.length > 0 ? `Next told: ${escalation.nextRoutes.join(", ")}` : "Told again"}, <Ago at={escalation.nextAt} />
+            </>
+          )}
+          {escalation !== undefined && escalation.repetitions > 0 && `. ${escalation.repetitions} reminders so far`}
+        </p>
+      )}
+      {escalation?.runbookUrl && (
+        <p>
+          <a href={escalation.runbookUrl} rel="noreferrer">
+            What to do: runbook
+          </a>
+        </p>
+      )}
+    </div>
   );
 }

@@ -8,8 +8,10 @@ import { troubleOf, type Trouble } from "../../api/trouble.ts";
 import { type AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { ExportFormat } from "../../gen/muster/audit/v1/audit_service_pb.ts";
 import { useFields } from "../../lib/address.ts";
+import { Older } from "../../ui/older.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { ProofCheck } from "./proof.tsx";
 import { filterOf, KINDS, SEARCH, type Search } from "./search.ts";
 import "./audit.css";
 
@@ -51,13 +53,8 @@ export function AuditPage({ tenant }: { tenant: string }) {
               <Event key={String(record.sequence)} tenant={tenant} record={record} />
             ))}
           </ol>
-          {found.hasNextPage ? (
-            <button type="button" className="button" disabled={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
-              {found.isFetchingNextPage ? "Loading" : "Older events"}
-            </button>
-          ) : (
-            <p className="quiet">This is the beginning of the record{Object.values(search).some(Boolean) && ", as far as it fits"}.</p>
-          )}
+          <Older list={found} what="events" />
+          {!found.hasNextPage && <p className="quiet">This is the beginning of the record{Object.values(search).some(Boolean) && ", as far as it fits"}.</p>}
         </>
       )}
     </>
@@ -163,6 +160,7 @@ export function EventDetails({ record }: { record: AuditRecord }) {
           <code>{record.payloadSha256}</code>
         </dd>
       </dl>
+      <ProofCheck record={record} />
       <pre tabIndex={0}>{pretty(record.payloadJson)}</pre>
     </div>
   );

@@ -9,6 +9,7 @@ import { toggled, listOf, useFields } from "../../lib/address.ts";
 import { capital } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { FirstRun } from "./first.tsx";
 import { useProofs } from "./proof.ts";
 import { counts, ENVIRONMENTS, FILTERS, LIGHTS, LIGHT_WORDS, lightTone, matches, rowsOf, type Filters, type Row } from "./rows.ts";
 import { useFleet } from "./store.ts";
@@ -43,18 +44,7 @@ export function FleetPage({ tenant }: { tenant: string }) {
       {!begun ? (
         <Loading what="the fleet" rows={8} />
       ) : all.length === 0 ? (
-        <Empty title="Nothing is protected yet">
-          <p>
-            {here.may("PlannerService/Apply") ? (
-              <>
-                Declare the first resource: <code>muster apply -f FILE</code>
-              </>
-            ) : (
-              "An admin declares resources with a manifest."
-            )}
-          </p>
-          <p className="quiet">It appears here as soon as Muster has looked at both of its sides.</p>
-        </Empty>
+        <FirstRun here={here} />
       ) : (
         <>
           <FilterBar all={all} filters={filters} change={change} />

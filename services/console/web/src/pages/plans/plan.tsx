@@ -7,18 +7,19 @@ import { Link } from "wouter";
 import { audit, executor, newKey, plans } from "../../api/clients.ts";
 import { type Here, useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
-import { type Lint, LintSeverity, PlanState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
+import { LintSeverity, PlanState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
 import { RenderFormat } from "../../gen/muster/plan/v1/plan_service_pb.ts";
 import { humane, instant, milliseconds } from "../../lib/time.ts";
 import { capital, planState } from "../../lib/words.ts";
+import { Changes } from "../../ui/changes.tsx";
 import { AskButton } from "../../ui/dialog.tsx";
-import { Light, type Tone } from "../../ui/light.tsx";
+import { Light } from "../../ui/light.tsx";
 import { Markdown } from "../../ui/markdown.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { OpenRequest, PreflightResult } from "../requests/open.tsx";
-import { actionInWords, columns } from "./graph.ts";
+import { Findings, Graph } from "./steps.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import "./plans.css";
 
@@ -49,6 +50,9 @@ function Plan({ tenant, plan }: { tenant: string; plan: PlanView }) {
         <Light tone={plan.state === PlanState.PUBLISHED ? "green" : "neutral"}>{capital(planState(plan.state))}</Light>
         <ProofLight plan={plan} />
         <span className="grow" />
+        <Link className="button" href={`/t/${tenant}/settings/plan/${plan.name}`}>
+          {here.may("PlannerService/Apply") ? "Edit" : "Text"}
+        </Link>
         {scope?.case && here.may("ApprovalService/OpenRequest") && <OpenRequest tenant={tenant} scope={{ case: scope.case, name: scope.value }} to={spec?.toSite} />}
       </div>
       <p className="quiet">
@@ -69,7 +73,7 @@ function Plan({ tenant, plan }: { tenant: string; plan: PlanView }) {
           <Ariakit.Tab>Preflight</Ariakit.Tab>
         </Ariakit.TabList>
         <Ariakit.TabPanel>
-          <Graph plan={plan} />
+          <Graph phases={plan.spec?.phases ?? []} findings={plan.findings} />
         </Ariakit.TabPanel>
         <Ariakit.TabPanel>
           <Findings findings={plan.findings} />
@@ -174,69 +178,6 @@ function Life({ here, plan, changed }: { here: Here; plan: PlanView; changed: ()
   );
 }
 
-function Graph({ plan }: { plan: PlanView }) {
-  const found = columns(plan.spec?.phases ?? []);
-  if (found.length === 0) return <Empty title="The plan has no steps" />;
-  return (
-    <ol className="graph" aria-label="Phases, one after the other">
-      {found.map((column) => (
-        <li key={column.phase} className="phase">
-          <h2>{column.title}</h2>
-          <ol>
-            {column.ranks.map((rank, index) => (
-              <li key={index} className="rank">
-                {rank.map((step) => (
-                  <article key={step.id} className="step" aria-label={step.id}>
-                    <strong>{step.title || step.id}</strong>
-                    <p className="small">{actionInWords(step)}</p>
-                    <p className="small quiet">
-                      <code>{step.id}</code>
-                      {step.timeout && ` · at most ${humane(milliseconds(step.timeout))}`}
-                      {step.owner && ` · ${step.owner}`}
-                      {step.onlyFor.length > 0 && ` · only for ${step.onlyFor.join(", ")}`}
-                    </p>
-                    {step.after.length > 0 && <p className="small quiet">after {step.after.join(", ")}</p>}
-                    {plan.findings
-                      .filter((finding) => finding.step === step.id)
-                      .map((finding) => (
-                        <p key={finding.code} className="small">
-                          <Light tone={LINT_TONES[finding.severity]}>{finding.code}</Light> {finding.text}
-                        </p>
-                      ))}
-                  </article>
-                ))}
-              </li>
-            ))}
-          </ol>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-const LINT_TONES: Record<LintSeverity, Tone> = {
-  [LintSeverity.UNSPECIFIED]: "unknown",
-  [LintSeverity.INFO]: "neutral",
-  [LintSeverity.WARNING]: "yellow",
-  [LintSeverity.ERROR]: "red",
-};
-
-function Findings({ findings }: { findings: Lint[] }) {
-  if (findings.length === 0) return <p className="quiet">The linter found nothing.</p>;
-  return (
-    <ul className="lines">
-      {[...findings]
-        .sort((a, b) => b.severity - a.severity)
-        .map((finding, index) => (
-          <li key={index}>
-            <Light tone={LINT_TONES[finding.severity]}>{finding.code}</Light> {finding.step && <code>{finding.step}</code>} {finding.text}
-            {finding.nextAction && <p className="small">What to do: {finding.nextAction}</p>}
-          </li>
-        ))}
-    </ul>
-  );
-}
-
 function Tests({ tenant, plan }: { tenant: string; plan: PlanView }) {
   if (plan.tests.length === 0) return <p className="text-unknown">It was never tested or run.</p>;
   const target = milliseconds(plan.spec?.rto);
@@ -300,7 +241,7 @@ function Versions({ tenant, plan }: { tenant: string; plan: PlanView }) {
             {found.map((record) => (
               <li key={String(record.sequence)}>
                 <strong>Version {String(record.aggregateVersion)}</strong> by {record.actor?.name || record.actor?.id}, <Moment at={record.time} />
-                <Changes json={record.payloadJson} />
+                <Changed json={record.payloadJson} />
               </li>
             ))}
           </ul>
@@ -325,23 +266,9 @@ export function changesIn(json: string): FieldChange[] {
   }
 }
 
-function Changes({ json }: { json: string }) {
+function Changed({ json }: { json: string }) {
   const changes = changesIn(json);
-  if (changes.length === 0) return <p className="small quiet">As it was first written.</p>;
-  return (
-    <dl className="diff small">
-      {changes.map((change, index) => (
-        <div key={index}>
-          <dt>
-            <code>{change.field}</code>
-          </dt>
-          <dd>
-            <del>{change.from || "nothing"}</del> <ins>{change.to || "nothing"}</ins>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return changes.length === 0 ? <p className="small quiet">As it was first written.</p> : <Changes changes={changes} />;
 }
 
 function PlanDocument({ tenant, name }: { tenant: string; name: string }) {

@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { approval, live, notifier } from "../../api/clients.ts";
+import { approval, live } from "../../api/clients.ts";
 import { follow } from "../../api/stream.ts";
 import { ExecutionState, type ExecutionView } from "../../gen/muster/execution/v1/execution_pb.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
@@ -65,12 +65,4 @@ export function useRequest(tenant: string, id: string) {
     return () => stop.abort();
   }, [moving, queries, tenant, id]);
   return query;
-}
-
-export function useDeliveries(tenant: string, id: string) {
-  return useQuery({
-    queryKey: ["deliveries", tenant, id],
-    queryFn: async () => (await notifier.listDeliveries({ tenant, requestId: id, page: { pageSize: 50 } })).deliveries,
-    refetchInterval: 5_000,
-  });
 }

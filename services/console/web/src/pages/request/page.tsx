@@ -4,19 +4,20 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { useHere } from "../../api/person.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
-import { capital, deliveryState, environment, gateLevel, requestState, tier } from "../../lib/words.ts";
+import { capital, environment, gateLevel, requestState, tier } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
+import { WhoWasTold } from "../messages/panel.tsx";
 import { direction, subject } from "../requests/page.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { Actions } from "./actions.tsx";
-import { isDecidable, stateNow, useDeliveries, useRequest } from "./data.ts";
+import { isDecidable, stateNow, useRequest } from "./data.ts";
 import { Decisions } from "./decisions.tsx";
 import { EvidencePanel } from "./evidence.tsx";
+import { Exceptions } from "./exceptions.tsx";
 import { Result } from "./result.tsx";
 import { RunPanel } from "./run.tsx";
-import { Scroll } from "../../ui/scroll.tsx";
 import "./request.css";
 
 export function RequestPage({ tenant, id }: { tenant: string; id: string }) {
@@ -58,6 +59,7 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
       </div>
       <Glass request={request} />
       <Actions here={here} request={request} changed={changed} />
+      {isDecidable(request) && <Exceptions here={here} request={request} changed={changed} />}
       {isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open />}
       {ended && <Result here={here} request={request} />}
       {run && <RunPanel here={here} request={request} run={run} changed={changed} />}
@@ -66,7 +68,7 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
         <Decisions request={request} />
       </div>
       {!isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open={false} />}
-      <Messages tenant={tenant} id={request.requestId} />
+      <WhoWasTold tenant={tenant} about={{ requestId: request.requestId }} />
     </div>
   );
 }
@@ -172,52 +174,5 @@ function Asked({ request, tenant }: { request: RequestView; tenant: string }) {
         </dl>
       </div>
     </section>
-  );
-}
-
-function Messages({ tenant, id }: { tenant: string; id: string }) {
-  const deliveries = useDeliveries(tenant, id);
-  return (
-    <details className="panel">
-      <summary>
-        <h2>Who was told {deliveries.data && `(${deliveries.data.length})`}</h2>
-      </summary>
-      <Scroll label="Messages" className="body">
-        <Answer query={deliveries} what="messages" rows={2}>
-          {(found) =>
-            found.length === 0 ? (
-              <p className="quiet">Nobody yet: no route matches, or nothing happened.</p>
-            ) : (
-              <table>
-                <thead>
-                  <tr>
-                    <th>When</th>
-                    <th>About</th>
-                    <th>To</th>
-                    <th>State</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {found.map((delivery) => (
-                    <tr key={delivery.deliveryId}>
-                      <td>
-                        <Ago at={delivery.queuedAt} />
-                      </td>
-                      <td>{delivery.messageKind}</td>
-                      <td>
-                        {delivery.recipient} <span className="quiet">by {delivery.channel}</span>
-                      </td>
-                      <td>
-                        {deliveryState(delivery.state)} <span className="quiet">{delivery.lastError}</span>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            )
-          }
-        </Answer>
-      </Scroll>
-    </details>
   );
 }

@@ -9,6 +9,7 @@ import { troubleOf } from "../../api/trouble.ts";
 import { useFields } from "../../lib/address.ts";
 import { capital, requestState, requestType } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
+import { Older } from "../../ui/older.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { OpenRequest } from "./open.tsx";
@@ -51,6 +52,9 @@ export function RequestsPage({ tenant }: { tenant: string }) {
       <div className="head">
         <h1>Requests</h1>
         <span className="grow" />
+        <Link className="button" href={`/t/${tenant}/delegations`}>
+          Delegations
+        </Link>
         {here.may("ApprovalService/OpenRequest") && <OpenRequest tenant={tenant} />}
       </div>
       <section aria-labelledby="waiting" className="stack">
@@ -92,11 +96,7 @@ export function RequestsPage({ tenant }: { tenant: string }) {
         ) : (
           <List tenant={tenant} requests={requests} />
         )}
-        {list.hasNextPage && (
-          <button type="button" className="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            {list.isFetchingNextPage ? "Loading" : "Older requests"}
-          </button>
-        )}
+        <Older list={list} what="requests" />
       </section>
     </>
   );

@@ -14,6 +14,7 @@ import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { ageOf, isFresh, LIGHT_WORDS, type Lit, lightNow, lightOf, lightTone, outlived, type Seen } from "../fleet/rows.ts";
 import { useGroups, useProofs } from "../fleet/proof.ts";
+import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { provenLoss, RANGES, type RangeName, useAlerts, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
@@ -72,6 +73,7 @@ function Resource({ tenant, seen }: { tenant: string; seen: Seen }) {
         <History tenant={tenant} resource={view.resource} />
         <Runs tenant={tenant} resource={view.resource} />
       </div>
+      <WhoWasTold tenant={tenant} about={{ resource: view.resource }} />
     </div>
   );
 }
@@ -132,7 +134,7 @@ function FourRpos({ tenant, view }: { tenant: string; view: ReadinessView }) {
       <div>
         <dt>Promised by schedule</dt>
         <dd className="big">none</dd>
-        <dd className="quiet small">no schedule is declared: it replicates all the time</dd>
+        <dd className="quiet small">it replicates all the time: no backup schedule promises more</dd>
       </div>
       <div>
         <dt>Measured now</dt>

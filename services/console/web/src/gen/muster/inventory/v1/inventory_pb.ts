@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file muster/inventory/v1/inventory.proto.
  */
 export const file_muster_inventory_v1_inventory: GenFile = /*@__PURE__*/
-  fileDesc("CiNtdXN0ZXIvaW52ZW50b3J5L3YxL2ludmVudG9yeS5wcm90bxITbXVzdGVyLmludmVudG9yeS52MSIyCgpUZW5hbnRTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIOCgZyZWdpb24YAiABKAkiMAoIU2l0ZVNwZWMSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBnJlZ2lvbhgCIAEoCSKiBgoMUmVzb3VyY2VTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIkCgR0aWVyGAIgASgOMhYubXVzdGVyLmNvbW1vbi52MS5UaWVyEjIKC2Vudmlyb25tZW50GAMgASgOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBINCgVvd25lchgEIAEoCRIUCgxwcmltYXJ5X3NpdGUYBSABKAkSDwoHZHJfc2l0ZRgGIAEoCRImCgNycG8YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcnRvGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjsKCnRocmVzaG9sZHMYCSABKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLlRocmVzaG9sZE92ZXJyaWRlcxI9CgZsYWJlbHMYCiADKAsyLS5tdXN0ZXIuaW52ZW50b3J5LnYxLlJlc291cmNlU3BlYy5MYWJlbHNFbnRyeRITCgtkZXNjcmlwdGlvbhgLIAEoCRI2CglpbnRlZ3JpdHkYDCADKAsyIy5tdXN0ZXIuaW52ZW50b3J5LnYxLkludGVncml0eUNoZWNrEjoKDmlzb2xhdGVkX2RyaWxsGA0gASgLMiIubXVzdGVyLmludmVudG9yeS52MS5Jc29sYXRlZERyaWxsEjsKCnBvc3RncmVzcWwYFCABKAsyJS5tdXN0ZXIuaW52ZW50b3J5LnYxLlBvc3RncmVzcWxUYXJnZXRIABI1CgdtYXJpYWRiGBUgASgLMiIubXVzdGVyLmludmVudG9yeS52MS5NYXJpYWRiVGFyZ2V0SAASMQoFcmVkaXMYFiABKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLlJlZGlzVGFyZ2V0SAASNQoHcGF0cm9uaRgXIAEoCzIiLm11c3Rlci5pbnZlbnRvcnkudjEuUGF0cm9uaVRhcmdldEgAGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCgoIcGxhdGZvcm0iywEKDkludGVncml0eUNoZWNrEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSFgoMcm93X2NvdW50X29mGAMgASgJSAASFQoLY2hlY2tzdW1fb2YYBCABKAlIABINCgNzcWwYBSABKAlIABIOCgZleHBlY3QYBiABKAkSEAoIYWR2aXNvcnkYByABKAgSKgoHdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIKCghxdWVzdGlvbiKUAQoNSXNvbGF0ZWREcmlsbBINCgVhZ2VudBgBIAEoCRI1CgdzdGFuZGJ5GAIgASgLMiIubXVzdGVyLmludmVudG9yeS52MS5TdGFuZGJ5U291cmNlSAASMwoGYmFja3VwGAMgASgLMiEubXVzdGVyLmludmVudG9yeS52MS5CYWNrdXBTb3VyY2VIAEIICgZzb3VyY2UiDwoNU3RhbmRieVNvdXJjZSJcCgxCYWNrdXBTb3VyY2USDAoEdG9vbBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEioKB21heF9hZ2UYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iTQoETm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg0KBWFnZW50GAUgASgJIpACCg1NYXJpYWRiVGFyZ2V0EigKBW5vZGVzGAEgAygLMhkubXVzdGVyLmludmVudG9yeS52MS5Ob2RlEjAKB21vbml0b3IYAiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBI0CgtyZXBsaWNhdGlvbhgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUSEAoIZGF0YWJhc2UYBiABKAki/AEKC1JlZGlzVGFyZ2V0EigKBW5vZGVzGAEgAygLMhkubXVzdGVyLmludmVudG9yeS52MS5Ob2RlEjAKB21vbml0b3IYAiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBI0CgtyZXBsaWNhdGlvbhgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUinAIKDVBhdHJvbmlUYXJnZXQSLwoFbm9kZXMYASADKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLlBhdHJvbmlOb2RlEhAKCGRhdGFiYXNlGAIgASgJEjAKB21vbml0b3IYAyABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUSOQoQZGF0YWJhc2VfZXhlY3V0ZRgGIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbCJWCgtQYXRyb25pTm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg8KB2FwaV91cmwYBSABKAki8wIKElRocmVzaG9sZE92ZXJyaWRlcxIuCgtycG9fd2FybmluZxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpycG9fYnJlYWNoGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCmJyZWFjaF9mb3IYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLcmVjb3Zlcl9mb3IYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLc3RhbGVfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKbG9zdF9hZnRlchgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIkChd1bmFwcGxpZWRfYnl0ZXNfd2FybmluZxgHIAEoBEgAiAEBQhoKGF91bmFwcGxpZWRfYnl0ZXNfd2FybmluZyLQAgoQUG9zdGdyZXNxbFRhcmdldBIyCgVub2RlcxgBIAMoCzIjLm11c3Rlci5pbnZlbnRvcnkudjEuUG9zdGdyZXNxbE5vZGUSEAoIZGF0YWJhc2UYAiABKAkSMAoHbW9uaXRvchgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIwCgdleGVjdXRlGAQgASgLMh8ubXVzdGVyLmludmVudG9yeS52MS5DcmVkZW50aWFsEjQKC3JlcGxpY2F0aW9uGAUgASgLMh8ubXVzdGVyLmludmVudG9yeS52MS5DcmVkZW50aWFsEjEKCWhlYXJ0YmVhdBgGIAEoDjIeLm11c3Rlci5pbnZlbnRvcnkudjEuSGVhcnRiZWF0EikKA3RscxgHIAEoDjIcLm11c3Rlci5pbnZlbnRvcnkudjEuVGxzTW9kZSJXCg5Qb3N0Z3Jlc3FsTm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg0KBWFnZW50GAUgASgJIjAKCkNyZWRlbnRpYWwSDAoEdXNlchgBIAEoCRIUCgxwYXNzd29yZF9yZWYYAiABKAkiVAoJR3JvdXBTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIxCgdtZW1iZXJzGAIgAygLMiAubXVzdGVyLmludmVudG9yeS52MS5Hcm91cE1lbWJlciIzCgtHcm91cE1lbWJlchIQCghyZXNvdXJjZRgBIAEoCRISCgpkZXBlbmRzX29uGAIgAygJIt8CCgpQb2xpY3lTcGVjEhMKC2Rlc2NyaXB0aW9uGAEgASgJEjQKCWFwcHJvdmFscxgCIAMoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxSdWxlEjUKCXJlYWRpbmVzcxgDIAMoCzIiLm11c3Rlci5pbnZlbnRvcnkudjEuUmVhZGluZXNzUnVsZRIyCgdmcmVlemVzGAQgAygLMiEubXVzdGVyLmludmVudG9yeS52MS5DaGFuZ2VGcmVlemUSMwoIYXV0b25vbXkYBSABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLkF1dG9ub215UnVsZRI4CgticmVha19nbGFzcxgGIAEoCzIjLm11c3Rlci5pbnZlbnRvcnkudjEuQnJlYWtHbGFzc1J1bGUSLAoJY29vbF9kb3duGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIvkCCgxBcHByb3ZhbFJ1bGUSJQoFdGllcnMYASADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAIgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIVCg1yZXF1ZXN0X3R5cGVzGAMgAygJEjkKB3JlcXVpcmUYBCADKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsUmVxdWlyZW1lbnQSMAoNZXhwaXJlc19hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5yZXF1aXJlX3RpY2tldBgGIAEoCBI7CgpleHByZXNzaW9uGAcgASgLMicubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEV4cHJlc3Npb24SNAoLZXNjYWxhdGlvbnMYCCADKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkVzY2FsYXRpb24ipwIKEkFwcHJvdmFsRXhwcmVzc2lvbhImCgRyb2xlGAEgASgOMhYubXVzdGVyLmNvbW1vbi52MS5Sb2xlSAASEAoGcGVyc29uGAIgASgJSAASLwoDYWxsGAMgASgLMiAubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEFsbEgAEi8KA2FueRgEIAEoCzIgLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxBbnlIABI4CghhdF9sZWFzdBgFIAEoCzIkLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxBdExlYXN0SAASMwoFZ3JvdXAYBiABKAsyIi5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmVyR3JvdXBIAEIGCgRraW5kIkIKC0FwcHJvdmFsQWxsEjMKAm9mGAEgAygLMicubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEV4cHJlc3Npb24iQgoLQXBwcm92YWxBbnkSMwoCb2YYASADKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsRXhwcmVzc2lvbiJVCg9BcHByb3ZhbEF0TGVhc3QSDQoFY291bnQYASABKA0SMwoCb2YYAiADKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsRXhwcmVzc2lvbiItCg1BcHByb3Zlckdyb3VwEgwKBG5hbWUYASABKAkSDgoGcGVvcGxlGAIgAygJIkYKCkVzY2FsYXRpb24SKAoFYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcm91dGVzGAIgAygJIqcCCgxDaGFuZ2VGcmVlemUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSJQoFdGllcnMYAyADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAQgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIVCg1yZXF1ZXN0X3R5cGVzGAUgAygJEigKBGZyb20YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCgZ3ZWVrbHkYCCABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLldlZWtseVdpbmRvdyJLCgxXZWVrbHlXaW5kb3cSDAoEZGF5cxgBIAMoDRINCgVzdGFydBgCIAEoCRILCgNlbmQYAyABKAkSEQoJdGltZV96b25lGAQgASgJIk8KDEF1dG9ub215UnVsZRIUCgxjbGVhbl9kcmlsbHMYASABKA0SKQoGd2l0aGluGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpMBCg5CcmVha0dsYXNzUnVsZRIlCgVyb2xlcxgBIAMoDjIWLm11c3Rlci5jb21tb24udjEuUm9sZRIoCgVsaW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1yZXZpZXdfd2l0aGluGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkoKE0FwcHJvdmFsUmVxdWlyZW1lbnQSJAoEcm9sZRgBIAEoDjIWLm11c3Rlci5jb21tb24udjEuUm9sZRINCgVjb3VudBgCIAEoDSJyCg1SZWFkaW5lc3NSdWxlEiQKBHRpZXIYASABKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISOwoKdGhyZXNob2xkcxgCIAEoCzInLm11c3Rlci5pbnZlbnRvcnkudjEuVGhyZXNob2xkT3ZlcnJpZGVzIqsCChVOb3RpZmljYXRpb25Sb3V0ZVNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSJQoFdGllcnMYAiADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAMgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIOCgZldmVudHMYBCADKAkSGgoScHJvZHVjdGlvbl9vbl9jYWxsGAUgASgIEjIKBWVtYWlsGAogASgLMiEubXVzdGVyLmludmVudG9yeS52MS5FbWFpbENoYW5uZWxIABI2Cgd3ZWJob29rGAsgASgLMiMubXVzdGVyLmludmVudG9yeS52MS5XZWJob29rQ2hhbm5lbEgAQgkKB2NoYW5uZWwiGgoMRW1haWxDaGFubmVsEgoKAnRvGAEgAygJIjEKDldlYmhvb2tDaGFubmVsEgsKA3VybBgBIAEoCRISCgpzZWNyZXRfcmVmGAIgASgJItUECghEb2N1bWVudBInCgRraW5kGAEgASgOMhkubXVzdGVyLmludmVudG9yeS52MS5LaW5kEg4KBnRlbmFudBgCIAEoCRIMCgRuYW1lGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSNgoLdGVuYW50X3NwZWMYCiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLlRlbmFudFNwZWNIABIyCglzaXRlX3NwZWMYCyABKAsyHS5tdXN0ZXIuaW52ZW50b3J5LnYxLlNpdGVTcGVjSAASOgoNcmVzb3VyY2Vfc3BlYxgMIAEoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuUmVzb3VyY2VTcGVjSAASNAoKZ3JvdXBfc3BlYxgNIAEoCzIeLm11c3Rlci5pbnZlbnRvcnkudjEuR3JvdXBTcGVjSAASNgoLcG9saWN5X3NwZWMYDiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLlBvbGljeVNwZWNIABJNChdub3RpZmljYXRpb25fcm91dGVfc3BlYxgPIAEoCzIqLm11c3Rlci5pbnZlbnRvcnkudjEuTm90aWZpY2F0aW9uUm91dGVTcGVjSAASLQoJcGxhbl9zcGVjGBAgASgLMhgubXVzdGVyLnBsYW4udjEuUGxhblNwZWNIABIvCgtkZWNsYXJlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZGVjbGFyZWRfYnkYFSABKAkSDwoHcmV0aXJlZBgWIAEoCEIGCgRzcGVjIo0BCg5JbnZlbnRvcnlFdmVudBI5CghkZWNsYXJlZBgBIAEoCzIlLm11c3Rlci5pbnZlbnRvcnkudjEuRG9jdW1lbnREZWNsYXJlZEgAEjcKB3JldGlyZWQYAiABKAsyJC5tdXN0ZXIuaW52ZW50b3J5LnYxLkRvY3VtZW50UmV0aXJlZEgAQgcKBWV2ZW50InYKEERvY3VtZW50RGVjbGFyZWQSLwoIZG9jdW1lbnQYASABKAsyHS5tdXN0ZXIuaW52ZW50b3J5LnYxLkRvY3VtZW50EjEKB2NoYW5nZXMYAiADKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLkZpZWxkQ2hhbmdlIlgKD0RvY3VtZW50UmV0aXJlZBInCgRraW5kGAEgASgOMhkubXVzdGVyLmludmVudG9yeS52MS5LaW5kEgwKBG5hbWUYAiABKAkSDgoGcmVhc29uGAMgASgJIjYKC0ZpZWxkQ2hhbmdlEg0KBWZpZWxkGAEgASgJEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkqnAEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfVEVOQU5UEAESDQoJS0lORF9TSVRFEAISEQoNS0lORF9SRVNPVVJDRRADEg4KCktJTkRfR1JPVVAQBBIPCgtLSU5EX1BPTElDWRAFEhsKF0tJTkRfTk9USUZJQ0FUSU9OX1JPVVRFEAYSDQoJS0lORF9QTEFOEAcqWAoJSGVhcnRiZWF0EhkKFUhFQVJUQkVBVF9VTlNQRUNJRklFRBAAEhIKDkhFQVJUQkVBVF9OT05FEAESHAoYSEVBUlRCRUFUX1RSQU5TQUNUSU9OX0lEEAIqUwoHVGxzTW9kZRIYChRUTFNfTU9ERV9VTlNQRUNJRklFRBAAEhQKEFRMU19NT0RFX0RJU0FCTEUQARIYChRUTFNfTU9ERV9WRVJJRllfRlVMTBACYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_plan_v1_plan]);
+  fileDesc("CiNtdXN0ZXIvaW52ZW50b3J5L3YxL2ludmVudG9yeS5wcm90bxITbXVzdGVyLmludmVudG9yeS52MSJECgpUZW5hbnRTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIOCgZyZWdpb24YAiABKAkSEAoIbGFuZ3VhZ2UYAyABKAkiMAoIU2l0ZVNwZWMSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBnJlZ2lvbhgCIAEoCSKiBgoMUmVzb3VyY2VTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIkCgR0aWVyGAIgASgOMhYubXVzdGVyLmNvbW1vbi52MS5UaWVyEjIKC2Vudmlyb25tZW50GAMgASgOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBINCgVvd25lchgEIAEoCRIUCgxwcmltYXJ5X3NpdGUYBSABKAkSDwoHZHJfc2l0ZRgGIAEoCRImCgNycG8YByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcnRvGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjsKCnRocmVzaG9sZHMYCSABKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLlRocmVzaG9sZE92ZXJyaWRlcxI9CgZsYWJlbHMYCiADKAsyLS5tdXN0ZXIuaW52ZW50b3J5LnYxLlJlc291cmNlU3BlYy5MYWJlbHNFbnRyeRITCgtkZXNjcmlwdGlvbhgLIAEoCRI2CglpbnRlZ3JpdHkYDCADKAsyIy5tdXN0ZXIuaW52ZW50b3J5LnYxLkludGVncml0eUNoZWNrEjoKDmlzb2xhdGVkX2RyaWxsGA0gASgLMiIubXVzdGVyLmludmVudG9yeS52MS5Jc29sYXRlZERyaWxsEjsKCnBvc3RncmVzcWwYFCABKAsyJS5tdXN0ZXIuaW52ZW50b3J5LnYxLlBvc3RncmVzcWxUYXJnZXRIABI1CgdtYXJpYWRiGBUgASgLMiIubXVzdGVyLmludmVudG9yeS52MS5NYXJpYWRiVGFyZ2V0SAASMQoFcmVkaXMYFiABKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLlJlZGlzVGFyZ2V0SAASNQoHcGF0cm9uaRgXIAEoCzIiLm11c3Rlci5pbnZlbnRvcnkudjEuUGF0cm9uaVRhcmdldEgAGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCgoIcGxhdGZvcm0iywEKDkludGVncml0eUNoZWNrEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSFgoMcm93X2NvdW50X29mGAMgASgJSAASFQoLY2hlY2tzdW1fb2YYBCABKAlIABINCgNzcWwYBSABKAlIABIOCgZleHBlY3QYBiABKAkSEAoIYWR2aXNvcnkYByABKAgSKgoHdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIKCghxdWVzdGlvbiKUAQoNSXNvbGF0ZWREcmlsbBINCgVhZ2VudBgBIAEoCRI1CgdzdGFuZGJ5GAIgASgLMiIubXVzdGVyLmludmVudG9yeS52MS5TdGFuZGJ5U291cmNlSAASMwoGYmFja3VwGAMgASgLMiEubXVzdGVyLmludmVudG9yeS52MS5CYWNrdXBTb3VyY2VIAEIICgZzb3VyY2UiDwoNU3RhbmRieVNvdXJjZSJcCgxCYWNrdXBTb3VyY2USDAoEdG9vbBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEioKB21heF9hZ2UYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iTQoETm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg0KBWFnZW50GAUgASgJIpACCg1NYXJpYWRiVGFyZ2V0EigKBW5vZGVzGAEgAygLMhkubXVzdGVyLmludmVudG9yeS52MS5Ob2RlEjAKB21vbml0b3IYAiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBI0CgtyZXBsaWNhdGlvbhgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUSEAoIZGF0YWJhc2UYBiABKAki/AEKC1JlZGlzVGFyZ2V0EigKBW5vZGVzGAEgAygLMhkubXVzdGVyLmludmVudG9yeS52MS5Ob2RlEjAKB21vbml0b3IYAiABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBI0CgtyZXBsaWNhdGlvbhgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUinAIKDVBhdHJvbmlUYXJnZXQSLwoFbm9kZXMYASADKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLlBhdHJvbmlOb2RlEhAKCGRhdGFiYXNlGAIgASgJEjAKB21vbml0b3IYAyABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkNyZWRlbnRpYWwSMAoHZXhlY3V0ZRgEIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIpCgN0bHMYBSABKA4yHC5tdXN0ZXIuaW52ZW50b3J5LnYxLlRsc01vZGUSOQoQZGF0YWJhc2VfZXhlY3V0ZRgGIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbCJWCgtQYXRyb25pTm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg8KB2FwaV91cmwYBSABKAki8wIKElRocmVzaG9sZE92ZXJyaWRlcxIuCgtycG9fd2FybmluZxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpycG9fYnJlYWNoGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCmJyZWFjaF9mb3IYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLcmVjb3Zlcl9mb3IYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLc3RhbGVfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKbG9zdF9hZnRlchgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIkChd1bmFwcGxpZWRfYnl0ZXNfd2FybmluZxgHIAEoBEgAiAEBQhoKGF91bmFwcGxpZWRfYnl0ZXNfd2FybmluZyLQAgoQUG9zdGdyZXNxbFRhcmdldBIyCgVub2RlcxgBIAMoCzIjLm11c3Rlci5pbnZlbnRvcnkudjEuUG9zdGdyZXNxbE5vZGUSEAoIZGF0YWJhc2UYAiABKAkSMAoHbW9uaXRvchgDIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuQ3JlZGVudGlhbBIwCgdleGVjdXRlGAQgASgLMh8ubXVzdGVyLmludmVudG9yeS52MS5DcmVkZW50aWFsEjQKC3JlcGxpY2F0aW9uGAUgASgLMh8ubXVzdGVyLmludmVudG9yeS52MS5DcmVkZW50aWFsEjEKCWhlYXJ0YmVhdBgGIAEoDjIeLm11c3Rlci5pbnZlbnRvcnkudjEuSGVhcnRiZWF0EikKA3RscxgHIAEoDjIcLm11c3Rlci5pbnZlbnRvcnkudjEuVGxzTW9kZSJXCg5Qb3N0Z3Jlc3FsTm9kZRIMCgRuYW1lGAEgASgJEgwKBHNpdGUYAiABKAkSDAoEaG9zdBgDIAEoCRIMCgRwb3J0GAQgASgNEg0KBWFnZW50GAUgASgJIjAKCkNyZWRlbnRpYWwSDAoEdXNlchgBIAEoCRIUCgxwYXNzd29yZF9yZWYYAiABKAkiVAoJR3JvdXBTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIxCgdtZW1iZXJzGAIgAygLMiAubXVzdGVyLmludmVudG9yeS52MS5Hcm91cE1lbWJlciIzCgtHcm91cE1lbWJlchIQCghyZXNvdXJjZRgBIAEoCRISCgpkZXBlbmRzX29uGAIgAygJIpEECgpQb2xpY3lTcGVjEhMKC2Rlc2NyaXB0aW9uGAEgASgJEjQKCWFwcHJvdmFscxgCIAMoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxSdWxlEjUKCXJlYWRpbmVzcxgDIAMoCzIiLm11c3Rlci5pbnZlbnRvcnkudjEuUmVhZGluZXNzUnVsZRIyCgdmcmVlemVzGAQgAygLMiEubXVzdGVyLmludmVudG9yeS52MS5DaGFuZ2VGcmVlemUSMwoIYXV0b25vbXkYBSABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLkF1dG9ub215UnVsZRI4CgticmVha19nbGFzcxgGIAEoCzIjLm11c3Rlci5pbnZlbnRvcnkudjEuQnJlYWtHbGFzc1J1bGUSLAoJY29vbF9kb3duGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KBmFsZXJ0cxgIIAMoCzIeLm11c3Rlci5pbnZlbnRvcnkudjEuQWxlcnRSdWxlEjsKC21haW50ZW5hbmNlGAkgAygLMiYubXVzdGVyLmludmVudG9yeS52MS5NYWludGVuYW5jZVdpbmRvdxJDChFtZXNzYWdlX2FwcHJvdmFscxgKIAEoCzIoLm11c3Rlci5pbnZlbnRvcnkudjEuTWVzc2FnZUFwcHJvdmFsUnVsZSLKAgoJQWxlcnRSdWxlEiUKBXRpZXJzGAEgAygOMhYubXVzdGVyLmNvbW1vbi52MS5UaWVyEjMKDGVudmlyb25tZW50cxgCIAMoDjIdLm11c3Rlci5jb21tb24udjEuRW52aXJvbm1lbnQSDQoFa2luZHMYAyADKAkSEAoIc2V2ZXJpdHkYBCABKAkSJwoEaG9sZBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg5yZW5vdGlmeV9ldmVyeRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIYChB3aXRob3V0X3Jlc29sdmVkGAcgASgIEhMKC3J1bmJvb2tfdXJsGAggASgJEjUKCGVzY2FsYXRlGAkgAygLMiMubXVzdGVyLmludmVudG9yeS52MS5Fc2NhbGF0aW9uU3RlcCJKCg5Fc2NhbGF0aW9uU3RlcBIoCgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyb3V0ZXMYAiADKAkisgEKClRpbWVXaW5kb3cSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSKAoEZnJvbRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKBndlZWtseRgFIAEoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuV2Vla2x5V2luZG93IsMBChFNYWludGVuYW5jZVdpbmRvdxIvCgZ3aW5kb3cYASABKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLlRpbWVXaW5kb3cSJQoFdGllcnMYAiADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAMgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIRCglyZXNvdXJjZXMYBCADKAkSDgoGZ3JvdXBzGAUgAygJIm0KE01lc3NhZ2VBcHByb3ZhbFJ1bGUSEAoIY2hhbm5lbHMYASADKAkSJQoFdGllcnMYAiADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISHQoVcmVmdXNhbHNfYmVmb3JlX2FsYXJtGAMgASgNIvkCCgxBcHByb3ZhbFJ1bGUSJQoFdGllcnMYASADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAIgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIVCg1yZXF1ZXN0X3R5cGVzGAMgAygJEjkKB3JlcXVpcmUYBCADKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsUmVxdWlyZW1lbnQSMAoNZXhwaXJlc19hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5yZXF1aXJlX3RpY2tldBgGIAEoCBI7CgpleHByZXNzaW9uGAcgASgLMicubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEV4cHJlc3Npb24SNAoLZXNjYWxhdGlvbnMYCCADKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLkVzY2FsYXRpb24ipwIKEkFwcHJvdmFsRXhwcmVzc2lvbhImCgRyb2xlGAEgASgOMhYubXVzdGVyLmNvbW1vbi52MS5Sb2xlSAASEAoGcGVyc29uGAIgASgJSAASLwoDYWxsGAMgASgLMiAubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEFsbEgAEi8KA2FueRgEIAEoCzIgLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxBbnlIABI4CghhdF9sZWFzdBgFIAEoCzIkLm11c3Rlci5pbnZlbnRvcnkudjEuQXBwcm92YWxBdExlYXN0SAASMwoFZ3JvdXAYBiABKAsyIi5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmVyR3JvdXBIAEIGCgRraW5kIkIKC0FwcHJvdmFsQWxsEjMKAm9mGAEgAygLMicubXVzdGVyLmludmVudG9yeS52MS5BcHByb3ZhbEV4cHJlc3Npb24iQgoLQXBwcm92YWxBbnkSMwoCb2YYASADKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsRXhwcmVzc2lvbiJVCg9BcHByb3ZhbEF0TGVhc3QSDQoFY291bnQYASABKA0SMwoCb2YYAiADKAsyJy5tdXN0ZXIuaW52ZW50b3J5LnYxLkFwcHJvdmFsRXhwcmVzc2lvbiItCg1BcHByb3Zlckdyb3VwEgwKBG5hbWUYASABKAkSDgoGcGVvcGxlGAIgAygJIkYKCkVzY2FsYXRpb24SKAoFYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcm91dGVzGAIgAygJIqcCCgxDaGFuZ2VGcmVlemUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSJQoFdGllcnMYAyADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAQgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIVCg1yZXF1ZXN0X3R5cGVzGAUgAygJEigKBGZyb20YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCgZ3ZWVrbHkYCCABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLldlZWtseVdpbmRvdyJLCgxXZWVrbHlXaW5kb3cSDAoEZGF5cxgBIAMoDRINCgVzdGFydBgCIAEoCRILCgNlbmQYAyABKAkSEQoJdGltZV96b25lGAQgASgJIk8KDEF1dG9ub215UnVsZRIUCgxjbGVhbl9kcmlsbHMYASABKA0SKQoGd2l0aGluGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpMBCg5CcmVha0dsYXNzUnVsZRIlCgVyb2xlcxgBIAMoDjIWLm11c3Rlci5jb21tb24udjEuUm9sZRIoCgVsaW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1yZXZpZXdfd2l0aGluGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkoKE0FwcHJvdmFsUmVxdWlyZW1lbnQSJAoEcm9sZRgBIAEoDjIWLm11c3Rlci5jb21tb24udjEuUm9sZRINCgVjb3VudBgCIAEoDSJyCg1SZWFkaW5lc3NSdWxlEiQKBHRpZXIYASABKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISOwoKdGhyZXNob2xkcxgCIAEoCzInLm11c3Rlci5pbnZlbnRvcnkudjEuVGhyZXNob2xkT3ZlcnJpZGVzIsQGChVOb3RpZmljYXRpb25Sb3V0ZVNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSJQoFdGllcnMYAiADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMwoMZW52aXJvbm1lbnRzGAMgAygOMh0ubXVzdGVyLmNvbW1vbi52MS5FbnZpcm9ubWVudBIOCgZldmVudHMYBCADKAkSGgoScHJvZHVjdGlvbl9vbl9jYWxsGAUgASgIEhIKCnNldmVyaXRpZXMYBiADKAkSDgoGZ3JvdXBzGAcgAygJEg4KBm93bmVycxgIIAMoCRIyCgVlbWFpbBgKIAEoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuRW1haWxDaGFubmVsSAASNgoHd2ViaG9vaxgLIAEoCzIjLm11c3Rlci5pbnZlbnRvcnkudjEuV2ViaG9va0NoYW5uZWxIABIyCgVzbGFjaxgMIAEoCzIhLm11c3Rlci5pbnZlbnRvcnkudjEuU2xhY2tDaGFubmVsSAASMgoFdGVhbXMYDSABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLlRlYW1zQ2hhbm5lbEgAEjoKCXBhZ2VyZHV0eRgOIAEoCzIlLm11c3Rlci5pbnZlbnRvcnkudjEuUGFnZXJkdXR5Q2hhbm5lbEgAEkcKEGdkc19ub3RpZmljYXRpb24YDyABKAsyKy5tdXN0ZXIuaW52ZW50b3J5LnYxLkdkc05vdGlmaWNhdGlvbkNoYW5uZWxIABI0CgtxdWlldF9ob3VycxgUIAMoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuVGltZVdpbmRvdxIyCglibGFja291dHMYFSADKAsyHy5tdXN0ZXIuaW52ZW50b3J5LnYxLlRpbWVXaW5kb3cSLwoIZ3JvdXBpbmcYFiABKAsyHS5tdXN0ZXIuaW52ZW50b3J5LnYxLkdyb3VwaW5nEjEKDmZhbGxiYWNrX2FmdGVyGBcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKDmZhbGxiYWNrX3JvdXRlGBggASgJEhAKCGxhbmd1YWdlGBkgASgJQgkKB2NoYW5uZWwiVwoIR3JvdXBpbmcSEQoJbW9yZV90aGFuGAEgASgNEikKBndpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVmbGFwcxgDIAEoDSJfCgxTbGFja0NoYW5uZWwSDwoHY2hhbm5lbBgBIAEoCRIRCgl0b2tlbl9yZWYYAiABKAkSDwoHYXBpX3VybBgDIAEoCRIaChJzaWduaW5nX3NlY3JldF9yZWYYBCABKAkiHwoMVGVhbXNDaGFubmVsEg8KB3VybF9yZWYYASABKAkiawoQUGFnZXJkdXR5Q2hhbm5lbBIXCg9yb3V0aW5nX2tleV9yZWYYASABKAkSDgoGcmVnaW9uGAIgASgJEhIKCmV2ZW50c191cmwYAyABKAkSGgoSd2ViaG9va19zZWNyZXRfcmVmGAQgASgJIpACChZHZHNOb3RpZmljYXRpb25DaGFubmVsEgsKA3VybBgBIAEoCRISCgpzZWNyZXRfcmVmGAIgASgJEhIKCmFsZXJ0X25hbWUYAyABKAkSVwoPZGJfaW5zdGFuY2VfaWRzGAQgAygLMj4ubXVzdGVyLmludmVudG9yeS52MS5HZHNOb3RpZmljYXRpb25DaGFubmVsLkRiSW5zdGFuY2VJZHNFbnRyeRIYChBzaWduYXR1cmVfaGVhZGVyGAUgASgJEhgKEHRpbWVzdGFtcF9oZWFkZXIYBiABKAkaNAoSRGJJbnN0YW5jZUlkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEikQEKC0NvbnRhY3RTcGVjEhQKDGRpc3BsYXlfbmFtZRgBIAEoCRIOCgZwZXJzb24YAiABKAkSDQoFZW1haWwYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSKAoIYXNrZWRfYXMYBSADKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlJvbGUSEQoJdGltZV96b25lGAYgASgJImcKE01lc3NhZ2VUZW1wbGF0ZVNwZWMSDQoFa2luZHMYASADKAkSEAoIbGFuZ3VhZ2UYAiABKAkSEAoIY2hhbm5lbHMYAyADKAkSDwoHc3ViamVjdBgEIAEoCRIMCgR0ZXh0GAUgASgJIt8ECgxTY2hlZHVsZVNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSDAoEd2hhdBgCIAEoCRIQCghyZXNvdXJjZRgDIAEoCRINCgVncm91cBgEIAEoCRIMCgRwbGFuGAUgASgJEhMKC3RhcmdldF9zaXRlGAYgASgJEgwKBGNyb24YCiABKAkSDQoFcnJ1bGUYCyABKAkSKQoFZGF0ZXMYDCADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRpbWVfem9uZRgNIAEoCRIqCgZzdGFydHMYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBGVuZHMYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKCWJsYWNrb3V0cxgQIAMoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuVGltZVdpbmRvdxIcChRtb3ZlX291dF9vZl9ibGFja291dBgRIAEoCBIpCgZqaXR0ZXIYEiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKgoHbm90aWNlcxgTIAMoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgZ3aW5kb3cYFCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNb3ZlcmR1ZV9hZnRlchgVIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YFiABKAkSDgoGdGlja2V0GBcgASgJEhEKCXN1c3BlbmRlZBgYIAEoCCIaCgxFbWFpbENoYW5uZWwSCgoCdG8YASADKAkiMQoOV2ViaG9va0NoYW5uZWwSCwoDdXJsGAEgASgJEhIKCnNlY3JldF9yZWYYAiABKAkilgYKCERvY3VtZW50EicKBGtpbmQYASABKA4yGS5tdXN0ZXIuaW52ZW50b3J5LnYxLktpbmQSDgoGdGVuYW50GAIgASgJEgwKBG5hbWUYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBI2Cgt0ZW5hbnRfc3BlYxgKIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuVGVuYW50U3BlY0gAEjIKCXNpdGVfc3BlYxgLIAEoCzIdLm11c3Rlci5pbnZlbnRvcnkudjEuU2l0ZVNwZWNIABI6Cg1yZXNvdXJjZV9zcGVjGAwgASgLMiEubXVzdGVyLmludmVudG9yeS52MS5SZXNvdXJjZVNwZWNIABI0Cgpncm91cF9zcGVjGA0gASgLMh4ubXVzdGVyLmludmVudG9yeS52MS5Hcm91cFNwZWNIABI2Cgtwb2xpY3lfc3BlYxgOIAEoCzIfLm11c3Rlci5pbnZlbnRvcnkudjEuUG9saWN5U3BlY0gAEk0KF25vdGlmaWNhdGlvbl9yb3V0ZV9zcGVjGA8gASgLMioubXVzdGVyLmludmVudG9yeS52MS5Ob3RpZmljYXRpb25Sb3V0ZVNwZWNIABItCglwbGFuX3NwZWMYECABKAsyGC5tdXN0ZXIucGxhbi52MS5QbGFuU3BlY0gAEjoKDXNjaGVkdWxlX3NwZWMYESABKAsyIS5tdXN0ZXIuaW52ZW50b3J5LnYxLlNjaGVkdWxlU3BlY0gAEjgKDGNvbnRhY3Rfc3BlYxgSIAEoCzIgLm11c3Rlci5pbnZlbnRvcnkudjEuQ29udGFjdFNwZWNIABJJChVtZXNzYWdlX3RlbXBsYXRlX3NwZWMYEyABKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLk1lc3NhZ2VUZW1wbGF0ZVNwZWNIABIvCgtkZWNsYXJlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZGVjbGFyZWRfYnkYFSABKAkSDwoHcmV0aXJlZBgWIAEoCEIGCgRzcGVjIo0BCg5JbnZlbnRvcnlFdmVudBI5CghkZWNsYXJlZBgBIAEoCzIlLm11c3Rlci5pbnZlbnRvcnkudjEuRG9jdW1lbnREZWNsYXJlZEgAEjcKB3JldGlyZWQYAiABKAsyJC5tdXN0ZXIuaW52ZW50b3J5LnYxLkRvY3VtZW50UmV0aXJlZEgAQgcKBWV2ZW50InYKEERvY3VtZW50RGVjbGFyZWQSLwoIZG9jdW1lbnQYASABKAsyHS5tdXN0ZXIuaW52ZW50b3J5LnYxLkRvY3VtZW50EjEKB2NoYW5nZXMYAiADKAsyIC5tdXN0ZXIuaW52ZW50b3J5LnYxLkZpZWxkQ2hhbmdlIlgKD0RvY3VtZW50UmV0aXJlZBInCgRraW5kGAEgASgOMhkubXVzdGVyLmludmVudG9yeS52MS5LaW5kEgwKBG5hbWUYAiABKAkSDgoGcmVhc29uGAMgASgJIjYKC0ZpZWxkQ2hhbmdlEg0KBWZpZWxkGAEgASgJEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkq3AEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfVEVOQU5UEAESDQoJS0lORF9TSVRFEAISEQoNS0lORF9SRVNPVVJDRRADEg4KCktJTkRfR1JPVVAQBBIPCgtLSU5EX1BPTElDWRAFEhsKF0tJTkRfTk9USUZJQ0FUSU9OX1JPVVRFEAYSDQoJS0lORF9QTEFOEAcSEQoNS0lORF9TQ0hFRFVMRRAIEhAKDEtJTkRfQ09OVEFDVBAJEhkKFUtJTkRfTUVTU0FHRV9URU1QTEFURRAKKlgKCUhlYXJ0YmVhdBIZChVIRUFSVEJFQVRfVU5TUEVDSUZJRUQQABISCg5IRUFSVEJFQVRfTk9ORRABEhwKGEhFQVJUQkVBVF9UUkFOU0FDVElPTl9JRBACKlMKB1Rsc01vZGUSGAoUVExTX01PREVfVU5TUEVDSUZJRUQQABIUChBUTFNfTU9ERV9ESVNBQkxFEAESGAoUVExTX01PREVfVkVSSUZZX0ZVTEwQAmIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_plan_v1_plan]);
 
 /**
  * @generated from message muster.inventory.v1.TenantSpec
@@ -35,6 +35,13 @@ export type TenantSpec = Message<"muster.inventory.v1.TenantSpec"> & {
    * @generated from field: string region = 2;
    */
   region: string;
+
+  /**
+   * What messages are written in: "en", "de". Default "en". A contact or a route may ask for another.
+   *
+   * @generated from field: string language = 3;
+   */
+  language: string;
 };
 
 /**
@@ -825,6 +832,25 @@ export type PolicySpec = Message<"muster.inventory.v1.PolicySpec"> & {
    * @generated from field: google.protobuf.Duration cool_down = 7;
    */
   coolDown?: Duration | undefined;
+
+  /**
+   * How alerts are told. The first rule that matches holds.
+   *
+   * @generated from field: repeated muster.inventory.v1.AlertRule alerts = 8;
+   */
+  alerts: AlertRule[];
+
+  /**
+   * Planned work: alerts of these systems are recorded and not told.
+   *
+   * @generated from field: repeated muster.inventory.v1.MaintenanceWindow maintenance = 9;
+   */
+  maintenance: MaintenanceWindow[];
+
+  /**
+   * @generated from field: muster.inventory.v1.MessageApprovalRule message_approvals = 10;
+   */
+  messageApprovals?: MessageApprovalRule | undefined;
 };
 
 /**
@@ -833,6 +859,218 @@ export type PolicySpec = Message<"muster.inventory.v1.PolicySpec"> & {
  */
 export const PolicySpecSchema: GenMessage<PolicySpec> = /*@__PURE__*/
   messageDesc(file_muster_inventory_v1_inventory, 18);
+
+/**
+ * How alerts of some kind are told, again and to whom next.
+ *
+ * @generated from message muster.inventory.v1.AlertRule
+ */
+export type AlertRule = Message<"muster.inventory.v1.AlertRule"> & {
+  /**
+   * Empty lists match everything.
+   *
+   * @generated from field: repeated muster.common.v1.Tier tiers = 1;
+   */
+  tiers: Tier[];
+
+  /**
+   * @generated from field: repeated muster.common.v1.Environment environments = 2;
+   */
+  environments: Environment[];
+
+  /**
+   * "rpo.breached", "visibility.lost", "replication.broken", "integrity.violated".
+   *
+   * @generated from field: repeated string kinds = 3;
+   */
+  kinds: string[];
+
+  /**
+   * "info", "warning", "critical". Empty: what the alert itself says. A tier 1 breach in production stays critical.
+   *
+   * @generated from field: string severity = 4;
+   */
+  severity: string;
+
+  /**
+   * An alert that ends within this time is not told. Never longer than 5 min; nothing for a tier 1 breach.
+   *
+   * @generated from field: google.protobuf.Duration hold = 5;
+   */
+  hold?: Duration | undefined;
+
+  /**
+   * Told again so often while it is open and nobody has acknowledged it. Absent: once.
+   *
+   * @generated from field: google.protobuf.Duration renotify_every = 6;
+   */
+  renotifyEvery?: Duration | undefined;
+
+  /**
+   * The end is not told.
+   *
+   * @generated from field: bool without_resolved = 7;
+   */
+  withoutResolved: boolean;
+
+  /**
+   * Where it says what to do: https://…
+   *
+   * @generated from field: string runbook_url = 8;
+   */
+  runbookUrl: string;
+
+  /**
+   * Who is told next when nobody acknowledges.
+   *
+   * @generated from field: repeated muster.inventory.v1.EscalationStep escalate = 9;
+   */
+  escalate: EscalationStep[];
+};
+
+/**
+ * Describes the message muster.inventory.v1.AlertRule.
+ * Use `create(AlertRuleSchema)` to create a new message.
+ */
+export const AlertRuleSchema: GenMessage<AlertRule> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 19);
+
+/**
+ * @generated from message muster.inventory.v1.EscalationStep
+ */
+export type EscalationStep = Message<"muster.inventory.v1.EscalationStep"> & {
+  /**
+   * After so long without an acknowledgement, counted from the alert.
+   *
+   * @generated from field: google.protobuf.Duration after = 1;
+   */
+  after?: Duration | undefined;
+
+  /**
+   * @generated from field: repeated string routes = 2;
+   */
+  routes: string[];
+};
+
+/**
+ * Describes the message muster.inventory.v1.EscalationStep.
+ * Use `create(EscalationStepSchema)` to create a new message.
+ */
+export const EscalationStepSchema: GenMessage<EscalationStep> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 20);
+
+/**
+ * A time: once, or every week.
+ *
+ * @generated from message muster.inventory.v1.TimeWindow
+ */
+export type TimeWindow = Message<"muster.inventory.v1.TimeWindow"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp from = 3;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: muster.inventory.v1.WeeklyWindow weekly = 5;
+   */
+  weekly?: WeeklyWindow | undefined;
+};
+
+/**
+ * Describes the message muster.inventory.v1.TimeWindow.
+ * Use `create(TimeWindowSchema)` to create a new message.
+ */
+export const TimeWindowSchema: GenMessage<TimeWindow> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 21);
+
+/**
+ * @generated from message muster.inventory.v1.MaintenanceWindow
+ */
+export type MaintenanceWindow = Message<"muster.inventory.v1.MaintenanceWindow"> & {
+  /**
+   * @generated from field: muster.inventory.v1.TimeWindow window = 1;
+   */
+  window?: TimeWindow | undefined;
+
+  /**
+   * Empty lists match everything; at least one list must name something.
+   *
+   * @generated from field: repeated muster.common.v1.Tier tiers = 2;
+   */
+  tiers: Tier[];
+
+  /**
+   * @generated from field: repeated muster.common.v1.Environment environments = 3;
+   */
+  environments: Environment[];
+
+  /**
+   * @generated from field: repeated string resources = 4;
+   */
+  resources: string[];
+
+  /**
+   * @generated from field: repeated string groups = 5;
+   */
+  groups: string[];
+};
+
+/**
+ * Describes the message muster.inventory.v1.MaintenanceWindow.
+ * Use `create(MaintenanceWindowSchema)` to create a new message.
+ */
+export const MaintenanceWindowSchema: GenMessage<MaintenanceWindow> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 22);
+
+/**
+ * Whether a button inside a message may decide. Tier 1 always needs a fresh login on the page.
+ *
+ * @generated from message muster.inventory.v1.MessageApprovalRule
+ */
+export type MessageApprovalRule = Message<"muster.inventory.v1.MessageApprovalRule"> & {
+  /**
+   * Channels with buttons: "slack". Empty: none; links to the page always work.
+   *
+   * @generated from field: repeated string channels = 1;
+   */
+  channels: string[];
+
+  /**
+   * The tiers that a button may decide. Tier 1 is refused.
+   *
+   * @generated from field: repeated muster.common.v1.Tier tiers = 2;
+   */
+  tiers: Tier[];
+
+  /**
+   * Refused intents of one tenant within 10 min that are told to security. Default 5.
+   *
+   * @generated from field: uint32 refusals_before_alarm = 3;
+   */
+  refusalsBeforeAlarm: number;
+};
+
+/**
+ * Describes the message muster.inventory.v1.MessageApprovalRule.
+ * Use `create(MessageApprovalRuleSchema)` to create a new message.
+ */
+export const MessageApprovalRuleSchema: GenMessage<MessageApprovalRule> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 23);
 
 /**
  * @generated from message muster.inventory.v1.ApprovalRule
@@ -892,7 +1130,7 @@ export type ApprovalRule = Message<"muster.inventory.v1.ApprovalRule"> & {
  * Use `create(ApprovalRuleSchema)` to create a new message.
  */
 export const ApprovalRuleSchema: GenMessage<ApprovalRule> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 19);
+  messageDesc(file_muster_inventory_v1_inventory, 24);
 
 /**
  * @generated from message muster.inventory.v1.ApprovalExpression
@@ -951,7 +1189,7 @@ export type ApprovalExpression = Message<"muster.inventory.v1.ApprovalExpression
  * Use `create(ApprovalExpressionSchema)` to create a new message.
  */
 export const ApprovalExpressionSchema: GenMessage<ApprovalExpression> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 20);
+  messageDesc(file_muster_inventory_v1_inventory, 25);
 
 /**
  * @generated from message muster.inventory.v1.ApprovalAll
@@ -968,7 +1206,7 @@ export type ApprovalAll = Message<"muster.inventory.v1.ApprovalAll"> & {
  * Use `create(ApprovalAllSchema)` to create a new message.
  */
 export const ApprovalAllSchema: GenMessage<ApprovalAll> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 21);
+  messageDesc(file_muster_inventory_v1_inventory, 26);
 
 /**
  * @generated from message muster.inventory.v1.ApprovalAny
@@ -985,7 +1223,7 @@ export type ApprovalAny = Message<"muster.inventory.v1.ApprovalAny"> & {
  * Use `create(ApprovalAnySchema)` to create a new message.
  */
 export const ApprovalAnySchema: GenMessage<ApprovalAny> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 22);
+  messageDesc(file_muster_inventory_v1_inventory, 27);
 
 /**
  * @generated from message muster.inventory.v1.ApprovalAtLeast
@@ -1007,7 +1245,7 @@ export type ApprovalAtLeast = Message<"muster.inventory.v1.ApprovalAtLeast"> & {
  * Use `create(ApprovalAtLeastSchema)` to create a new message.
  */
 export const ApprovalAtLeastSchema: GenMessage<ApprovalAtLeast> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 23);
+  messageDesc(file_muster_inventory_v1_inventory, 28);
 
 /**
  * @generated from message muster.inventory.v1.ApproverGroup
@@ -1031,7 +1269,7 @@ export type ApproverGroup = Message<"muster.inventory.v1.ApproverGroup"> & {
  * Use `create(ApproverGroupSchema)` to create a new message.
  */
 export const ApproverGroupSchema: GenMessage<ApproverGroup> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 24);
+  messageDesc(file_muster_inventory_v1_inventory, 29);
 
 /**
  * @generated from message muster.inventory.v1.Escalation
@@ -1057,7 +1295,7 @@ export type Escalation = Message<"muster.inventory.v1.Escalation"> & {
  * Use `create(EscalationSchema)` to create a new message.
  */
 export const EscalationSchema: GenMessage<Escalation> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 25);
+  messageDesc(file_muster_inventory_v1_inventory, 30);
 
 /**
  * A time in which some kinds of request may be opened and not started.
@@ -1115,7 +1353,7 @@ export type ChangeFreeze = Message<"muster.inventory.v1.ChangeFreeze"> & {
  * Use `create(ChangeFreezeSchema)` to create a new message.
  */
 export const ChangeFreezeSchema: GenMessage<ChangeFreeze> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 26);
+  messageDesc(file_muster_inventory_v1_inventory, 31);
 
 /**
  * @generated from message muster.inventory.v1.WeeklyWindow
@@ -1153,7 +1391,7 @@ export type WeeklyWindow = Message<"muster.inventory.v1.WeeklyWindow"> & {
  * Use `create(WeeklyWindowSchema)` to create a new message.
  */
 export const WeeklyWindowSchema: GenMessage<WeeklyWindow> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 27);
+  messageDesc(file_muster_inventory_v1_inventory, 32);
 
 /**
  * How far a kind of action may go by itself, when nothing was decided otherwise: see muster.request.v1.Gate.
@@ -1179,7 +1417,7 @@ export type AutonomyRule = Message<"muster.inventory.v1.AutonomyRule"> & {
  * Use `create(AutonomyRuleSchema)` to create a new message.
  */
 export const AutonomyRuleSchema: GenMessage<AutonomyRule> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 28);
+  messageDesc(file_muster_inventory_v1_inventory, 33);
 
 /**
  * @generated from message muster.inventory.v1.BreakGlassRule
@@ -1212,7 +1450,7 @@ export type BreakGlassRule = Message<"muster.inventory.v1.BreakGlassRule"> & {
  * Use `create(BreakGlassRuleSchema)` to create a new message.
  */
 export const BreakGlassRuleSchema: GenMessage<BreakGlassRule> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 29);
+  messageDesc(file_muster_inventory_v1_inventory, 34);
 
 /**
  * So many different people with this role. One person counts once in a whole request.
@@ -1236,7 +1474,7 @@ export type ApprovalRequirement = Message<"muster.inventory.v1.ApprovalRequireme
  * Use `create(ApprovalRequirementSchema)` to create a new message.
  */
 export const ApprovalRequirementSchema: GenMessage<ApprovalRequirement> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 30);
+  messageDesc(file_muster_inventory_v1_inventory, 35);
 
 /**
  * @generated from message muster.inventory.v1.ReadinessRule
@@ -1258,7 +1496,7 @@ export type ReadinessRule = Message<"muster.inventory.v1.ReadinessRule"> & {
  * Use `create(ReadinessRuleSchema)` to create a new message.
  */
 export const ReadinessRuleSchema: GenMessage<ReadinessRule> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 31);
+  messageDesc(file_muster_inventory_v1_inventory, 36);
 
 /**
  * Who is told about what.
@@ -1299,6 +1537,25 @@ export type NotificationRouteSpec = Message<"muster.inventory.v1.NotificationRou
   productionOnCall: boolean;
 
   /**
+   * "info", "warning", "critical".
+   *
+   * @generated from field: repeated string severities = 6;
+   */
+  severities: string[];
+
+  /**
+   * Groups that the system is a member of, and owners of systems.
+   *
+   * @generated from field: repeated string groups = 7;
+   */
+  groups: string[];
+
+  /**
+   * @generated from field: repeated string owners = 8;
+   */
+  owners: string[];
+
+  /**
    * @generated from oneof muster.inventory.v1.NotificationRouteSpec.channel
    */
   channel: {
@@ -1313,7 +1570,71 @@ export type NotificationRouteSpec = Message<"muster.inventory.v1.NotificationRou
      */
     value: WebhookChannel;
     case: "webhook";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.SlackChannel slack = 12;
+     */
+    value: SlackChannel;
+    case: "slack";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.TeamsChannel teams = 13;
+     */
+    value: TeamsChannel;
+    case: "teams";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.PagerdutyChannel pagerduty = 14;
+     */
+    value: PagerdutyChannel;
+    case: "pagerduty";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.GdsNotificationChannel gds_notification = 15;
+     */
+    value: GdsNotificationChannel;
+    case: "gdsNotification";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Held until the end, then told together. A tier 1 breach is never held.
+   *
+   * @generated from field: repeated muster.inventory.v1.TimeWindow quiet_hours = 20;
+   */
+  quietHours: TimeWindow[];
+
+  /**
+   * Not told on this route at all, and said so. A tier 1 breach is told all the same.
+   *
+   * @generated from field: repeated muster.inventory.v1.TimeWindow blackouts = 21;
+   */
+  blackouts: TimeWindow[];
+
+  /**
+   * Many messages at once become one that says so.
+   *
+   * @generated from field: muster.inventory.v1.Grouping grouping = 22;
+   */
+  grouping?: Grouping | undefined;
+
+  /**
+   * What was not accepted by then also goes to `fallback_route`.
+   *
+   * @generated from field: google.protobuf.Duration fallback_after = 23;
+   */
+  fallbackAfter?: Duration | undefined;
+
+  /**
+   * @generated from field: string fallback_route = 24;
+   */
+  fallbackRoute: string;
+
+  /**
+   * "en", "de". Empty: the tenant's.
+   *
+   * @generated from field: string language = 25;
+   */
+  language: string;
 };
 
 /**
@@ -1321,7 +1642,425 @@ export type NotificationRouteSpec = Message<"muster.inventory.v1.NotificationRou
  * Use `create(NotificationRouteSpecSchema)` to create a new message.
  */
 export const NotificationRouteSpecSchema: GenMessage<NotificationRouteSpec> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 32);
+  messageDesc(file_muster_inventory_v1_inventory, 37);
+
+/**
+ * @generated from message muster.inventory.v1.Grouping
+ */
+export type Grouping = Message<"muster.inventory.v1.Grouping"> & {
+  /**
+   * From this many messages of one kind within `window` on, one message counts the rest. Default 10; 1 is never grouped.
+   *
+   * @generated from field: uint32 more_than = 1;
+   */
+  moreThan: number;
+
+  /**
+   * Default 30 s.
+   *
+   * @generated from field: google.protobuf.Duration window = 2;
+   */
+  window?: Duration | undefined;
+
+  /**
+   * One system's alert of one kind that opens and ends more often than this within 1 h is told as flapping, once. Default 4.
+   *
+   * @generated from field: uint32 flaps = 3;
+   */
+  flaps: number;
+};
+
+/**
+ * Describes the message muster.inventory.v1.Grouping.
+ * Use `create(GroupingSchema)` to create a new message.
+ */
+export const GroupingSchema: GenMessage<Grouping> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 38);
+
+/**
+ * @generated from message muster.inventory.v1.SlackChannel
+ */
+export type SlackChannel = Message<"muster.inventory.v1.SlackChannel"> & {
+  /**
+   * Channel id ("C0123ABCD"), not its name.
+   *
+   * @generated from field: string channel = 1;
+   */
+  channel: string;
+
+  /**
+   * Reference to the bot token.
+   *
+   * @generated from field: string token_ref = 2;
+   */
+  tokenRef: string;
+
+  /**
+   * Another base than https://slack.com/api, for tests and proxies.
+   *
+   * @generated from field: string api_url = 3;
+   */
+  apiUrl: string;
+
+  /**
+   * Reference to the signing secret of the app; needed for buttons.
+   *
+   * @generated from field: string signing_secret_ref = 4;
+   */
+  signingSecretRef: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.SlackChannel.
+ * Use `create(SlackChannelSchema)` to create a new message.
+ */
+export const SlackChannelSchema: GenMessage<SlackChannel> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 39);
+
+/**
+ * @generated from message muster.inventory.v1.TeamsChannel
+ */
+export type TeamsChannel = Message<"muster.inventory.v1.TeamsChannel"> & {
+  /**
+   * Reference to the workflow's URL: its signature is a credential, so the whole of it is a secret.
+   *
+   * @generated from field: string url_ref = 1;
+   */
+  urlRef: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.TeamsChannel.
+ * Use `create(TeamsChannelSchema)` to create a new message.
+ */
+export const TeamsChannelSchema: GenMessage<TeamsChannel> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 40);
+
+/**
+ * @generated from message muster.inventory.v1.PagerdutyChannel
+ */
+export type PagerdutyChannel = Message<"muster.inventory.v1.PagerdutyChannel"> & {
+  /**
+   * Reference to the integration key.
+   *
+   * @generated from field: string routing_key_ref = 1;
+   */
+  routingKeyRef: string;
+
+  /**
+   * "us" or "eu". Empty: us.
+   *
+   * @generated from field: string region = 2;
+   */
+  region: string;
+
+  /**
+   * Another address than PagerDuty's, for tests and proxies.
+   *
+   * @generated from field: string events_url = 3;
+   */
+  eventsUrl: string;
+
+  /**
+   * Reference to the secret of the webhook subscription that tells about acknowledgements.
+   *
+   * @generated from field: string webhook_secret_ref = 4;
+   */
+  webhookSecretRef: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.PagerdutyChannel.
+ * Use `create(PagerdutyChannelSchema)` to create a new message.
+ */
+export const PagerdutyChannelSchema: GenMessage<PagerdutyChannel> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 41);
+
+/**
+ * @generated from message muster.inventory.v1.GdsNotificationChannel
+ */
+export type GdsNotificationChannel = Message<"muster.inventory.v1.GdsNotificationChannel"> & {
+  /**
+   * "https://gds.example.com": /ingest is added.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Reference to the shared secret of the signature.
+   *
+   * @generated from field: string secret_ref = 2;
+   */
+  secretRef: string;
+
+  /**
+   * @generated from field: string alert_name = 3;
+   */
+  alertName: string;
+
+  /**
+   * The receiver's number of each system. Systems that are not named are sent without.
+   *
+   * @generated from field: map<string, int64> db_instance_ids = 4;
+   */
+  dbInstanceIds: { [key: string]: bigint };
+
+  /**
+   * Default "X-GDS-Signature". With a timestamp header, "timestamp.body" is signed.
+   *
+   * @generated from field: string signature_header = 5;
+   */
+  signatureHeader: string;
+
+  /**
+   * @generated from field: string timestamp_header = 6;
+   */
+  timestampHeader: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.GdsNotificationChannel.
+ * Use `create(GdsNotificationChannelSchema)` to create a new message.
+ */
+export const GdsNotificationChannelSchema: GenMessage<GdsNotificationChannel> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 42);
+
+/**
+ * A person who is asked and told, beyond what the identity provider knows. It gives no right.
+ *
+ * @generated from message muster.inventory.v1.ContactSpec
+ */
+export type ContactSpec = Message<"muster.inventory.v1.ContactSpec"> & {
+  /**
+   * @generated from field: string display_name = 1;
+   */
+  displayName: string;
+
+  /**
+   * The stable id, "issuer|subject".
+   *
+   * @generated from field: string person = 2;
+   */
+  person: string;
+
+  /**
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * "en", "de". Empty: the tenant's.
+   *
+   * @generated from field: string language = 4;
+   */
+  language: string;
+
+  /**
+   * Asked when an approval of these roles is missing.
+   *
+   * @generated from field: repeated muster.common.v1.Role asked_as = 5;
+   */
+  askedAs: Role[];
+
+  /**
+   * @generated from field: string time_zone = 6;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.ContactSpec.
+ * Use `create(ContactSpecSchema)` to create a new message.
+ */
+export const ContactSpecSchema: GenMessage<ContactSpec> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 43);
+
+/**
+ * The words of some messages of the tenant.
+ *
+ * @generated from message muster.inventory.v1.MessageTemplateSpec
+ */
+export type MessageTemplateSpec = Message<"muster.inventory.v1.MessageTemplateSpec"> & {
+  /**
+   * Message kinds, a trailing * matches the rest. At least one.
+   *
+   * @generated from field: repeated string kinds = 1;
+   */
+  kinds: string[];
+
+  /**
+   * @generated from field: string language = 2;
+   */
+  language: string;
+
+  /**
+   * "email", "slack", …; empty: all.
+   *
+   * @generated from field: repeated string channels = 3;
+   */
+  channels: string[];
+
+  /**
+   * minijinja. The facts, the link and the closing lines are always added by Muster.
+   *
+   * @generated from field: string subject = 4;
+   */
+  subject: string;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message muster.inventory.v1.MessageTemplateSpec.
+ * Use `create(MessageTemplateSpecSchema)` to create a new message.
+ */
+export const MessageTemplateSpecSchema: GenMessage<MessageTemplateSpec> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 44);
+
+/**
+ * When something is due. A schedule opens requests; it never runs anything.
+ *
+ * @generated from message muster.inventory.v1.ScheduleSpec
+ */
+export type ScheduleSpec = Message<"muster.inventory.v1.ScheduleSpec"> & {
+  /**
+   * @generated from field: string description = 1;
+   */
+  description: string;
+
+  /**
+   * "readiness-drill", "isolated-drill", "tabletop-drill", "live-drill", "rotation", "plan-review", "access-review".
+   *
+   * @generated from field: string what = 2;
+   */
+  what: string;
+
+  /**
+   * One of these, but for an access review.
+   *
+   * @generated from field: string resource = 3;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: string group = 4;
+   */
+  group: string;
+
+  /**
+   * @generated from field: string plan = 5;
+   */
+  plan: string;
+
+  /**
+   * For a rotation or a live drill. Empty: the other site.
+   *
+   * @generated from field: string target_site = 6;
+   */
+  targetSite: string;
+
+  /**
+   * One of: five fields, a rule of RFC 5545 without its start ("FREQ=MONTHLY;BYDAY=3SA;BYHOUR=2;BYMINUTE=0"), or dates.
+   *
+   * @generated from field: string cron = 10;
+   */
+  cron: string;
+
+  /**
+   * @generated from field: string rrule = 11;
+   */
+  rrule: string;
+
+  /**
+   * @generated from field: repeated google.protobuf.Timestamp dates = 12;
+   */
+  dates: Timestamp[];
+
+  /**
+   * IANA name. What the clock skips is due right after, what it shows twice is due once, the first time.
+   *
+   * @generated from field: string time_zone = 13;
+   */
+  timeZone: string;
+
+  /**
+   * Not due before and after.
+   *
+   * @generated from field: google.protobuf.Timestamp starts = 14;
+   */
+  starts?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ends = 15;
+   */
+  ends?: Timestamp | undefined;
+
+  /**
+   * What falls into one of these is moved to its end if `move_out_of_blackout`, else left out; both are recorded.
+   *
+   * @generated from field: repeated muster.inventory.v1.TimeWindow blackouts = 16;
+   */
+  blackouts: TimeWindow[];
+
+  /**
+   * @generated from field: bool move_out_of_blackout = 17;
+   */
+  moveOutOfBlackout: boolean;
+
+  /**
+   * Each schedule is shifted by its own part of this, always the same.
+   *
+   * @generated from field: google.protobuf.Duration jitter = 18;
+   */
+  jitter?: Duration | undefined;
+
+  /**
+   * The stakeholders are told so long before. Default 7 days, 24 h, 1 h.
+   *
+   * @generated from field: repeated google.protobuf.Duration notices = 19;
+   */
+  notices: Duration[];
+
+  /**
+   * Approved and started within this, or it lapses. Default 24 h.
+   *
+   * @generated from field: google.protobuf.Duration window = 20;
+   */
+  window?: Duration | undefined;
+
+  /**
+   * No success for so long after it was due is an alarm. Default 7 days.
+   *
+   * @generated from field: google.protobuf.Duration overdue_after = 21;
+   */
+  overdueAfter?: Duration | undefined;
+
+  /**
+   * @generated from field: string reason = 22;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string ticket = 23;
+   */
+  ticket: string;
+
+  /**
+   * @generated from field: bool suspended = 24;
+   */
+  suspended: boolean;
+};
+
+/**
+ * Describes the message muster.inventory.v1.ScheduleSpec.
+ * Use `create(ScheduleSpecSchema)` to create a new message.
+ */
+export const ScheduleSpecSchema: GenMessage<ScheduleSpec> = /*@__PURE__*/
+  messageDesc(file_muster_inventory_v1_inventory, 45);
 
 /**
  * @generated from message muster.inventory.v1.EmailChannel
@@ -1338,7 +2077,7 @@ export type EmailChannel = Message<"muster.inventory.v1.EmailChannel"> & {
  * Use `create(EmailChannelSchema)` to create a new message.
  */
 export const EmailChannelSchema: GenMessage<EmailChannel> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 33);
+  messageDesc(file_muster_inventory_v1_inventory, 46);
 
 /**
  * @generated from message muster.inventory.v1.WebhookChannel
@@ -1362,7 +2101,7 @@ export type WebhookChannel = Message<"muster.inventory.v1.WebhookChannel"> & {
  * Use `create(WebhookChannelSchema)` to create a new message.
  */
 export const WebhookChannelSchema: GenMessage<WebhookChannel> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 34);
+  messageDesc(file_muster_inventory_v1_inventory, 47);
 
 /**
  * One declared thing with its place in the log.
@@ -1437,6 +2176,24 @@ export type Document = Message<"muster.inventory.v1.Document"> & {
      */
     value: PlanSpec;
     case: "planSpec";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.ScheduleSpec schedule_spec = 17;
+     */
+    value: ScheduleSpec;
+    case: "scheduleSpec";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.ContactSpec contact_spec = 18;
+     */
+    value: ContactSpec;
+    case: "contactSpec";
+  } | {
+    /**
+     * @generated from field: muster.inventory.v1.MessageTemplateSpec message_template_spec = 19;
+     */
+    value: MessageTemplateSpec;
+    case: "messageTemplateSpec";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1460,7 +2217,7 @@ export type Document = Message<"muster.inventory.v1.Document"> & {
  * Use `create(DocumentSchema)` to create a new message.
  */
 export const DocumentSchema: GenMessage<Document> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 35);
+  messageDesc(file_muster_inventory_v1_inventory, 48);
 
 /**
  * Aggregate "inventory": one document, "resource-orders-db".
@@ -1491,7 +2248,7 @@ export type InventoryEvent = Message<"muster.inventory.v1.InventoryEvent"> & {
  * Use `create(InventoryEventSchema)` to create a new message.
  */
 export const InventoryEventSchema: GenMessage<InventoryEvent> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 36);
+  messageDesc(file_muster_inventory_v1_inventory, 49);
 
 /**
  * @generated from message muster.inventory.v1.DocumentDeclared
@@ -1517,7 +2274,7 @@ export type DocumentDeclared = Message<"muster.inventory.v1.DocumentDeclared"> &
  * Use `create(DocumentDeclaredSchema)` to create a new message.
  */
 export const DocumentDeclaredSchema: GenMessage<DocumentDeclared> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 37);
+  messageDesc(file_muster_inventory_v1_inventory, 50);
 
 /**
  * @generated from message muster.inventory.v1.DocumentRetired
@@ -1544,7 +2301,7 @@ export type DocumentRetired = Message<"muster.inventory.v1.DocumentRetired"> & {
  * Use `create(DocumentRetiredSchema)` to create a new message.
  */
 export const DocumentRetiredSchema: GenMessage<DocumentRetired> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 38);
+  messageDesc(file_muster_inventory_v1_inventory, 51);
 
 /**
  * @generated from message muster.inventory.v1.FieldChange
@@ -1573,7 +2330,7 @@ export type FieldChange = Message<"muster.inventory.v1.FieldChange"> & {
  * Use `create(FieldChangeSchema)` to create a new message.
  */
 export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
-  messageDesc(file_muster_inventory_v1_inventory, 39);
+  messageDesc(file_muster_inventory_v1_inventory, 52);
 
 /**
  * @generated from enum muster.inventory.v1.Kind
@@ -1618,6 +2375,21 @@ export enum Kind {
    * @generated from enum value: KIND_PLAN = 7;
    */
   PLAN = 7,
+
+  /**
+   * @generated from enum value: KIND_SCHEDULE = 8;
+   */
+  SCHEDULE = 8,
+
+  /**
+   * @generated from enum value: KIND_CONTACT = 9;
+   */
+  CONTACT = 9,
+
+  /**
+   * @generated from enum value: KIND_MESSAGE_TEMPLATE = 10;
+   */
+  MESSAGE_TEMPLATE = 10,
 }
 
 /**

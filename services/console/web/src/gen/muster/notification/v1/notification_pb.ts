@@ -8,13 +8,17 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Actor, Environment, Tier } from "../../common/v1/common_pb.ts";
+import { file_muster_common_v1_common } from "../../common/v1/common_pb.ts";
+import type { AlertRule } from "../../inventory/v1/inventory_pb.ts";
+import { file_muster_inventory_v1_inventory } from "../../inventory/v1/inventory_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file muster/notification/v1/notification.proto.
  */
 export const file_muster_notification_v1_notification: GenFile = /*@__PURE__*/
-  fileDesc("CiltdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWNhdGlvbi5wcm90bxIWbXVzdGVyLm5vdGlmaWNhdGlvbi52MSKWAwoNRGVsaXZlcnlFdmVudBI4CgZxdWV1ZWQYASABKAsyJi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5UXVldWVkSAASPgoJYXR0ZW1wdGVkGAIgASgLMikubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeUF0dGVtcHRlZEgAEjwKCGFjY2VwdGVkGAMgASgLMigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeUFjY2VwdGVkSAASRwoOYXR0ZW1wdF9mYWlsZWQYBCABKAsyLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5QXR0ZW1wdEZhaWxlZEgAEjkKB2dhdmVfdXAYBSABKAsyJi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5R2F2ZVVwSAASQAoKc3VwcHJlc3NlZBgGIAEoCzIqLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlTdXBwcmVzc2VkSABCBwoFZXZlbnQihgIKDkRlbGl2ZXJ5UXVldWVkEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEg0KBXJvdXRlGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSEQoJcmVjaXBpZW50GAQgASgJEhQKDG1lc3NhZ2Vfa2luZBgFIAEoCRIPCgdzdWJqZWN0GAYgASgJEhcKD3NvdXJjZV9ldmVudF9pZBgHIAEoCRIXCg9zb3VyY2Vfc2VxdWVuY2UYCCABKAQSEAoIcmVzb3VyY2UYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRItCglxdWV1ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInIKEURlbGl2ZXJ5QXR0ZW1wdGVkEg8KB2F0dGVtcHQYASABKA0SMAoMYXR0ZW1wdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJwb3NzaWJseV9kdXBsaWNhdGUYAyABKAgiZQoQRGVsaXZlcnlBY2NlcHRlZBIPCgdhdHRlbXB0GAEgASgNEi8KC2FjY2VwdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdyZWNlaXB0GAMgASgJIpQBChVEZWxpdmVyeUF0dGVtcHRGYWlsZWQSDwoHYXR0ZW1wdBgBIAEoDRItCglmYWlsZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWVycm9yGAMgASgJEiwKCHJldHJ5X2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhCg5EZWxpdmVyeUdhdmVVcBIQCghhdHRlbXB0cxgBIAEoDRINCgVlcnJvchgCIAEoCRIuCgpnYXZlX3VwX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKsAQoSRGVsaXZlcnlTdXBwcmVzc2VkEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEg0KBXJvdXRlGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSFAoMbWVzc2FnZV9raW5kGAQgASgJEhcKD3NvdXJjZV9ldmVudF9pZBgFIAEoCRIMCgRydWxlGAYgASgJEhAKCHJlc291cmNlGAcgASgJEhIKCnJlcXVlc3RfaWQYCCABKAkitwMKDERlbGl2ZXJ5VmlldxITCgtkZWxpdmVyeV9pZBgBIAEoCRI0CgVzdGF0ZRgCIAEoDjIlLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlTdGF0ZRINCgVyb3V0ZRgDIAEoCRIPCgdjaGFubmVsGAQgASgJEhEKCXJlY2lwaWVudBgFIAEoCRIUCgxtZXNzYWdlX2tpbmQYBiABKAkSDwoHc3ViamVjdBgHIAEoCRIXCg9zb3VyY2VfZXZlbnRfaWQYCCABKAkSEAoIcmVzb3VyY2UYCSABKAkSEgoKcmVxdWVzdF9pZBgKIAEoCRIQCghhdHRlbXB0cxgLIAEoDRItCglxdWV1ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsYXN0X2Vycm9yGA4gASgJEg8KB3JlY2VpcHQYDyABKAkSLAoIcmV0cnlfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKsABCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhsKF0RFTElWRVJZX1NUQVRFX0FDQ0VQVEVEEAISGwoXREVMSVZFUllfU1RBVEVfUkVUUllJTkcQAxIaChZERUxJVkVSWV9TVEFURV9HQVZFX1VQEAQSHQoZREVMSVZFUllfU1RBVEVfU1VQUFJFU1NFRBAFYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiltdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWNhdGlvbi5wcm90bxIWbXVzdGVyLm5vdGlmaWNhdGlvbi52MSLGBAoNRGVsaXZlcnlFdmVudBI4CgZxdWV1ZWQYASABKAsyJi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5UXVldWVkSAASPgoJYXR0ZW1wdGVkGAIgASgLMikubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeUF0dGVtcHRlZEgAEjwKCGFjY2VwdGVkGAMgASgLMigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeUFjY2VwdGVkSAASRwoOYXR0ZW1wdF9mYWlsZWQYBCABKAsyLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5QXR0ZW1wdEZhaWxlZEgAEjkKB2dhdmVfdXAYBSABKAsyJi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5R2F2ZVVwSAASQAoKc3VwcHJlc3NlZBgGIAEoCzIqLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlTdXBwcmVzc2VkSAASNAoEaGVsZBgHIAEoCzIkLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlIZWxkSAASOgoHZ3JvdXBlZBgIIAEoCzInLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlHcm91cGVkSAASPAoIcmVxdWV1ZWQYCSABKAsyKC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5UmVxdWV1ZWRIAEIHCgVldmVudCKCAwoORGVsaXZlcnlRdWV1ZWQSEwoLZGVsaXZlcnlfaWQYASABKAkSDQoFcm91dGUYAiABKAkSDwoHY2hhbm5lbBgDIAEoCRIRCglyZWNpcGllbnQYBCABKAkSFAoMbWVzc2FnZV9raW5kGAUgASgJEg8KB3N1YmplY3QYBiABKAkSFwoPc291cmNlX2V2ZW50X2lkGAcgASgJEhcKD3NvdXJjZV9zZXF1ZW5jZRgIIAEoBBIQCghyZXNvdXJjZRgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEi0KCXF1ZXVlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2V2ZXJpdHkYDCABKAkSJAoEdGllchgNIAEoDjIWLm11c3Rlci5jb21tb24udjEuVGllchIOCgZwZXJzb24YDiABKAkSDAoEdGVzdBgPIAEoCBISCgpyZXBldGl0aW9uGBAgASgNEhAKCGFsZXJ0X2lkGBEgASgJIkcKDERlbGl2ZXJ5SGVsZBIMCgRydWxlGAEgASgJEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJbCg9EZWxpdmVyeUdyb3VwZWQSGAoQaW50b19kZWxpdmVyeV9pZBgBIAEoCRIuCgpncm91cGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJoChBEZWxpdmVyeVJlcXVldWVkEiMKAmJ5GAEgASgLMhcubXVzdGVyLmNvbW1vbi52MS5BY3RvchIvCgtyZXF1ZXVlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicgoRRGVsaXZlcnlBdHRlbXB0ZWQSDwoHYXR0ZW1wdBgBIAEoDRIwCgxhdHRlbXB0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEnBvc3NpYmx5X2R1cGxpY2F0ZRgDIAEoCCJlChBEZWxpdmVyeUFjY2VwdGVkEg8KB2F0dGVtcHQYASABKA0SLwoLYWNjZXB0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlY2VpcHQYAyABKAkilAEKFURlbGl2ZXJ5QXR0ZW1wdEZhaWxlZBIPCgdhdHRlbXB0GAEgASgNEi0KCWZhaWxlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYAyABKAkSLAoIcmV0cnlfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKDkRlbGl2ZXJ5R2F2ZVVwEhAKCGF0dGVtcHRzGAEgASgNEg0KBWVycm9yGAIgASgJEi4KCmdhdmVfdXBfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqwBChJEZWxpdmVyeVN1cHByZXNzZWQSEwoLZGVsaXZlcnlfaWQYASABKAkSDQoFcm91dGUYAiABKAkSDwoHY2hhbm5lbBgDIAEoCRIUCgxtZXNzYWdlX2tpbmQYBCABKAkSFwoPc291cmNlX2V2ZW50X2lkGAUgASgJEgwKBHJ1bGUYBiABKAkSEAoIcmVzb3VyY2UYByABKAkSEgoKcmVxdWVzdF9pZBgIIAEoCSLXBAoMRGVsaXZlcnlWaWV3EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEjQKBXN0YXRlGAIgASgOMiUubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeVN0YXRlEg0KBXJvdXRlGAMgASgJEg8KB2NoYW5uZWwYBCABKAkSEQoJcmVjaXBpZW50GAUgASgJEhQKDG1lc3NhZ2Vfa2luZBgGIAEoCRIPCgdzdWJqZWN0GAcgASgJEhcKD3NvdXJjZV9ldmVudF9pZBgIIAEoCRIQCghyZXNvdXJjZRgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEhAKCGF0dGVtcHRzGAsgASgNEi0KCXF1ZXVlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmxhc3RfZXJyb3IYDiABKAkSDwoHcmVjZWlwdBgPIAEoCRIsCghyZXRyeV9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2V2ZXJpdHkYESABKAkSJAoEdGllchgSIAEoDjIWLm11c3Rlci5jb21tb24udjEuVGllchIOCgZwZXJzb24YEyABKAkSDAoEdGVzdBgUIAEoCBISCgpyZXBldGl0aW9uGBUgASgNEhAKCGFsZXJ0X2lkGBYgASgJEgwKBHJ1bGUYFyABKAkSFAoMZ3JvdXBlZF9pbnRvGBggASgJIo0DCg9Fc2NhbGF0aW9uRXZlbnQSPAoHc3RhcnRlZBgBIAEoCzIpLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblN0YXJ0ZWRIABI8CgdzdGVwcGVkGAIgASgLMikubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0aW9uU3RlcHBlZEgAEj0KCnJlbm90aWZpZWQYAyABKAsyJy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkFsZXJ0UmVub3RpZmllZEgAEkEKDGFja25vd2xlZGdlZBgEIAEoCzIpLm11c3Rlci5ub3RpZmljYXRpb24udjEuQWxlcnRBY2tub3dsZWRnZWRIABI5CghzaWxlbmNlZBgFIAEoCzIlLm11c3Rlci5ub3RpZmljYXRpb24udjEuQWxlcnRTaWxlbmNlZEgAEjgKBWVuZGVkGAYgASgLMicubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0aW9uRW5kZWRIAEIHCgVldmVudCKrAgoRRXNjYWxhdGlvblN0YXJ0ZWQSEAoIYWxlcnRfaWQYASABKAkSEAoIcmVzb3VyY2UYAiABKAkSFAoMbWVzc2FnZV9raW5kGAMgASgJEhAKCHNldmVyaXR5GAQgASgJEiQKBHRpZXIYBSABKA4yFi5tdXN0ZXIuY29tbW9uLnYxLlRpZXISMgoLZW52aXJvbm1lbnQYBiABKA4yHS5tdXN0ZXIuY29tbW9uLnYxLkVudmlyb25tZW50EiwKBHJ1bGUYByABKAsyHi5tdXN0ZXIuaW52ZW50b3J5LnYxLkFsZXJ0UnVsZRITCgtydWxlX3NvdXJjZRgIIAEoCRItCglvcGVuZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKEUVzY2FsYXRpb25TdGVwcGVkEgwKBHN0ZXAYASABKA0SDgoGcm91dGVzGAIgAygJEi4KCnN0ZXBwZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlgKD0FsZXJ0UmVub3RpZmllZBISCgpyZXBldGl0aW9uGAEgASgNEjEKDXJlbm90aWZpZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIogBChFBbGVydEFja25vd2xlZGdlZBIjCgJieRgBIAEoCzIXLm11c3Rlci5jb21tb24udjEuQWN0b3ISCwoDdmlhGAIgASgJEgwKBG5vdGUYAyABKAkSMwoPYWNrbm93bGVkZ2VkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKgAQoNQWxlcnRTaWxlbmNlZBIjCgJieRgBIAEoCzIXLm11c3Rlci5jb21tb24udjEuQWN0b3ISDgoGcmVhc29uGAIgASgJEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtzaWxlbmNlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUAoPRXNjYWxhdGlvbkVuZGVkEg8KB2JlY2F1c2UYASABKAkSLAoIZW5kZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIocECg5Fc2NhbGF0aW9uVmlldxIQCghhbGVydF9pZBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRIUCgxtZXNzYWdlX2tpbmQYAyABKAkSEAoIc2V2ZXJpdHkYBCABKAkSJAoEdGllchgFIAEoDjIWLm11c3Rlci5jb21tb24udjEuVGllchIyCgtlbnZpcm9ubWVudBgGIAEoDjIdLm11c3Rlci5jb21tb24udjEuRW52aXJvbm1lbnQSLQoJb3BlbmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPwoMYWNrbm93bGVkZ2VkGAkgASgLMikubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5BbGVydEFja25vd2xlZGdlZBI3CghzaWxlbmNlZBgKIAEoCzIlLm11c3Rlci5ub3RpZmljYXRpb24udjEuQWxlcnRTaWxlbmNlZBIMCgRzdGVwGAsgASgNEisKB25leHRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC25leHRfcm91dGVzGA0gAygJEhMKC3JlcGV0aXRpb25zGA4gASgNEhMKC3J1bmJvb2tfdXJsGA8gASgJIsIBChBDaGF0QmluZGluZ0V2ZW50EjkKBWFza2VkGAEgASgLMigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5DaGF0QmluZGluZ0Fza2VkSAASMgoFYm91bmQYAiABKAsyIS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNoYXRCb3VuZEgAEjYKB3VuYm91bmQYAyABKAsyIy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNoYXRVbmJvdW5kSABCBwoFZXZlbnQirQEKEENoYXRCaW5kaW5nQXNrZWQSDwoHY2hhbm5lbBgBIAEoCRIMCgR0ZWFtGAIgASgJEgwKBHVzZXIYAyABKAkSJwoGcGVyc29uGAQgASgLMhcubXVzdGVyLmNvbW1vbi52MS5BY3RvchITCgtjb2RlX3NoYTI1NhgFIAEoDBIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI5CglDaGF0Qm91bmQSLAoIYm91bmRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImIKC0NoYXRVbmJvdW5kEiMKAmJ5GAEgASgLMhcubXVzdGVyLmNvbW1vbi52MS5BY3RvchIuCgp1bmJvdW5kX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKlAQoPQ2hhdEJpbmRpbmdWaWV3EhIKCmJpbmRpbmdfaWQYASABKAkSDwoHY2hhbm5lbBgCIAEoCRIMCgR0ZWFtGAMgASgJEgwKBHVzZXIYBCABKAkSDgoGcGVyc29uGAUgASgJEhMKC3BlcnNvbl9uYW1lGAYgASgJEiwKCGJvdW5kX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCr1AQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFTElWRVJZX1NUQVRFX1BFTkRJTkcQARIbChdERUxJVkVSWV9TVEFURV9BQ0NFUFRFRBACEhsKF0RFTElWRVJZX1NUQVRFX1JFVFJZSU5HEAMSGgoWREVMSVZFUllfU1RBVEVfR0FWRV9VUBAEEh0KGURFTElWRVJZX1NUQVRFX1NVUFBSRVNTRUQQBRIXChNERUxJVkVSWV9TVEFURV9IRUxEEAYSGgoWREVMSVZFUllfU1RBVEVfR1JPVVBFRBAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_inventory_v1_inventory]);
 
 /**
  * Aggregate "delivery": one message on one route to one recipient.
@@ -61,6 +65,24 @@ export type DeliveryEvent = Message<"muster.notification.v1.DeliveryEvent"> & {
      */
     value: DeliverySuppressed;
     case: "suppressed";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.DeliveryHeld held = 7;
+     */
+    value: DeliveryHeld;
+    case: "held";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.DeliveryGrouped grouped = 8;
+     */
+    value: DeliveryGrouped;
+    case: "grouped";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.DeliveryRequeued requeued = 9;
+     */
+    value: DeliveryRequeued;
+    case: "requeued";
   } | { case: undefined; value?: undefined };
 };
 
@@ -135,6 +157,44 @@ export type DeliveryQueued = Message<"muster.notification.v1.DeliveryQueued"> & 
    * @generated from field: google.protobuf.Timestamp queued_at = 11;
    */
   queuedAt?: Timestamp | undefined;
+
+  /**
+   * "info", "warning", "critical"
+   *
+   * @generated from field: string severity = 12;
+   */
+  severity: string;
+
+  /**
+   * @generated from field: muster.common.v1.Tier tier = 13;
+   */
+  tier: Tier;
+
+  /**
+   * The person it is meant for, when it is meant for one.
+   *
+   * @generated from field: string person = 14;
+   */
+  person: string;
+
+  /**
+   * The request was put in by hand, to see whether the route works.
+   *
+   * @generated from field: bool test = 15;
+   */
+  test: boolean;
+
+  /**
+   * How often the alert was told before on this route.
+   *
+   * @generated from field: uint32 repetition = 16;
+   */
+  repetition: number;
+
+  /**
+   * @generated from field: string alert_id = 17;
+   */
+  alertId: string;
 };
 
 /**
@@ -143,6 +203,78 @@ export type DeliveryQueued = Message<"muster.notification.v1.DeliveryQueued"> & 
  */
 export const DeliveryQueuedSchema: GenMessage<DeliveryQueued> = /*@__PURE__*/
   messageDesc(file_muster_notification_v1_notification, 1);
+
+/**
+ * Not told now.
+ *
+ * @generated from message muster.notification.v1.DeliveryHeld
+ */
+export type DeliveryHeld = Message<"muster.notification.v1.DeliveryHeld"> & {
+  /**
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.DeliveryHeld.
+ * Use `create(DeliveryHeldSchema)` to create a new message.
+ */
+export const DeliveryHeldSchema: GenMessage<DeliveryHeld> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 2);
+
+/**
+ * Its content is in another delivery.
+ *
+ * @generated from message muster.notification.v1.DeliveryGrouped
+ */
+export type DeliveryGrouped = Message<"muster.notification.v1.DeliveryGrouped"> & {
+  /**
+   * @generated from field: string into_delivery_id = 1;
+   */
+  intoDeliveryId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp grouped_at = 2;
+   */
+  groupedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.DeliveryGrouped.
+ * Use `create(DeliveryGroupedSchema)` to create a new message.
+ */
+export const DeliveryGroupedSchema: GenMessage<DeliveryGrouped> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 3);
+
+/**
+ * A person sent it again after it was given up.
+ *
+ * @generated from message muster.notification.v1.DeliveryRequeued
+ */
+export type DeliveryRequeued = Message<"muster.notification.v1.DeliveryRequeued"> & {
+  /**
+   * @generated from field: muster.common.v1.Actor by = 1;
+   */
+  by?: Actor | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp requeued_at = 2;
+   */
+  requeuedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.DeliveryRequeued.
+ * Use `create(DeliveryRequeuedSchema)` to create a new message.
+ */
+export const DeliveryRequeuedSchema: GenMessage<DeliveryRequeued> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 4);
 
 /**
  * Recorded before the attempt: if nothing follows, the outcome is not known.
@@ -173,7 +305,7 @@ export type DeliveryAttempted = Message<"muster.notification.v1.DeliveryAttempte
  * Use `create(DeliveryAttemptedSchema)` to create a new message.
  */
 export const DeliveryAttemptedSchema: GenMessage<DeliveryAttempted> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 2);
+  messageDesc(file_muster_notification_v1_notification, 5);
 
 /**
  * @generated from message muster.notification.v1.DeliveryAccepted
@@ -202,7 +334,7 @@ export type DeliveryAccepted = Message<"muster.notification.v1.DeliveryAccepted"
  * Use `create(DeliveryAcceptedSchema)` to create a new message.
  */
 export const DeliveryAcceptedSchema: GenMessage<DeliveryAccepted> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 3);
+  messageDesc(file_muster_notification_v1_notification, 6);
 
 /**
  * @generated from message muster.notification.v1.DeliveryAttemptFailed
@@ -234,7 +366,7 @@ export type DeliveryAttemptFailed = Message<"muster.notification.v1.DeliveryAtte
  * Use `create(DeliveryAttemptFailedSchema)` to create a new message.
  */
 export const DeliveryAttemptFailedSchema: GenMessage<DeliveryAttemptFailed> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 4);
+  messageDesc(file_muster_notification_v1_notification, 7);
 
 /**
  * @generated from message muster.notification.v1.DeliveryGaveUp
@@ -261,7 +393,7 @@ export type DeliveryGaveUp = Message<"muster.notification.v1.DeliveryGaveUp"> & 
  * Use `create(DeliveryGaveUpSchema)` to create a new message.
  */
 export const DeliveryGaveUpSchema: GenMessage<DeliveryGaveUp> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 5);
+  messageDesc(file_muster_notification_v1_notification, 8);
 
 /**
  * @generated from message muster.notification.v1.DeliverySuppressed
@@ -313,7 +445,7 @@ export type DeliverySuppressed = Message<"muster.notification.v1.DeliverySuppres
  * Use `create(DeliverySuppressedSchema)` to create a new message.
  */
 export const DeliverySuppressedSchema: GenMessage<DeliverySuppressed> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 6);
+  messageDesc(file_muster_notification_v1_notification, 9);
 
 /**
  * @generated from message muster.notification.v1.DeliveryView
@@ -398,6 +530,48 @@ export type DeliveryView = Message<"muster.notification.v1.DeliveryView"> & {
    * @generated from field: google.protobuf.Timestamp retry_at = 16;
    */
   retryAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string severity = 17;
+   */
+  severity: string;
+
+  /**
+   * @generated from field: muster.common.v1.Tier tier = 18;
+   */
+  tier: Tier;
+
+  /**
+   * @generated from field: string person = 19;
+   */
+  person: string;
+
+  /**
+   * @generated from field: bool test = 20;
+   */
+  test: boolean;
+
+  /**
+   * @generated from field: uint32 repetition = 21;
+   */
+  repetition: number;
+
+  /**
+   * @generated from field: string alert_id = 22;
+   */
+  alertId: string;
+
+  /**
+   * Why it was not told, or not yet.
+   *
+   * @generated from field: string rule = 23;
+   */
+  rule: string;
+
+  /**
+   * @generated from field: string grouped_into = 24;
+   */
+  groupedInto: string;
 };
 
 /**
@@ -405,7 +579,524 @@ export type DeliveryView = Message<"muster.notification.v1.DeliveryView"> & {
  * Use `create(DeliveryViewSchema)` to create a new message.
  */
 export const DeliveryViewSchema: GenMessage<DeliveryView> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notification, 7);
+  messageDesc(file_muster_notification_v1_notification, 10);
+
+/**
+ * Aggregate "escalation": an open alert that somebody has to answer for. Its id is the alert's.
+ *
+ * @generated from message muster.notification.v1.EscalationEvent
+ */
+export type EscalationEvent = Message<"muster.notification.v1.EscalationEvent"> & {
+  /**
+   * @generated from oneof muster.notification.v1.EscalationEvent.event
+   */
+  event: {
+    /**
+     * @generated from field: muster.notification.v1.EscalationStarted started = 1;
+     */
+    value: EscalationStarted;
+    case: "started";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.EscalationStepped stepped = 2;
+     */
+    value: EscalationStepped;
+    case: "stepped";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.AlertRenotified renotified = 3;
+     */
+    value: AlertRenotified;
+    case: "renotified";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.AlertAcknowledged acknowledged = 4;
+     */
+    value: AlertAcknowledged;
+    case: "acknowledged";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.AlertSilenced silenced = 5;
+     */
+    value: AlertSilenced;
+    case: "silenced";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.EscalationEnded ended = 6;
+     */
+    value: EscalationEnded;
+    case: "ended";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalationEvent.
+ * Use `create(EscalationEventSchema)` to create a new message.
+ */
+export const EscalationEventSchema: GenMessage<EscalationEvent> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 11);
+
+/**
+ * @generated from message muster.notification.v1.EscalationStarted
+ */
+export type EscalationStarted = Message<"muster.notification.v1.EscalationStarted"> & {
+  /**
+   * @generated from field: string alert_id = 1;
+   */
+  alertId: string;
+
+  /**
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: string message_kind = 3;
+   */
+  messageKind: string;
+
+  /**
+   * @generated from field: string severity = 4;
+   */
+  severity: string;
+
+  /**
+   * @generated from field: muster.common.v1.Tier tier = 5;
+   */
+  tier: Tier;
+
+  /**
+   * @generated from field: muster.common.v1.Environment environment = 6;
+   */
+  environment: Environment;
+
+  /**
+   * The rule as it holds for this alert, and where it came from.
+   *
+   * @generated from field: muster.inventory.v1.AlertRule rule = 7;
+   */
+  rule?: AlertRule | undefined;
+
+  /**
+   * @generated from field: string rule_source = 8;
+   */
+  ruleSource: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp opened_at = 9;
+   */
+  openedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalationStarted.
+ * Use `create(EscalationStartedSchema)` to create a new message.
+ */
+export const EscalationStartedSchema: GenMessage<EscalationStarted> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 12);
+
+/**
+ * The next in the chain are told.
+ *
+ * @generated from message muster.notification.v1.EscalationStepped
+ */
+export type EscalationStepped = Message<"muster.notification.v1.EscalationStepped"> & {
+  /**
+   * 1 for the first.
+   *
+   * @generated from field: uint32 step = 1;
+   */
+  step: number;
+
+  /**
+   * @generated from field: repeated string routes = 2;
+   */
+  routes: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp stepped_at = 3;
+   */
+  steppedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalationStepped.
+ * Use `create(EscalationSteppedSchema)` to create a new message.
+ */
+export const EscalationSteppedSchema: GenMessage<EscalationStepped> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 13);
+
+/**
+ * @generated from message muster.notification.v1.AlertRenotified
+ */
+export type AlertRenotified = Message<"muster.notification.v1.AlertRenotified"> & {
+  /**
+   * @generated from field: uint32 repetition = 1;
+   */
+  repetition: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp renotified_at = 2;
+   */
+  renotifiedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.AlertRenotified.
+ * Use `create(AlertRenotifiedSchema)` to create a new message.
+ */
+export const AlertRenotifiedSchema: GenMessage<AlertRenotified> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 14);
+
+/**
+ * Somebody looks after it. It is no approval of anything, and the alert stays open until the cause is gone.
+ *
+ * @generated from message muster.notification.v1.AlertAcknowledged
+ */
+export type AlertAcknowledged = Message<"muster.notification.v1.AlertAcknowledged"> & {
+  /**
+   * @generated from field: muster.common.v1.Actor by = 1;
+   */
+  by?: Actor | undefined;
+
+  /**
+   * "console", "cli", "pagerduty", …
+   *
+   * @generated from field: string via = 2;
+   */
+  via: string;
+
+  /**
+   * @generated from field: string note = 3;
+   */
+  note: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp acknowledged_at = 4;
+   */
+  acknowledgedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.AlertAcknowledged.
+ * Use `create(AlertAcknowledgedSchema)` to create a new message.
+ */
+export const AlertAcknowledgedSchema: GenMessage<AlertAcknowledged> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 15);
+
+/**
+ * @generated from message muster.notification.v1.AlertSilenced
+ */
+export type AlertSilenced = Message<"muster.notification.v1.AlertSilenced"> & {
+  /**
+   * @generated from field: muster.common.v1.Actor by = 1;
+   */
+  by?: Actor | undefined;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp silenced_at = 4;
+   */
+  silencedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.AlertSilenced.
+ * Use `create(AlertSilencedSchema)` to create a new message.
+ */
+export const AlertSilencedSchema: GenMessage<AlertSilenced> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 16);
+
+/**
+ * @generated from message muster.notification.v1.EscalationEnded
+ */
+export type EscalationEnded = Message<"muster.notification.v1.EscalationEnded"> & {
+  /**
+   * "resolved"
+   *
+   * @generated from field: string because = 1;
+   */
+  because: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 2;
+   */
+  endedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalationEnded.
+ * Use `create(EscalationEndedSchema)` to create a new message.
+ */
+export const EscalationEndedSchema: GenMessage<EscalationEnded> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 17);
+
+/**
+ * @generated from message muster.notification.v1.EscalationView
+ */
+export type EscalationView = Message<"muster.notification.v1.EscalationView"> & {
+  /**
+   * @generated from field: string alert_id = 1;
+   */
+  alertId: string;
+
+  /**
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: string message_kind = 3;
+   */
+  messageKind: string;
+
+  /**
+   * @generated from field: string severity = 4;
+   */
+  severity: string;
+
+  /**
+   * @generated from field: muster.common.v1.Tier tier = 5;
+   */
+  tier: Tier;
+
+  /**
+   * @generated from field: muster.common.v1.Environment environment = 6;
+   */
+  environment: Environment;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp opened_at = 7;
+   */
+  openedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 8;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: muster.notification.v1.AlertAcknowledged acknowledged = 9;
+   */
+  acknowledged?: AlertAcknowledged | undefined;
+
+  /**
+   * @generated from field: muster.notification.v1.AlertSilenced silenced = 10;
+   */
+  silenced?: AlertSilenced | undefined;
+
+  /**
+   * @generated from field: uint32 step = 11;
+   */
+  step: number;
+
+  /**
+   * Who is told next, and when.
+   *
+   * @generated from field: google.protobuf.Timestamp next_at = 12;
+   */
+  nextAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: repeated string next_routes = 13;
+   */
+  nextRoutes: string[];
+
+  /**
+   * @generated from field: uint32 repetitions = 14;
+   */
+  repetitions: number;
+
+  /**
+   * @generated from field: string runbook_url = 15;
+   */
+  runbookUrl: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalationView.
+ * Use `create(EscalationViewSchema)` to create a new message.
+ */
+export const EscalationViewSchema: GenMessage<EscalationView> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 18);
+
+/**
+ * Aggregate "chat-binding": a chat account that a person has shown to be theirs.
+ *
+ * @generated from message muster.notification.v1.ChatBindingEvent
+ */
+export type ChatBindingEvent = Message<"muster.notification.v1.ChatBindingEvent"> & {
+  /**
+   * @generated from oneof muster.notification.v1.ChatBindingEvent.event
+   */
+  event: {
+    /**
+     * @generated from field: muster.notification.v1.ChatBindingAsked asked = 1;
+     */
+    value: ChatBindingAsked;
+    case: "asked";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.ChatBound bound = 2;
+     */
+    value: ChatBound;
+    case: "bound";
+  } | {
+    /**
+     * @generated from field: muster.notification.v1.ChatUnbound unbound = 3;
+     */
+    value: ChatUnbound;
+    case: "unbound";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message muster.notification.v1.ChatBindingEvent.
+ * Use `create(ChatBindingEventSchema)` to create a new message.
+ */
+export const ChatBindingEventSchema: GenMessage<ChatBindingEvent> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 19);
+
+/**
+ * @generated from message muster.notification.v1.ChatBindingAsked
+ */
+export type ChatBindingAsked = Message<"muster.notification.v1.ChatBindingAsked"> & {
+  /**
+   * "slack"
+   *
+   * @generated from field: string channel = 1;
+   */
+  channel: string;
+
+  /**
+   * @generated from field: string team = 2;
+   */
+  team: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * @generated from field: muster.common.v1.Actor person = 4;
+   */
+  person?: Actor | undefined;
+
+  /**
+   * SHA-256 of the code that was sent to the chat account.
+   *
+   * @generated from field: bytes code_sha256 = 5;
+   */
+  codeSha256: Uint8Array;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 6;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.ChatBindingAsked.
+ * Use `create(ChatBindingAskedSchema)` to create a new message.
+ */
+export const ChatBindingAskedSchema: GenMessage<ChatBindingAsked> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 20);
+
+/**
+ * @generated from message muster.notification.v1.ChatBound
+ */
+export type ChatBound = Message<"muster.notification.v1.ChatBound"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp bound_at = 1;
+   */
+  boundAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.ChatBound.
+ * Use `create(ChatBoundSchema)` to create a new message.
+ */
+export const ChatBoundSchema: GenMessage<ChatBound> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 21);
+
+/**
+ * @generated from message muster.notification.v1.ChatUnbound
+ */
+export type ChatUnbound = Message<"muster.notification.v1.ChatUnbound"> & {
+  /**
+   * @generated from field: muster.common.v1.Actor by = 1;
+   */
+  by?: Actor | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp unbound_at = 2;
+   */
+  unboundAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.ChatUnbound.
+ * Use `create(ChatUnboundSchema)` to create a new message.
+ */
+export const ChatUnboundSchema: GenMessage<ChatUnbound> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 22);
+
+/**
+ * @generated from message muster.notification.v1.ChatBindingView
+ */
+export type ChatBindingView = Message<"muster.notification.v1.ChatBindingView"> & {
+  /**
+   * @generated from field: string binding_id = 1;
+   */
+  bindingId: string;
+
+  /**
+   * @generated from field: string channel = 2;
+   */
+  channel: string;
+
+  /**
+   * @generated from field: string team = 3;
+   */
+  team: string;
+
+  /**
+   * @generated from field: string user = 4;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string person = 5;
+   */
+  person: string;
+
+  /**
+   * @generated from field: string person_name = 6;
+   */
+  personName: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp bound_at = 7;
+   */
+  boundAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.ChatBindingView.
+ * Use `create(ChatBindingViewSchema)` to create a new message.
+ */
+export const ChatBindingViewSchema: GenMessage<ChatBindingView> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notification, 23);
 
 /**
  * @generated from enum muster.notification.v1.DeliveryState
@@ -442,6 +1133,20 @@ export enum DeliveryState {
    * @generated from enum value: DELIVERY_STATE_SUPPRESSED = 5;
    */
   SUPPRESSED = 5,
+
+  /**
+   * Quiet hours, or many at once: told later, with others.
+   *
+   * @generated from enum value: DELIVERY_STATE_HELD = 6;
+   */
+  HELD = 6,
+
+  /**
+   * Told as a part of another message.
+   *
+   * @generated from enum value: DELIVERY_STATE_GROUPED = 7;
+   */
+  GROUPED = 7,
 }
 
 /**

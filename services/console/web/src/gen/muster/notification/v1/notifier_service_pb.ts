@@ -4,9 +4,13 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { PageRequest, PageResponse } from "../../common/v1/common_pb.ts";
 import { file_muster_common_v1_common } from "../../common/v1/common_pb.ts";
-import type { DeliveryView } from "./notification_pb.ts";
+import type { MessageTemplateSpec } from "../../inventory/v1/inventory_pb.ts";
+import { file_muster_inventory_v1_inventory } from "../../inventory/v1/inventory_pb.ts";
+import type { ChatBindingView, DeliveryState, DeliveryView, EscalationView } from "./notification_pb.ts";
 import { file_muster_notification_v1_notification } from "./notification_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +18,558 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file muster/notification/v1/notifier_service.proto.
  */
 export const file_muster_notification_v1_notifier_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1tdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWVyX3NlcnZpY2UucHJvdG8SFm11c3Rlci5ub3RpZmljYXRpb24udjEijwEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEAoIcmVzb3VyY2UYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCRIrCgRwYWdlGAQgASgLMh0ubXVzdGVyLmNvbW1vbi52MS5QYWdlUmVxdWVzdBITCgttaW5fdmVyc2lvbhgFIAEoBCKAAQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRI4CgpkZWxpdmVyaWVzGAEgAygLMiQubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeVZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlMoIBCg9Ob3RpZmllclNlcnZpY2USbwoOTGlzdERlbGl2ZXJpZXMSLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBouLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZWIGcHJvdG8z", [file_muster_common_v1_common, file_muster_notification_v1_notification]);
+  fileDesc("Ci1tdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWVyX3NlcnZpY2UucHJvdG8SFm11c3Rlci5ub3RpZmljYXRpb24udjEiVAoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhMKC2RlbGl2ZXJ5X2lkGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCSIoChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBCJKChBUZXN0Um91dGVSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgVyb3V0ZRgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkiOgoRVGVzdFJvdXRlUmVzcG9uc2USFAoMZGVsaXZlcnlfaWRzGAEgAygJEg8KB3ZlcnNpb24YAiABKAQinAEKFVByZXZpZXdNZXNzYWdlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFAoMbWVzc2FnZV9raW5kGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSOgoIdGVtcGxhdGUYBSABKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLk1lc3NhZ2VUZW1wbGF0ZVNwZWMiaAoWUHJldmlld01lc3NhZ2VSZXNwb25zZRIPCgdzdWJqZWN0GAEgASgJEgwKBHRleHQYAiABKAkSDAoEaHRtbBgDIAEoCRIPCgdwYXlsb2FkGAQgASgJEhAKCHRlbXBsYXRlGAUgASgJIpMBChZMaXN0RXNjYWxhdGlvbnNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIEisKBHBhZ2UYBCABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAUgASgEIoQBChdMaXN0RXNjYWxhdGlvbnNSZXNwb25zZRI7Cgtlc2NhbGF0aW9ucxgBIAMoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlImIKF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghhbGVydF9pZBgCIAEoCRIMCgRub3RlGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJnChhBY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USOgoKZXNjYWxhdGlvbhgBIAEoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSDwoHdmVyc2lvbhgCIAEoBCKNAQoTU2lsZW5jZUFsZXJ0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEAoIYWxlcnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCSJjChRTaWxlbmNlQWxlcnRSZXNwb25zZRI6Cgplc2NhbGF0aW9uGAEgASgLMiYubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0aW9uVmlldxIPCgd2ZXJzaW9uGAIgASgEIlcKD0JpbmRDaGF0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSDQoFcm91dGUYAiABKAkSDAoEdXNlchgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiZwoQQmluZENoYXRSZXNwb25zZRISCgpiaW5kaW5nX2lkGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAyABKAQiXwoSQ29uZmlybUNoYXRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpiaW5kaW5nX2lkGAIgASgJEgwKBGNvZGUYAyABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJImAKE0NvbmZpcm1DaGF0UmVzcG9uc2USOAoHYmluZGluZxgBIAEoCzInLm11c3Rlci5ub3RpZmljYXRpb24udjEuQ2hhdEJpbmRpbmdWaWV3Eg8KB3ZlcnNpb24YAiABKAQiUAoRVW5iaW5kQ2hhdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCmJpbmRpbmdfaWQYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJIiUKElVuYmluZENoYXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIj4KF0xpc3RDaGF0QmluZGluZ3NSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRITCgttaW5fdmVyc2lvbhgCIAEoBCJVChhMaXN0Q2hhdEJpbmRpbmdzUmVzcG9uc2USOQoIYmluZGluZ3MYASADKAsyJy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNoYXRCaW5kaW5nVmlldyLnAQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEisKBHBhZ2UYBCABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAUgASgEEjUKBnN0YXRlcxgGIAMoDjIlLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlTdGF0ZRINCgVyb3V0ZRgHIAEoCRIQCghhbGVydF9pZBgIIAEoCSKAAQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRI4CgpkZWxpdmVyaWVzGAEgAygLMiQubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeVZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlMrwJCg9Ob3RpZmllclNlcnZpY2USbwoOTGlzdERlbGl2ZXJpZXMSLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBouLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZRJsCg1SZXRyeURlbGl2ZXJ5EiwubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBotLm11c3Rlci5ub3RpZmljYXRpb24udjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlEmAKCVRlc3RSb3V0ZRIoLm11c3Rlci5ub3RpZmljYXRpb24udjEuVGVzdFJvdXRlUmVxdWVzdBopLm11c3Rlci5ub3RpZmljYXRpb24udjEuVGVzdFJvdXRlUmVzcG9uc2USbwoOUHJldmlld01lc3NhZ2USLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlByZXZpZXdNZXNzYWdlUmVxdWVzdBouLm11c3Rlci5ub3RpZmljYXRpb24udjEuUHJldmlld01lc3NhZ2VSZXNwb25zZRJyCg9MaXN0RXNjYWxhdGlvbnMSLi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3RFc2NhbGF0aW9uc1JlcXVlc3QaLy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3RFc2NhbGF0aW9uc1Jlc3BvbnNlEnUKEEFja25vd2xlZGdlQWxlcnQSLy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkFja25vd2xlZGdlQWxlcnRSZXF1ZXN0GjAubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5BY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USaQoMU2lsZW5jZUFsZXJ0EisubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5TaWxlbmNlQWxlcnRSZXF1ZXN0GiwubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5TaWxlbmNlQWxlcnRSZXNwb25zZRJdCghCaW5kQ2hhdBInLm11c3Rlci5ub3RpZmljYXRpb24udjEuQmluZENoYXRSZXF1ZXN0GigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5CaW5kQ2hhdFJlc3BvbnNlEmYKC0NvbmZpcm1DaGF0EioubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Db25maXJtQ2hhdFJlcXVlc3QaKy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNvbmZpcm1DaGF0UmVzcG9uc2USYwoKVW5iaW5kQ2hhdBIpLm11c3Rlci5ub3RpZmljYXRpb24udjEuVW5iaW5kQ2hhdFJlcXVlc3QaKi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlVuYmluZENoYXRSZXNwb25zZRJ1ChBMaXN0Q2hhdEJpbmRpbmdzEi8ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5MaXN0Q2hhdEJpbmRpbmdzUmVxdWVzdBowLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdENoYXRCaW5kaW5nc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_inventory_v1_inventory, file_muster_notification_v1_notification]);
+
+/**
+ * @generated from message muster.notification.v1.RetryDeliveryRequest
+ */
+export type RetryDeliveryRequest = Message<"muster.notification.v1.RetryDeliveryRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string delivery_id = 2;
+   */
+  deliveryId: string;
+
+  /**
+   * @generated from field: string idempotency_key = 3;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.RetryDeliveryRequest.
+ * Use `create(RetryDeliveryRequestSchema)` to create a new message.
+ */
+export const RetryDeliveryRequestSchema: GenMessage<RetryDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 0);
+
+/**
+ * @generated from message muster.notification.v1.RetryDeliveryResponse
+ */
+export type RetryDeliveryResponse = Message<"muster.notification.v1.RetryDeliveryResponse"> & {
+  /**
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.RetryDeliveryResponse.
+ * Use `create(RetryDeliveryResponseSchema)` to create a new message.
+ */
+export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 1);
+
+/**
+ * @generated from message muster.notification.v1.TestRouteRequest
+ */
+export type TestRouteRequest = Message<"muster.notification.v1.TestRouteRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string route = 2;
+   */
+  route: string;
+
+  /**
+   * @generated from field: string idempotency_key = 3;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.TestRouteRequest.
+ * Use `create(TestRouteRequestSchema)` to create a new message.
+ */
+export const TestRouteRequestSchema: GenMessage<TestRouteRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 2);
+
+/**
+ * @generated from message muster.notification.v1.TestRouteResponse
+ */
+export type TestRouteResponse = Message<"muster.notification.v1.TestRouteResponse"> & {
+  /**
+   * One for each recipient.
+   *
+   * @generated from field: repeated string delivery_ids = 1;
+   */
+  deliveryIds: string[];
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.TestRouteResponse.
+ * Use `create(TestRouteResponseSchema)` to create a new message.
+ */
+export const TestRouteResponseSchema: GenMessage<TestRouteResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 3);
+
+/**
+ * @generated from message muster.notification.v1.PreviewMessageRequest
+ */
+export type PreviewMessageRequest = Message<"muster.notification.v1.PreviewMessageRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * "rpo.breached"
+   *
+   * @generated from field: string message_kind = 2;
+   */
+  messageKind: string;
+
+  /**
+   * Empty: e-mail.
+   *
+   * @generated from field: string channel = 3;
+   */
+  channel: string;
+
+  /**
+   * @generated from field: string language = 4;
+   */
+  language: string;
+
+  /**
+   * A template that is not declared yet, tried instead of the declared one.
+   *
+   * @generated from field: muster.inventory.v1.MessageTemplateSpec template = 5;
+   */
+  template?: MessageTemplateSpec | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.PreviewMessageRequest.
+ * Use `create(PreviewMessageRequestSchema)` to create a new message.
+ */
+export const PreviewMessageRequestSchema: GenMessage<PreviewMessageRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 4);
+
+/**
+ * @generated from message muster.notification.v1.PreviewMessageResponse
+ */
+export type PreviewMessageResponse = Message<"muster.notification.v1.PreviewMessageResponse"> & {
+  /**
+   * @generated from field: string subject = 1;
+   */
+  subject: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * @generated from field: string html = 3;
+   */
+  html: string;
+
+  /**
+   * What the channel would send, where it is JSON.
+   *
+   * @generated from field: string payload = 4;
+   */
+  payload: string;
+
+  /**
+   * The template that was used: its name, or "built-in en".
+   *
+   * @generated from field: string template = 5;
+   */
+  template: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.PreviewMessageResponse.
+ * Use `create(PreviewMessageResponseSchema)` to create a new message.
+ */
+export const PreviewMessageResponseSchema: GenMessage<PreviewMessageResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 5);
+
+/**
+ * @generated from message muster.notification.v1.ListEscalationsRequest
+ */
+export type ListEscalationsRequest = Message<"muster.notification.v1.ListEscalationsRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: bool include_ended = 3;
+   */
+  includeEnded: boolean;
+
+  /**
+   * @generated from field: muster.common.v1.PageRequest page = 4;
+   */
+  page?: PageRequest | undefined;
+
+  /**
+   * @generated from field: uint64 min_version = 5;
+   */
+  minVersion: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.ListEscalationsRequest.
+ * Use `create(ListEscalationsRequestSchema)` to create a new message.
+ */
+export const ListEscalationsRequestSchema: GenMessage<ListEscalationsRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 6);
+
+/**
+ * @generated from message muster.notification.v1.ListEscalationsResponse
+ */
+export type ListEscalationsResponse = Message<"muster.notification.v1.ListEscalationsResponse"> & {
+  /**
+   * @generated from field: repeated muster.notification.v1.EscalationView escalations = 1;
+   */
+  escalations: EscalationView[];
+
+  /**
+   * @generated from field: muster.common.v1.PageResponse page = 2;
+   */
+  page?: PageResponse | undefined;
+};
+
+/**
+ * Describes the message muster.notification.v1.ListEscalationsResponse.
+ * Use `create(ListEscalationsResponseSchema)` to create a new message.
+ */
+export const ListEscalationsResponseSchema: GenMessage<ListEscalationsResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 7);
+
+/**
+ * @generated from message muster.notification.v1.AcknowledgeAlertRequest
+ */
+export type AcknowledgeAlertRequest = Message<"muster.notification.v1.AcknowledgeAlertRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string alert_id = 2;
+   */
+  alertId: string;
+
+  /**
+   * @generated from field: string note = 3;
+   */
+  note: string;
+
+  /**
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.AcknowledgeAlertRequest.
+ * Use `create(AcknowledgeAlertRequestSchema)` to create a new message.
+ */
+export const AcknowledgeAlertRequestSchema: GenMessage<AcknowledgeAlertRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 8);
+
+/**
+ * @generated from message muster.notification.v1.AcknowledgeAlertResponse
+ */
+export type AcknowledgeAlertResponse = Message<"muster.notification.v1.AcknowledgeAlertResponse"> & {
+  /**
+   * @generated from field: muster.notification.v1.EscalationView escalation = 1;
+   */
+  escalation?: EscalationView | undefined;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.AcknowledgeAlertResponse.
+ * Use `create(AcknowledgeAlertResponseSchema)` to create a new message.
+ */
+export const AcknowledgeAlertResponseSchema: GenMessage<AcknowledgeAlertResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 9);
+
+/**
+ * @generated from message muster.notification.v1.SilenceAlertRequest
+ */
+export type SilenceAlertRequest = Message<"muster.notification.v1.SilenceAlertRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string alert_id = 2;
+   */
+  alertId: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * At most 24 h. A tier 1 breach in production is not silenced; it is acknowledged.
+   *
+   * @generated from field: google.protobuf.Duration duration = 4;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.SilenceAlertRequest.
+ * Use `create(SilenceAlertRequestSchema)` to create a new message.
+ */
+export const SilenceAlertRequestSchema: GenMessage<SilenceAlertRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 10);
+
+/**
+ * @generated from message muster.notification.v1.SilenceAlertResponse
+ */
+export type SilenceAlertResponse = Message<"muster.notification.v1.SilenceAlertResponse"> & {
+  /**
+   * @generated from field: muster.notification.v1.EscalationView escalation = 1;
+   */
+  escalation?: EscalationView | undefined;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.SilenceAlertResponse.
+ * Use `create(SilenceAlertResponseSchema)` to create a new message.
+ */
+export const SilenceAlertResponseSchema: GenMessage<SilenceAlertResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 11);
+
+/**
+ * @generated from message muster.notification.v1.BindChatRequest
+ */
+export type BindChatRequest = Message<"muster.notification.v1.BindChatRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * The route whose workspace it is.
+   *
+   * @generated from field: string route = 2;
+   */
+  route: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.BindChatRequest.
+ * Use `create(BindChatRequestSchema)` to create a new message.
+ */
+export const BindChatRequestSchema: GenMessage<BindChatRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 12);
+
+/**
+ * @generated from message muster.notification.v1.BindChatResponse
+ */
+export type BindChatResponse = Message<"muster.notification.v1.BindChatResponse"> & {
+  /**
+   * @generated from field: string binding_id = 1;
+   */
+  bindingId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.BindChatResponse.
+ * Use `create(BindChatResponseSchema)` to create a new message.
+ */
+export const BindChatResponseSchema: GenMessage<BindChatResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 13);
+
+/**
+ * @generated from message muster.notification.v1.ConfirmChatRequest
+ */
+export type ConfirmChatRequest = Message<"muster.notification.v1.ConfirmChatRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string binding_id = 2;
+   */
+  bindingId: string;
+
+  /**
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.ConfirmChatRequest.
+ * Use `create(ConfirmChatRequestSchema)` to create a new message.
+ */
+export const ConfirmChatRequestSchema: GenMessage<ConfirmChatRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 14);
+
+/**
+ * @generated from message muster.notification.v1.ConfirmChatResponse
+ */
+export type ConfirmChatResponse = Message<"muster.notification.v1.ConfirmChatResponse"> & {
+  /**
+   * @generated from field: muster.notification.v1.ChatBindingView binding = 1;
+   */
+  binding?: ChatBindingView | undefined;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.ConfirmChatResponse.
+ * Use `create(ConfirmChatResponseSchema)` to create a new message.
+ */
+export const ConfirmChatResponseSchema: GenMessage<ConfirmChatResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 15);
+
+/**
+ * @generated from message muster.notification.v1.UnbindChatRequest
+ */
+export type UnbindChatRequest = Message<"muster.notification.v1.UnbindChatRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string binding_id = 2;
+   */
+  bindingId: string;
+
+  /**
+   * @generated from field: string idempotency_key = 3;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.UnbindChatRequest.
+ * Use `create(UnbindChatRequestSchema)` to create a new message.
+ */
+export const UnbindChatRequestSchema: GenMessage<UnbindChatRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 16);
+
+/**
+ * @generated from message muster.notification.v1.UnbindChatResponse
+ */
+export type UnbindChatResponse = Message<"muster.notification.v1.UnbindChatResponse"> & {
+  /**
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.UnbindChatResponse.
+ * Use `create(UnbindChatResponseSchema)` to create a new message.
+ */
+export const UnbindChatResponseSchema: GenMessage<UnbindChatResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 17);
+
+/**
+ * @generated from message muster.notification.v1.ListChatBindingsRequest
+ */
+export type ListChatBindingsRequest = Message<"muster.notification.v1.ListChatBindingsRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: uint64 min_version = 2;
+   */
+  minVersion: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.ListChatBindingsRequest.
+ * Use `create(ListChatBindingsRequestSchema)` to create a new message.
+ */
+export const ListChatBindingsRequestSchema: GenMessage<ListChatBindingsRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 18);
+
+/**
+ * @generated from message muster.notification.v1.ListChatBindingsResponse
+ */
+export type ListChatBindingsResponse = Message<"muster.notification.v1.ListChatBindingsResponse"> & {
+  /**
+   * @generated from field: repeated muster.notification.v1.ChatBindingView bindings = 1;
+   */
+  bindings: ChatBindingView[];
+};
+
+/**
+ * Describes the message muster.notification.v1.ListChatBindingsResponse.
+ * Use `create(ListChatBindingsResponseSchema)` to create a new message.
+ */
+export const ListChatBindingsResponseSchema: GenMessage<ListChatBindingsResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 19);
 
 /**
  * @generated from message muster.notification.v1.ListDeliveriesRequest
@@ -44,6 +599,23 @@ export type ListDeliveriesRequest = Message<"muster.notification.v1.ListDeliveri
    * @generated from field: uint64 min_version = 5;
    */
   minVersion: bigint;
+
+  /**
+   * Empty: all.
+   *
+   * @generated from field: repeated muster.notification.v1.DeliveryState states = 6;
+   */
+  states: DeliveryState[];
+
+  /**
+   * @generated from field: string route = 7;
+   */
+  route: string;
+
+  /**
+   * @generated from field: string alert_id = 8;
+   */
+  alertId: string;
 };
 
 /**
@@ -51,7 +623,7 @@ export type ListDeliveriesRequest = Message<"muster.notification.v1.ListDeliveri
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 0);
+  messageDesc(file_muster_notification_v1_notifier_service, 20);
 
 /**
  * @generated from message muster.notification.v1.ListDeliveriesResponse
@@ -75,7 +647,7 @@ export type ListDeliveriesResponse = Message<"muster.notification.v1.ListDeliver
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 1);
+  messageDesc(file_muster_notification_v1_notifier_service, 21);
 
 /**
  * Who was told what, and when.
@@ -90,6 +662,94 @@ export const NotifierService: GenService<{
     methodKind: "unary";
     input: typeof ListDeliveriesRequestSchema;
     output: typeof ListDeliveriesResponseSchema;
+  },
+  /**
+   * Sends again what was given up: the dead letters are the deliveries in that state.
+   *
+   * @generated from rpc muster.notification.v1.NotifierService.RetryDelivery
+   */
+  retryDelivery: {
+    methodKind: "unary";
+    input: typeof RetryDeliveryRequestSchema;
+    output: typeof RetryDeliveryResponseSchema;
+  },
+  /**
+   * Puts a message of its own on a route, through everything that a real one goes through.
+   *
+   * @generated from rpc muster.notification.v1.NotifierService.TestRoute
+   */
+  testRoute: {
+    methodKind: "unary";
+    input: typeof TestRouteRequestSchema;
+    output: typeof TestRouteResponseSchema;
+  },
+  /**
+   * What a message would look like. Sends nothing.
+   *
+   * @generated from rpc muster.notification.v1.NotifierService.PreviewMessage
+   */
+  previewMessage: {
+    methodKind: "unary";
+    input: typeof PreviewMessageRequestSchema;
+    output: typeof PreviewMessageResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.ListEscalations
+   */
+  listEscalations: {
+    methodKind: "unary";
+    input: typeof ListEscalationsRequestSchema;
+    output: typeof ListEscalationsResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.AcknowledgeAlert
+   */
+  acknowledgeAlert: {
+    methodKind: "unary";
+    input: typeof AcknowledgeAlertRequestSchema;
+    output: typeof AcknowledgeAlertResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.SilenceAlert
+   */
+  silenceAlert: {
+    methodKind: "unary";
+    input: typeof SilenceAlertRequestSchema;
+    output: typeof SilenceAlertResponseSchema;
+  },
+  /**
+   * Binds a chat account to the person who is logged in: a code is sent to the account.
+   *
+   * @generated from rpc muster.notification.v1.NotifierService.BindChat
+   */
+  bindChat: {
+    methodKind: "unary";
+    input: typeof BindChatRequestSchema;
+    output: typeof BindChatResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.ConfirmChat
+   */
+  confirmChat: {
+    methodKind: "unary";
+    input: typeof ConfirmChatRequestSchema;
+    output: typeof ConfirmChatResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.UnbindChat
+   */
+  unbindChat: {
+    methodKind: "unary";
+    input: typeof UnbindChatRequestSchema;
+    output: typeof UnbindChatResponseSchema;
+  },
+  /**
+   * @generated from rpc muster.notification.v1.NotifierService.ListChatBindings
+   */
+  listChatBindings: {
+    methodKind: "unary";
+    input: typeof ListChatBindingsRequestSchema;
+    output: typeof ListChatBindingsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_muster_notification_v1_notifier_service, 0);

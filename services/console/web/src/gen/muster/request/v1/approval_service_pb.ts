@@ -6,9 +6,9 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { PageRequest, PageResponse, Role } from "../../common/v1/common_pb.ts";
+import type { PageRequest, PageResponse, Refusal, Role } from "../../common/v1/common_pb.ts";
 import { file_muster_common_v1_common } from "../../common/v1/common_pb.ts";
-import type { ApprovalPolicy, Delegated, GateLevel, GateView, RequestState, RequestType, RequestView } from "./request_pb.ts";
+import type { ApprovalPolicy, Delegated, GateLevel, GateView, IntentDecision, RequestState, RequestType, RequestView } from "./request_pb.ts";
 import { file_muster_request_v1_request } from "./request_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,138 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file muster/request/v1/approval_service.proto.
  */
 export const file_muster_request_v1_approval_service: GenFile = /*@__PURE__*/
-  fileDesc("CihtdXN0ZXIvcmVxdWVzdC92MS9hcHByb3ZhbF9zZXJ2aWNlLnByb3RvEhFtdXN0ZXIucmVxdWVzdC52MSKEAQoUT3ZlcnJpZGVDaGVja1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFY2hlY2sYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSDgoGcmVhc29uGAUgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgGIAEoCSJZChVPdmVycmlkZUNoZWNrUmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQiewoXUmV2aWV3QnJlYWtHbGFzc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSEQoJanVzdGlmaWVkGAMgASgIEhAKCGZpbmRpbmdzGAQgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCSJcChhSZXZpZXdCcmVha0dsYXNzUmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQi4wEKD0RlbGVnYXRlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSCgoCdG8YAiABKAkSDwoHdG9fbmFtZRgDIAEoCRIkCgRyb2xlGAQgASgOMhYubXVzdGVyLmNvbW1vbi52MS5Sb2xlEioKBnN0YXJ0cxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoEZW5kcxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAcgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgIIAEoCSJVChBEZWxlZ2F0ZVJlc3BvbnNlEjAKCmRlbGVnYXRpb24YASABKAsyHC5tdXN0ZXIucmVxdWVzdC52MS5EZWxlZ2F0ZWQSDwoHdmVyc2lvbhgCIAEoBCJWChRFbmREZWxlZ2F0aW9uUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFQoNZGVsZWdhdGlvbl9pZBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkiKAoVRW5kRGVsZWdhdGlvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQiagoWTGlzdERlbGVnYXRpb25zUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSKwoEcGFnZRgCIAEoCzIdLm11c3Rlci5jb21tb24udjEuUGFnZVJlcXVlc3QSEwoLbWluX3ZlcnNpb24YAyABKAQiegoXTGlzdERlbGVnYXRpb25zUmVzcG9uc2USMQoLZGVsZWdhdGlvbnMYASADKAsyHC5tdXN0ZXIucmVxdWVzdC52MS5EZWxlZ2F0ZWQSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlIjcKEExpc3RHYXRlc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhMKC21pbl92ZXJzaW9uGAIgASgEIj8KEUxpc3RHYXRlc1Jlc3BvbnNlEioKBWdhdGVzGAEgAygLMhsubXVzdGVyLnJlcXVlc3QudjEuR2F0ZVZpZXcioQEKGFByb3Bvc2VHYXRlQ2hhbmdlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFAoMcmVxdWVzdF90eXBlGAIgASgJEgwKBHBsYW4YAyABKAkSKAoCdG8YBCABKA4yHC5tdXN0ZXIucmVxdWVzdC52MS5HYXRlTGV2ZWwSDgoGcmVhc29uGAUgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgGIAEoCSJXChlQcm9wb3NlR2F0ZUNoYW5nZVJlc3BvbnNlEikKBGdhdGUYASABKAsyGy5tdXN0ZXIucmVxdWVzdC52MS5HYXRlVmlldxIPCgd2ZXJzaW9uGAIgASgEIpgBChdEZWNpZGVHYXRlQ2hhbmdlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFAoMcmVxdWVzdF90eXBlGAIgASgJEgwKBHBsYW4YAyABKAkSEQoJY2hhbmdlX2lkGAQgASgJEg8KB2FwcHJvdmUYBSABKAgSDAoEbm90ZRgGIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYByABKAkiVgoYRGVjaWRlR2F0ZUNoYW5nZVJlc3BvbnNlEikKBGdhdGUYASABKAsyGy5tdXN0ZXIucmVxdWVzdC52MS5HYXRlVmlldxIPCgd2ZXJzaW9uGAIgASgEInUKFEV4cGxhaW5Qb2xpY3lSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIsCgR0eXBlGAIgASgOMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFR5cGUSEAoIcmVzb3VyY2UYAyABKAkSDQoFZ3JvdXAYBCABKAkiwQEKFUV4cGxhaW5Qb2xpY3lSZXNwb25zZRIxCgZwb2xpY3kYASABKAsyIS5tdXN0ZXIucmVxdWVzdC52MS5BcHByb3ZhbFBvbGljeRIqCgRnYXRlGAIgASgOMhwubXVzdGVyLnJlcXVlc3QudjEuR2F0ZUxldmVsEhMKC2dhdGVfc291cmNlGAMgASgJEgwKBHRleHQYBCABKAkSDgoGZnJlZXplGAUgASgJEhYKDnJlcXVpcmVfdGlja2V0GAYgASgIIrUCChJPcGVuUmVxdWVzdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEiwKBHR5cGUYAiABKA4yHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VHlwZRIQCghyZXNvdXJjZRgDIAEoCRITCgt0YXJnZXRfc2l0ZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSDgoGdGlja2V0GAYgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgHIAEoCRINCgVncm91cBgIIAEoCRIMCgRwbGFuGAkgASgJEjkKC2JyZWFrX2dsYXNzGAogASgLMiQubXVzdGVyLnJlcXVlc3QudjEuQnJlYWtHbGFzc1JlcXVlc3QSEwoLcm9sbGJhY2tfb2YYCyABKAkSFAoMcHJlZmxpZ2h0X2lkGAwgASgJIl8KEUJyZWFrR2xhc3NSZXF1ZXN0EhAKCGluY2lkZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCRIoCgVsaW1pdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJXChNPcGVuUmVxdWVzdFJlc3BvbnNlEi8KB3JlcXVlc3QYASABKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIPCgd2ZXJzaW9uGAIgASgEIkwKEUdldFJlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhMKC21pbl92ZXJzaW9uGAMgASgEIkUKEkdldFJlcXVlc3RSZXNwb25zZRIvCgdyZXF1ZXN0GAEgASgLMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFZpZXcizgEKE0xpc3RSZXF1ZXN0c1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEi8KBnN0YXRlcxgCIAMoDjIfLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RTdGF0ZRIQCghyZXNvdXJjZRgDIAEoCRIrCgRwYWdlGAQgASgLMh0ubXVzdGVyLmNvbW1vbi52MS5QYWdlUmVxdWVzdBITCgttaW5fdmVyc2lvbhgFIAEoBBINCgVncm91cBgGIAEoCRITCgticmVha19nbGFzcxgHIAEoCCJ2ChRMaXN0UmVxdWVzdHNSZXNwb25zZRIwCghyZXF1ZXN0cxgBIAMoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3EiwKBHBhZ2UYAiABKAsyHi5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXNwb25zZSKLAQoVQXBwcm92ZVJlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEgwKBG5vdGUYAyABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEhEKCXBsYW5faGFzaBgFIAEoCRIUCgxvbl9iZWhhbGZfb2YYBiABKAkiWgoWQXBwcm92ZVJlcXVlc3RSZXNwb25zZRIvCgdyZXF1ZXN0GAEgASgLMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFZpZXcSDwoHdmVyc2lvbhgCIAEoBCJhChJEZW55UmVxdWVzdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJXChNEZW55UmVxdWVzdFJlc3BvbnNlEi8KB3JlcXVlc3QYASABKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIPCgd2ZXJzaW9uGAIgASgEImUKFldpdGhkcmF3UmVxdWVzdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJbChdXaXRoZHJhd1JlcXVlc3RSZXNwb25zZRIvCgdyZXF1ZXN0GAEgASgLMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFZpZXcSDwoHdmVyc2lvbhgCIAEoBCJoChNTdGFydFJlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhQKDGNvbmZpcm1hdGlvbhgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiWAoUU3RhcnRSZXF1ZXN0UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQyyAwKD0FwcHJvdmFsU2VydmljZRJcCgtPcGVuUmVxdWVzdBIlLm11c3Rlci5yZXF1ZXN0LnYxLk9wZW5SZXF1ZXN0UmVxdWVzdBomLm11c3Rlci5yZXF1ZXN0LnYxLk9wZW5SZXF1ZXN0UmVzcG9uc2USWQoKR2V0UmVxdWVzdBIkLm11c3Rlci5yZXF1ZXN0LnYxLkdldFJlcXVlc3RSZXF1ZXN0GiUubXVzdGVyLnJlcXVlc3QudjEuR2V0UmVxdWVzdFJlc3BvbnNlEl8KDExpc3RSZXF1ZXN0cxImLm11c3Rlci5yZXF1ZXN0LnYxLkxpc3RSZXF1ZXN0c1JlcXVlc3QaJy5tdXN0ZXIucmVxdWVzdC52MS5MaXN0UmVxdWVzdHNSZXNwb25zZRJlCg5BcHByb3ZlUmVxdWVzdBIoLm11c3Rlci5yZXF1ZXN0LnYxLkFwcHJvdmVSZXF1ZXN0UmVxdWVzdBopLm11c3Rlci5yZXF1ZXN0LnYxLkFwcHJvdmVSZXF1ZXN0UmVzcG9uc2USXAoLRGVueVJlcXVlc3QSJS5tdXN0ZXIucmVxdWVzdC52MS5EZW55UmVxdWVzdFJlcXVlc3QaJi5tdXN0ZXIucmVxdWVzdC52MS5EZW55UmVxdWVzdFJlc3BvbnNlEmgKD1dpdGhkcmF3UmVxdWVzdBIpLm11c3Rlci5yZXF1ZXN0LnYxLldpdGhkcmF3UmVxdWVzdFJlcXVlc3QaKi5tdXN0ZXIucmVxdWVzdC52MS5XaXRoZHJhd1JlcXVlc3RSZXNwb25zZRJfCgxTdGFydFJlcXVlc3QSJi5tdXN0ZXIucmVxdWVzdC52MS5TdGFydFJlcXVlc3RSZXF1ZXN0GicubXVzdGVyLnJlcXVlc3QudjEuU3RhcnRSZXF1ZXN0UmVzcG9uc2USYgoNT3ZlcnJpZGVDaGVjaxInLm11c3Rlci5yZXF1ZXN0LnYxLk92ZXJyaWRlQ2hlY2tSZXF1ZXN0GigubXVzdGVyLnJlcXVlc3QudjEuT3ZlcnJpZGVDaGVja1Jlc3BvbnNlEmsKEFJldmlld0JyZWFrR2xhc3MSKi5tdXN0ZXIucmVxdWVzdC52MS5SZXZpZXdCcmVha0dsYXNzUmVxdWVzdBorLm11c3Rlci5yZXF1ZXN0LnYxLlJldmlld0JyZWFrR2xhc3NSZXNwb25zZRJTCghEZWxlZ2F0ZRIiLm11c3Rlci5yZXF1ZXN0LnYxLkRlbGVnYXRlUmVxdWVzdBojLm11c3Rlci5yZXF1ZXN0LnYxLkRlbGVnYXRlUmVzcG9uc2USYgoNRW5kRGVsZWdhdGlvbhInLm11c3Rlci5yZXF1ZXN0LnYxLkVuZERlbGVnYXRpb25SZXF1ZXN0GigubXVzdGVyLnJlcXVlc3QudjEuRW5kRGVsZWdhdGlvblJlc3BvbnNlEmgKD0xpc3REZWxlZ2F0aW9ucxIpLm11c3Rlci5yZXF1ZXN0LnYxLkxpc3REZWxlZ2F0aW9uc1JlcXVlc3QaKi5tdXN0ZXIucmVxdWVzdC52MS5MaXN0RGVsZWdhdGlvbnNSZXNwb25zZRJWCglMaXN0R2F0ZXMSIy5tdXN0ZXIucmVxdWVzdC52MS5MaXN0R2F0ZXNSZXF1ZXN0GiQubXVzdGVyLnJlcXVlc3QudjEuTGlzdEdhdGVzUmVzcG9uc2USbgoRUHJvcG9zZUdhdGVDaGFuZ2USKy5tdXN0ZXIucmVxdWVzdC52MS5Qcm9wb3NlR2F0ZUNoYW5nZVJlcXVlc3QaLC5tdXN0ZXIucmVxdWVzdC52MS5Qcm9wb3NlR2F0ZUNoYW5nZVJlc3BvbnNlEmsKEERlY2lkZUdhdGVDaGFuZ2USKi5tdXN0ZXIucmVxdWVzdC52MS5EZWNpZGVHYXRlQ2hhbmdlUmVxdWVzdBorLm11c3Rlci5yZXF1ZXN0LnYxLkRlY2lkZUdhdGVDaGFuZ2VSZXNwb25zZRJiCg1FeHBsYWluUG9saWN5EicubXVzdGVyLnJlcXVlc3QudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKC5tdXN0ZXIucmVxdWVzdC52MS5FeHBsYWluUG9saWN5UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_request_v1_request]);
+  fileDesc("CihtdXN0ZXIvcmVxdWVzdC92MS9hcHByb3ZhbF9zZXJ2aWNlLnByb3RvEhFtdXN0ZXIucmVxdWVzdC52MSIxChBHZXRJbnRlbnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgV0b2tlbhgCIAEoCSKCAgoRR2V0SW50ZW50UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3EjMKCGRlY2lzaW9uGAIgASgOMiEubXVzdGVyLnJlcXVlc3QudjEuSW50ZW50RGVjaXNpb24SLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoHcmVmdXNhbBgEIAEoCzIZLm11c3Rlci5jb21tb24udjEuUmVmdXNhbBIVCg1uZWVkc19zdGVwX3VwGAUgASgIEhQKDGNvbnNlcXVlbmNlcxgGIAMoCSKSAQoVRGVjaWRlQnlJbnRlbnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgV0b2tlbhgCIAEoCRIzCghkZWNpc2lvbhgDIAEoDjIhLm11c3Rlci5yZXF1ZXN0LnYxLkludGVudERlY2lzaW9uEgwKBG5vdGUYBCABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAUgASgJIloKFkRlY2lkZUJ5SW50ZW50UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQihAEKFE92ZXJyaWRlQ2hlY2tSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWNoZWNrGAMgASgJEhAKCHJlc291cmNlGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkiWQoVT3ZlcnJpZGVDaGVja1Jlc3BvbnNlEi8KB3JlcXVlc3QYASABKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIPCgd2ZXJzaW9uGAIgASgEInsKF1Jldmlld0JyZWFrR2xhc3NSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhEKCWp1c3RpZmllZBgDIAEoCBIQCghmaW5kaW5ncxgEIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAkiXAoYUmV2aWV3QnJlYWtHbGFzc1Jlc3BvbnNlEi8KB3JlcXVlc3QYASABKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIPCgd2ZXJzaW9uGAIgASgEIuMBCg9EZWxlZ2F0ZVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEgoKAnRvGAIgASgJEg8KB3RvX25hbWUYAyABKAkSJAoEcm9sZRgEIAEoDjIWLm11c3Rlci5jb21tb24udjEuUm9sZRIqCgZzdGFydHMYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBGVuZHMYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgHIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkiVQoQRGVsZWdhdGVSZXNwb25zZRIwCgpkZWxlZ2F0aW9uGAEgASgLMhwubXVzdGVyLnJlcXVlc3QudjEuRGVsZWdhdGVkEg8KB3ZlcnNpb24YAiABKAQiVgoURW5kRGVsZWdhdGlvblJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhUKDWRlbGVnYXRpb25faWQYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJIigKFUVuZERlbGVnYXRpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEImoKFkxpc3REZWxlZ2F0aW9uc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEisKBHBhZ2UYAiABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAMgASgEInoKF0xpc3REZWxlZ2F0aW9uc1Jlc3BvbnNlEjEKC2RlbGVnYXRpb25zGAEgAygLMhwubXVzdGVyLnJlcXVlc3QudjEuRGVsZWdhdGVkEiwKBHBhZ2UYAiABKAsyHi5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXNwb25zZSI3ChBMaXN0R2F0ZXNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRITCgttaW5fdmVyc2lvbhgCIAEoBCI/ChFMaXN0R2F0ZXNSZXNwb25zZRIqCgVnYXRlcxgBIAMoCzIbLm11c3Rlci5yZXF1ZXN0LnYxLkdhdGVWaWV3IqEBChhQcm9wb3NlR2F0ZUNoYW5nZVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhQKDHJlcXVlc3RfdHlwZRgCIAEoCRIMCgRwbGFuGAMgASgJEigKAnRvGAQgASgOMhwubXVzdGVyLnJlcXVlc3QudjEuR2F0ZUxldmVsEg4KBnJlYXNvbhgFIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBiABKAkiVwoZUHJvcG9zZUdhdGVDaGFuZ2VSZXNwb25zZRIpCgRnYXRlGAEgASgLMhsubXVzdGVyLnJlcXVlc3QudjEuR2F0ZVZpZXcSDwoHdmVyc2lvbhgCIAEoBCKYAQoXRGVjaWRlR2F0ZUNoYW5nZVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhQKDHJlcXVlc3RfdHlwZRgCIAEoCRIMCgRwbGFuGAMgASgJEhEKCWNoYW5nZV9pZBgEIAEoCRIPCgdhcHByb3ZlGAUgASgIEgwKBG5vdGUYBiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAcgASgJIlYKGERlY2lkZUdhdGVDaGFuZ2VSZXNwb25zZRIpCgRnYXRlGAEgASgLMhsubXVzdGVyLnJlcXVlc3QudjEuR2F0ZVZpZXcSDwoHdmVyc2lvbhgCIAEoBCJ1ChRFeHBsYWluUG9saWN5UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSLAoEdHlwZRgCIAEoDjIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RUeXBlEhAKCHJlc291cmNlGAMgASgJEg0KBWdyb3VwGAQgASgJIsEBChVFeHBsYWluUG9saWN5UmVzcG9uc2USMQoGcG9saWN5GAEgASgLMiEubXVzdGVyLnJlcXVlc3QudjEuQXBwcm92YWxQb2xpY3kSKgoEZ2F0ZRgCIAEoDjIcLm11c3Rlci5yZXF1ZXN0LnYxLkdhdGVMZXZlbBITCgtnYXRlX3NvdXJjZRgDIAEoCRIMCgR0ZXh0GAQgASgJEg4KBmZyZWV6ZRgFIAEoCRIWCg5yZXF1aXJlX3RpY2tldBgGIAEoCCK1AgoST3BlblJlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIsCgR0eXBlGAIgASgOMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFR5cGUSEAoIcmVzb3VyY2UYAyABKAkSEwoLdGFyZ2V0X3NpdGUYBCABKAkSDgoGcmVhc29uGAUgASgJEg4KBnRpY2tldBgGIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYByABKAkSDQoFZ3JvdXAYCCABKAkSDAoEcGxhbhgJIAEoCRI5CgticmVha19nbGFzcxgKIAEoCzIkLm11c3Rlci5yZXF1ZXN0LnYxLkJyZWFrR2xhc3NSZXF1ZXN0EhMKC3JvbGxiYWNrX29mGAsgASgJEhQKDHByZWZsaWdodF9pZBgMIAEoCSJfChFCcmVha0dsYXNzUmVxdWVzdBIQCghpbmNpZGVudBgBIAEoCRIOCgZyZWFzb24YAiABKAkSKAoFbGltaXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iVwoTT3BlblJlcXVlc3RSZXNwb25zZRIvCgdyZXF1ZXN0GAEgASgLMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFZpZXcSDwoHdmVyc2lvbhgCIAEoBCJMChFHZXRSZXF1ZXN0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRITCgttaW5fdmVyc2lvbhgDIAEoBCJFChJHZXRSZXF1ZXN0UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Is4BChNMaXN0UmVxdWVzdHNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIvCgZzdGF0ZXMYAiADKA4yHy5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0U3RhdGUSEAoIcmVzb3VyY2UYAyABKAkSKwoEcGFnZRgEIAEoCzIdLm11c3Rlci5jb21tb24udjEuUGFnZVJlcXVlc3QSEwoLbWluX3ZlcnNpb24YBSABKAQSDQoFZ3JvdXAYBiABKAkSEwoLYnJlYWtfZ2xhc3MYByABKAgidgoUTGlzdFJlcXVlc3RzUmVzcG9uc2USMAoIcmVxdWVzdHMYASADKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIsCgRwYWdlGAIgASgLMh4ubXVzdGVyLmNvbW1vbi52MS5QYWdlUmVzcG9uc2UiiwEKFUFwcHJvdmVSZXF1ZXN0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIMCgRub3RlGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIRCglwbGFuX2hhc2gYBSABKAkSFAoMb25fYmVoYWxmX29mGAYgASgJIloKFkFwcHJvdmVSZXF1ZXN0UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQiYQoSRGVueVJlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiVwoTRGVueVJlcXVlc3RSZXNwb25zZRIvCgdyZXF1ZXN0GAEgASgLMh4ubXVzdGVyLnJlcXVlc3QudjEuUmVxdWVzdFZpZXcSDwoHdmVyc2lvbhgCIAEoBCJlChZXaXRoZHJhd1JlcXVlc3RSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiWwoXV2l0aGRyYXdSZXF1ZXN0UmVzcG9uc2USLwoHcmVxdWVzdBgBIAEoCzIeLm11c3Rlci5yZXF1ZXN0LnYxLlJlcXVlc3RWaWV3Eg8KB3ZlcnNpb24YAiABKAQiaAoTU3RhcnRSZXF1ZXN0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIUCgxjb25maXJtYXRpb24YAyABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIlgKFFN0YXJ0UmVxdWVzdFJlc3BvbnNlEi8KB3JlcXVlc3QYASABKAsyHi5tdXN0ZXIucmVxdWVzdC52MS5SZXF1ZXN0VmlldxIPCgd2ZXJzaW9uGAIgASgEMocOCg9BcHByb3ZhbFNlcnZpY2USXAoLT3BlblJlcXVlc3QSJS5tdXN0ZXIucmVxdWVzdC52MS5PcGVuUmVxdWVzdFJlcXVlc3QaJi5tdXN0ZXIucmVxdWVzdC52MS5PcGVuUmVxdWVzdFJlc3BvbnNlElkKCkdldFJlcXVlc3QSJC5tdXN0ZXIucmVxdWVzdC52MS5HZXRSZXF1ZXN0UmVxdWVzdBolLm11c3Rlci5yZXF1ZXN0LnYxLkdldFJlcXVlc3RSZXNwb25zZRJfCgxMaXN0UmVxdWVzdHMSJi5tdXN0ZXIucmVxdWVzdC52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GicubXVzdGVyLnJlcXVlc3QudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2USZQoOQXBwcm92ZVJlcXVlc3QSKC5tdXN0ZXIucmVxdWVzdC52MS5BcHByb3ZlUmVxdWVzdFJlcXVlc3QaKS5tdXN0ZXIucmVxdWVzdC52MS5BcHByb3ZlUmVxdWVzdFJlc3BvbnNlElwKC0RlbnlSZXF1ZXN0EiUubXVzdGVyLnJlcXVlc3QudjEuRGVueVJlcXVlc3RSZXF1ZXN0GiYubXVzdGVyLnJlcXVlc3QudjEuRGVueVJlcXVlc3RSZXNwb25zZRJoCg9XaXRoZHJhd1JlcXVlc3QSKS5tdXN0ZXIucmVxdWVzdC52MS5XaXRoZHJhd1JlcXVlc3RSZXF1ZXN0GioubXVzdGVyLnJlcXVlc3QudjEuV2l0aGRyYXdSZXF1ZXN0UmVzcG9uc2USXwoMU3RhcnRSZXF1ZXN0EiYubXVzdGVyLnJlcXVlc3QudjEuU3RhcnRSZXF1ZXN0UmVxdWVzdBonLm11c3Rlci5yZXF1ZXN0LnYxLlN0YXJ0UmVxdWVzdFJlc3BvbnNlEmIKDU92ZXJyaWRlQ2hlY2sSJy5tdXN0ZXIucmVxdWVzdC52MS5PdmVycmlkZUNoZWNrUmVxdWVzdBooLm11c3Rlci5yZXF1ZXN0LnYxLk92ZXJyaWRlQ2hlY2tSZXNwb25zZRJrChBSZXZpZXdCcmVha0dsYXNzEioubXVzdGVyLnJlcXVlc3QudjEuUmV2aWV3QnJlYWtHbGFzc1JlcXVlc3QaKy5tdXN0ZXIucmVxdWVzdC52MS5SZXZpZXdCcmVha0dsYXNzUmVzcG9uc2USUwoIRGVsZWdhdGUSIi5tdXN0ZXIucmVxdWVzdC52MS5EZWxlZ2F0ZVJlcXVlc3QaIy5tdXN0ZXIucmVxdWVzdC52MS5EZWxlZ2F0ZVJlc3BvbnNlEmIKDUVuZERlbGVnYXRpb24SJy5tdXN0ZXIucmVxdWVzdC52MS5FbmREZWxlZ2F0aW9uUmVxdWVzdBooLm11c3Rlci5yZXF1ZXN0LnYxLkVuZERlbGVnYXRpb25SZXNwb25zZRJoCg9MaXN0RGVsZWdhdGlvbnMSKS5tdXN0ZXIucmVxdWVzdC52MS5MaXN0RGVsZWdhdGlvbnNSZXF1ZXN0GioubXVzdGVyLnJlcXVlc3QudjEuTGlzdERlbGVnYXRpb25zUmVzcG9uc2USVgoJTGlzdEdhdGVzEiMubXVzdGVyLnJlcXVlc3QudjEuTGlzdEdhdGVzUmVxdWVzdBokLm11c3Rlci5yZXF1ZXN0LnYxLkxpc3RHYXRlc1Jlc3BvbnNlEm4KEVByb3Bvc2VHYXRlQ2hhbmdlEisubXVzdGVyLnJlcXVlc3QudjEuUHJvcG9zZUdhdGVDaGFuZ2VSZXF1ZXN0GiwubXVzdGVyLnJlcXVlc3QudjEuUHJvcG9zZUdhdGVDaGFuZ2VSZXNwb25zZRJrChBEZWNpZGVHYXRlQ2hhbmdlEioubXVzdGVyLnJlcXVlc3QudjEuRGVjaWRlR2F0ZUNoYW5nZVJlcXVlc3QaKy5tdXN0ZXIucmVxdWVzdC52MS5EZWNpZGVHYXRlQ2hhbmdlUmVzcG9uc2USYgoNRXhwbGFpblBvbGljeRInLm11c3Rlci5yZXF1ZXN0LnYxLkV4cGxhaW5Qb2xpY3lSZXF1ZXN0GigubXVzdGVyLnJlcXVlc3QudjEuRXhwbGFpblBvbGljeVJlc3BvbnNlElYKCUdldEludGVudBIjLm11c3Rlci5yZXF1ZXN0LnYxLkdldEludGVudFJlcXVlc3QaJC5tdXN0ZXIucmVxdWVzdC52MS5HZXRJbnRlbnRSZXNwb25zZRJlCg5EZWNpZGVCeUludGVudBIoLm11c3Rlci5yZXF1ZXN0LnYxLkRlY2lkZUJ5SW50ZW50UmVxdWVzdBopLm11c3Rlci5yZXF1ZXN0LnYxLkRlY2lkZUJ5SW50ZW50UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_request_v1_request]);
+
+/**
+ * @generated from message muster.request.v1.GetIntentRequest
+ */
+export type GetIntentRequest = Message<"muster.request.v1.GetIntentRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string token = 2;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message muster.request.v1.GetIntentRequest.
+ * Use `create(GetIntentRequestSchema)` to create a new message.
+ */
+export const GetIntentRequestSchema: GenMessage<GetIntentRequest> = /*@__PURE__*/
+  messageDesc(file_muster_request_v1_approval_service, 0);
+
+/**
+ * @generated from message muster.request.v1.GetIntentResponse
+ */
+export type GetIntentResponse = Message<"muster.request.v1.GetIntentResponse"> & {
+  /**
+   * @generated from field: muster.request.v1.RequestView request = 1;
+   */
+  request?: RequestView | undefined;
+
+  /**
+   * @generated from field: muster.request.v1.IntentDecision decision = 2;
+   */
+  decision: IntentDecision;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 3;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Why it cannot be used now; empty: it can.
+   *
+   * @generated from field: muster.common.v1.Refusal refusal = 4;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * A fresh login with a second factor comes first.
+   *
+   * @generated from field: bool needs_step_up = 5;
+   */
+  needsStepUp: boolean;
+
+  /**
+   * What happens on approve, on deny, on silence; one sentence each.
+   *
+   * @generated from field: repeated string consequences = 6;
+   */
+  consequences: string[];
+};
+
+/**
+ * Describes the message muster.request.v1.GetIntentResponse.
+ * Use `create(GetIntentResponseSchema)` to create a new message.
+ */
+export const GetIntentResponseSchema: GenMessage<GetIntentResponse> = /*@__PURE__*/
+  messageDesc(file_muster_request_v1_approval_service, 1);
+
+/**
+ * @generated from message muster.request.v1.DecideByIntentRequest
+ */
+export type DecideByIntentRequest = Message<"muster.request.v1.DecideByIntentRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string token = 2;
+   */
+  token: string;
+
+  /**
+   * @generated from field: muster.request.v1.IntentDecision decision = 3;
+   */
+  decision: IntentDecision;
+
+  /**
+   * For a denial the reason.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.request.v1.DecideByIntentRequest.
+ * Use `create(DecideByIntentRequestSchema)` to create a new message.
+ */
+export const DecideByIntentRequestSchema: GenMessage<DecideByIntentRequest> = /*@__PURE__*/
+  messageDesc(file_muster_request_v1_approval_service, 2);
+
+/**
+ * @generated from message muster.request.v1.DecideByIntentResponse
+ */
+export type DecideByIntentResponse = Message<"muster.request.v1.DecideByIntentResponse"> & {
+  /**
+   * @generated from field: muster.request.v1.RequestView request = 1;
+   */
+  request?: RequestView | undefined;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.request.v1.DecideByIntentResponse.
+ * Use `create(DecideByIntentResponseSchema)` to create a new message.
+ */
+export const DecideByIntentResponseSchema: GenMessage<DecideByIntentResponse> = /*@__PURE__*/
+  messageDesc(file_muster_request_v1_approval_service, 3);
 
 /**
  * @generated from message muster.request.v1.OverrideCheckRequest
@@ -60,7 +191,7 @@ export type OverrideCheckRequest = Message<"muster.request.v1.OverrideCheckReque
  * Use `create(OverrideCheckRequestSchema)` to create a new message.
  */
 export const OverrideCheckRequestSchema: GenMessage<OverrideCheckRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 0);
+  messageDesc(file_muster_request_v1_approval_service, 4);
 
 /**
  * @generated from message muster.request.v1.OverrideCheckResponse
@@ -82,7 +213,7 @@ export type OverrideCheckResponse = Message<"muster.request.v1.OverrideCheckResp
  * Use `create(OverrideCheckResponseSchema)` to create a new message.
  */
 export const OverrideCheckResponseSchema: GenMessage<OverrideCheckResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 1);
+  messageDesc(file_muster_request_v1_approval_service, 5);
 
 /**
  * @generated from message muster.request.v1.ReviewBreakGlassRequest
@@ -119,7 +250,7 @@ export type ReviewBreakGlassRequest = Message<"muster.request.v1.ReviewBreakGlas
  * Use `create(ReviewBreakGlassRequestSchema)` to create a new message.
  */
 export const ReviewBreakGlassRequestSchema: GenMessage<ReviewBreakGlassRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 2);
+  messageDesc(file_muster_request_v1_approval_service, 6);
 
 /**
  * @generated from message muster.request.v1.ReviewBreakGlassResponse
@@ -141,7 +272,7 @@ export type ReviewBreakGlassResponse = Message<"muster.request.v1.ReviewBreakGla
  * Use `create(ReviewBreakGlassResponseSchema)` to create a new message.
  */
 export const ReviewBreakGlassResponseSchema: GenMessage<ReviewBreakGlassResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 3);
+  messageDesc(file_muster_request_v1_approval_service, 7);
 
 /**
  * @generated from message muster.request.v1.DelegateRequest
@@ -193,7 +324,7 @@ export type DelegateRequest = Message<"muster.request.v1.DelegateRequest"> & {
  * Use `create(DelegateRequestSchema)` to create a new message.
  */
 export const DelegateRequestSchema: GenMessage<DelegateRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 4);
+  messageDesc(file_muster_request_v1_approval_service, 8);
 
 /**
  * @generated from message muster.request.v1.DelegateResponse
@@ -215,7 +346,7 @@ export type DelegateResponse = Message<"muster.request.v1.DelegateResponse"> & {
  * Use `create(DelegateResponseSchema)` to create a new message.
  */
 export const DelegateResponseSchema: GenMessage<DelegateResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 5);
+  messageDesc(file_muster_request_v1_approval_service, 9);
 
 /**
  * @generated from message muster.request.v1.EndDelegationRequest
@@ -242,7 +373,7 @@ export type EndDelegationRequest = Message<"muster.request.v1.EndDelegationReque
  * Use `create(EndDelegationRequestSchema)` to create a new message.
  */
 export const EndDelegationRequestSchema: GenMessage<EndDelegationRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 6);
+  messageDesc(file_muster_request_v1_approval_service, 10);
 
 /**
  * @generated from message muster.request.v1.EndDelegationResponse
@@ -259,7 +390,7 @@ export type EndDelegationResponse = Message<"muster.request.v1.EndDelegationResp
  * Use `create(EndDelegationResponseSchema)` to create a new message.
  */
 export const EndDelegationResponseSchema: GenMessage<EndDelegationResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 7);
+  messageDesc(file_muster_request_v1_approval_service, 11);
 
 /**
  * @generated from message muster.request.v1.ListDelegationsRequest
@@ -286,7 +417,7 @@ export type ListDelegationsRequest = Message<"muster.request.v1.ListDelegationsR
  * Use `create(ListDelegationsRequestSchema)` to create a new message.
  */
 export const ListDelegationsRequestSchema: GenMessage<ListDelegationsRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 8);
+  messageDesc(file_muster_request_v1_approval_service, 12);
 
 /**
  * @generated from message muster.request.v1.ListDelegationsResponse
@@ -310,7 +441,7 @@ export type ListDelegationsResponse = Message<"muster.request.v1.ListDelegations
  * Use `create(ListDelegationsResponseSchema)` to create a new message.
  */
 export const ListDelegationsResponseSchema: GenMessage<ListDelegationsResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 9);
+  messageDesc(file_muster_request_v1_approval_service, 13);
 
 /**
  * @generated from message muster.request.v1.ListGatesRequest
@@ -332,7 +463,7 @@ export type ListGatesRequest = Message<"muster.request.v1.ListGatesRequest"> & {
  * Use `create(ListGatesRequestSchema)` to create a new message.
  */
 export const ListGatesRequestSchema: GenMessage<ListGatesRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 10);
+  messageDesc(file_muster_request_v1_approval_service, 14);
 
 /**
  * @generated from message muster.request.v1.ListGatesResponse
@@ -349,7 +480,7 @@ export type ListGatesResponse = Message<"muster.request.v1.ListGatesResponse"> &
  * Use `create(ListGatesResponseSchema)` to create a new message.
  */
 export const ListGatesResponseSchema: GenMessage<ListGatesResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 11);
+  messageDesc(file_muster_request_v1_approval_service, 15);
 
 /**
  * @generated from message muster.request.v1.ProposeGateChangeRequest
@@ -391,7 +522,7 @@ export type ProposeGateChangeRequest = Message<"muster.request.v1.ProposeGateCha
  * Use `create(ProposeGateChangeRequestSchema)` to create a new message.
  */
 export const ProposeGateChangeRequestSchema: GenMessage<ProposeGateChangeRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 12);
+  messageDesc(file_muster_request_v1_approval_service, 16);
 
 /**
  * @generated from message muster.request.v1.ProposeGateChangeResponse
@@ -413,7 +544,7 @@ export type ProposeGateChangeResponse = Message<"muster.request.v1.ProposeGateCh
  * Use `create(ProposeGateChangeResponseSchema)` to create a new message.
  */
 export const ProposeGateChangeResponseSchema: GenMessage<ProposeGateChangeResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 13);
+  messageDesc(file_muster_request_v1_approval_service, 17);
 
 /**
  * @generated from message muster.request.v1.DecideGateChangeRequest
@@ -460,7 +591,7 @@ export type DecideGateChangeRequest = Message<"muster.request.v1.DecideGateChang
  * Use `create(DecideGateChangeRequestSchema)` to create a new message.
  */
 export const DecideGateChangeRequestSchema: GenMessage<DecideGateChangeRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 14);
+  messageDesc(file_muster_request_v1_approval_service, 18);
 
 /**
  * @generated from message muster.request.v1.DecideGateChangeResponse
@@ -482,7 +613,7 @@ export type DecideGateChangeResponse = Message<"muster.request.v1.DecideGateChan
  * Use `create(DecideGateChangeResponseSchema)` to create a new message.
  */
 export const DecideGateChangeResponseSchema: GenMessage<DecideGateChangeResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 15);
+  messageDesc(file_muster_request_v1_approval_service, 19);
 
 /**
  * @generated from message muster.request.v1.ExplainPolicyRequest
@@ -514,7 +645,7 @@ export type ExplainPolicyRequest = Message<"muster.request.v1.ExplainPolicyReque
  * Use `create(ExplainPolicyRequestSchema)` to create a new message.
  */
 export const ExplainPolicyRequestSchema: GenMessage<ExplainPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 16);
+  messageDesc(file_muster_request_v1_approval_service, 20);
 
 /**
  * @generated from message muster.request.v1.ExplainPolicyResponse
@@ -560,7 +691,7 @@ export type ExplainPolicyResponse = Message<"muster.request.v1.ExplainPolicyResp
  * Use `create(ExplainPolicyResponseSchema)` to create a new message.
  */
 export const ExplainPolicyResponseSchema: GenMessage<ExplainPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 17);
+  messageDesc(file_muster_request_v1_approval_service, 21);
 
 /**
  * @generated from message muster.request.v1.OpenRequestRequest
@@ -644,7 +775,7 @@ export type OpenRequestRequest = Message<"muster.request.v1.OpenRequestRequest">
  * Use `create(OpenRequestRequestSchema)` to create a new message.
  */
 export const OpenRequestRequestSchema: GenMessage<OpenRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 18);
+  messageDesc(file_muster_request_v1_approval_service, 22);
 
 /**
  * @generated from message muster.request.v1.BreakGlassRequest
@@ -671,7 +802,7 @@ export type BreakGlassRequest = Message<"muster.request.v1.BreakGlassRequest"> &
  * Use `create(BreakGlassRequestSchema)` to create a new message.
  */
 export const BreakGlassRequestSchema: GenMessage<BreakGlassRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 19);
+  messageDesc(file_muster_request_v1_approval_service, 23);
 
 /**
  * @generated from message muster.request.v1.OpenRequestResponse
@@ -693,7 +824,7 @@ export type OpenRequestResponse = Message<"muster.request.v1.OpenRequestResponse
  * Use `create(OpenRequestResponseSchema)` to create a new message.
  */
 export const OpenRequestResponseSchema: GenMessage<OpenRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 20);
+  messageDesc(file_muster_request_v1_approval_service, 24);
 
 /**
  * @generated from message muster.request.v1.GetRequestRequest
@@ -720,7 +851,7 @@ export type GetRequestRequest = Message<"muster.request.v1.GetRequestRequest"> &
  * Use `create(GetRequestRequestSchema)` to create a new message.
  */
 export const GetRequestRequestSchema: GenMessage<GetRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 21);
+  messageDesc(file_muster_request_v1_approval_service, 25);
 
 /**
  * @generated from message muster.request.v1.GetRequestResponse
@@ -737,7 +868,7 @@ export type GetRequestResponse = Message<"muster.request.v1.GetRequestResponse">
  * Use `create(GetRequestResponseSchema)` to create a new message.
  */
 export const GetRequestResponseSchema: GenMessage<GetRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 22);
+  messageDesc(file_muster_request_v1_approval_service, 26);
 
 /**
  * @generated from message muster.request.v1.ListRequestsRequest
@@ -788,7 +919,7 @@ export type ListRequestsRequest = Message<"muster.request.v1.ListRequestsRequest
  * Use `create(ListRequestsRequestSchema)` to create a new message.
  */
 export const ListRequestsRequestSchema: GenMessage<ListRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 23);
+  messageDesc(file_muster_request_v1_approval_service, 27);
 
 /**
  * @generated from message muster.request.v1.ListRequestsResponse
@@ -812,7 +943,7 @@ export type ListRequestsResponse = Message<"muster.request.v1.ListRequestsRespon
  * Use `create(ListRequestsResponseSchema)` to create a new message.
  */
 export const ListRequestsResponseSchema: GenMessage<ListRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 24);
+  messageDesc(file_muster_request_v1_approval_service, 28);
 
 /**
  * @generated from message muster.request.v1.ApproveRequestRequest
@@ -858,7 +989,7 @@ export type ApproveRequestRequest = Message<"muster.request.v1.ApproveRequestReq
  * Use `create(ApproveRequestRequestSchema)` to create a new message.
  */
 export const ApproveRequestRequestSchema: GenMessage<ApproveRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 25);
+  messageDesc(file_muster_request_v1_approval_service, 29);
 
 /**
  * @generated from message muster.request.v1.ApproveRequestResponse
@@ -880,7 +1011,7 @@ export type ApproveRequestResponse = Message<"muster.request.v1.ApproveRequestRe
  * Use `create(ApproveRequestResponseSchema)` to create a new message.
  */
 export const ApproveRequestResponseSchema: GenMessage<ApproveRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 26);
+  messageDesc(file_muster_request_v1_approval_service, 30);
 
 /**
  * @generated from message muster.request.v1.DenyRequestRequest
@@ -912,7 +1043,7 @@ export type DenyRequestRequest = Message<"muster.request.v1.DenyRequestRequest">
  * Use `create(DenyRequestRequestSchema)` to create a new message.
  */
 export const DenyRequestRequestSchema: GenMessage<DenyRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 27);
+  messageDesc(file_muster_request_v1_approval_service, 31);
 
 /**
  * @generated from message muster.request.v1.DenyRequestResponse
@@ -934,7 +1065,7 @@ export type DenyRequestResponse = Message<"muster.request.v1.DenyRequestResponse
  * Use `create(DenyRequestResponseSchema)` to create a new message.
  */
 export const DenyRequestResponseSchema: GenMessage<DenyRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 28);
+  messageDesc(file_muster_request_v1_approval_service, 32);
 
 /**
  * @generated from message muster.request.v1.WithdrawRequestRequest
@@ -966,7 +1097,7 @@ export type WithdrawRequestRequest = Message<"muster.request.v1.WithdrawRequestR
  * Use `create(WithdrawRequestRequestSchema)` to create a new message.
  */
 export const WithdrawRequestRequestSchema: GenMessage<WithdrawRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 29);
+  messageDesc(file_muster_request_v1_approval_service, 33);
 
 /**
  * @generated from message muster.request.v1.WithdrawRequestResponse
@@ -988,7 +1119,7 @@ export type WithdrawRequestResponse = Message<"muster.request.v1.WithdrawRequest
  * Use `create(WithdrawRequestResponseSchema)` to create a new message.
  */
 export const WithdrawRequestResponseSchema: GenMessage<WithdrawRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 30);
+  messageDesc(file_muster_request_v1_approval_service, 34);
 
 /**
  * @generated from message muster.request.v1.StartRequestRequest
@@ -1022,7 +1153,7 @@ export type StartRequestRequest = Message<"muster.request.v1.StartRequestRequest
  * Use `create(StartRequestRequestSchema)` to create a new message.
  */
 export const StartRequestRequestSchema: GenMessage<StartRequestRequest> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 31);
+  messageDesc(file_muster_request_v1_approval_service, 35);
 
 /**
  * @generated from message muster.request.v1.StartRequestResponse
@@ -1044,7 +1175,7 @@ export type StartRequestResponse = Message<"muster.request.v1.StartRequestRespon
  * Use `create(StartRequestResponseSchema)` to create a new message.
  */
 export const StartRequestResponseSchema: GenMessage<StartRequestResponse> = /*@__PURE__*/
-  messageDesc(file_muster_request_v1_approval_service, 32);
+  messageDesc(file_muster_request_v1_approval_service, 36);
 
 /**
  * Requests and decisions. Nothing runs that did not pass here.
@@ -1187,6 +1318,26 @@ export const ApprovalService: GenService<{
     methodKind: "unary";
     input: typeof ExplainPolicyRequestSchema;
     output: typeof ExplainPolicyResponseSchema;
+  },
+  /**
+   * What a link in a message leads to. Changes nothing.
+   *
+   * @generated from rpc muster.request.v1.ApprovalService.GetIntent
+   */
+  getIntent: {
+    methodKind: "unary";
+    input: typeof GetIntentRequestSchema;
+    output: typeof GetIntentResponseSchema;
+  },
+  /**
+   * Decides by the link of a message, as the person who is logged in.
+   *
+   * @generated from rpc muster.request.v1.ApprovalService.DecideByIntent
+   */
+  decideByIntent: {
+    methodKind: "unary";
+    input: typeof DecideByIntentRequestSchema;
+    output: typeof DecideByIntentResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_muster_request_v1_approval_service, 0);
