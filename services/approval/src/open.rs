@@ -185,5 +185,6 @@ fn command(id: &AggregateId, ask: OpenRequestRequest) -> OpenRequest {
         }),
         rollback_of: ask.rollback_of,
         preflight_id: ask.preflight_id,
+        scheduled: None,
     }
 }

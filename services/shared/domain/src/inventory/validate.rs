@@ -63,7 +63,7 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         Some(Spec::PolicySpec(spec)) => validate_policy(&mut found, spec, others),
         Some(Spec::NotificationRouteSpec(spec)) => validate_route(&mut found, spec, others),
         Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
-        Some(Spec::ScheduleSpec(spec)) => validate_schedule(&mut found, spec, others),
+        Some(Spec::ScheduleSpec(spec)) => validate_schedule(&mut found, document, spec, others),
         Some(Spec::ContactSpec(spec)) => validate_contact(&mut found, spec),
         Some(Spec::MessageTemplateSpec(spec)) => validate_template(&mut found, spec),
         None => found.fault("spec", "a document has a spec", "absent", "a spec", "add the spec of its kind"),

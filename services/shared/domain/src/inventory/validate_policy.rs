@@ -125,7 +125,7 @@ fn freeze(found: &mut Finding, field: &str, freeze: &ChangeFreeze) {
     }
 }
 
-fn weekly(found: &mut Finding, field: &str, window: &WeeklyWindow) {
+pub(super) fn weekly(found: &mut Finding, field: &str, window: &WeeklyWindow) {
     let at = |rest: &str| format!("{field}.{rest}");
     let mut days = window.days.clone();
     days.sort_unstable();

@@ -35,7 +35,7 @@ pub use escalate::{escalate, escalations_due};
 pub use expression::{Unusable, expression_words};
 pub use freeze::{Frozen, freeze_at, freeze_for};
 pub use intent::Intent;
-pub use open::{Case, OpenRequest, open, same_question};
+pub use open::{Case, OpenRequest, Scheduled, open, same_question};
 pub use overrides::{OVERRIDABLE, OVERRIDING_ROLE, apply_overrides, may_be_overridden, override_check};
 pub use policy::{EffectivePolicy, MAX_ESCALATIONS, effective_policy, touches_production};
 pub use rollback::Earlier;

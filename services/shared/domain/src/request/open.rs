@@ -39,6 +39,18 @@ pub struct OpenRequest {
     /// The request whose run is taken back.
     pub rollback_of: String,
     pub preflight_id: String,
+    /// The calendar asks, and not a person at the screen.
+    pub scheduled: Option<Scheduled>,
+}
+
+/// The due time of a schedule that opens a request. The requester is then whoever declared the schedule: to declare it
+/// was to ask, and who asks does not approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    pub schedule: String,
+    pub due_at: Timestamp,
+    /// The end of the schedule's window.
+    pub expires_at: Timestamp,
 }
 
 /// Everything that an opening is judged by, as the log has it at this moment.
@@ -87,7 +99,10 @@ pub fn open(
             Some(break_glass::state(ask, command.kind, terms, &policy, requester, now)?)
         }
         None => {
-            must_be_an_operator(requester)?;
+            match &command.scheduled {
+                Some(scheduled) => must_be_in_its_window(scheduled, now)?,
+                None => must_be_an_operator(requester)?,
+            }
             None
         }
     };
@@ -116,7 +131,10 @@ pub fn open(
             // A broken glass is open for its own short time, and the request with it.
             expires_at: match &glass {
                 Some(glass) => glass.until,
-                None => Some(to_pb(now + case.policy.expires_after)),
+                None => {
+                    let window = command.scheduled.as_ref().map(|scheduled| scheduled.expires_at);
+                    Some(to_pb(window.unwrap_or(now + case.policy.expires_after)))
+                }
             },
             resource_version,
             opened_at: Some(to_pb(now)),
@@ -128,8 +146,8 @@ pub fn open(
             evidence: case.evidence.clone(),
             rollback_of: command.rollback_of.clone(),
             escalations: case.policy.escalations.clone(),
-            schedule: String::new(),
-            due_at: None,
+            schedule: command.scheduled.as_ref().map(|scheduled| scheduled.schedule.clone()).unwrap_or_default(),
+            due_at: command.scheduled.as_ref().map(|scheduled| to_pb(scheduled.due_at)),
         })),
     }))
 }
@@ -159,6 +177,7 @@ pub fn same_question(request: &Request, command: &OpenRequest) -> Result<(), Ref
         }),
         rollback_of: opened.rollback_of.clone(),
         preflight_id: command.preflight_id.clone(),
+        scheduled: command.scheduled.clone(),
     };
     let asked = OpenRequest {
         reason: command.reason.trim().to_owned(),
@@ -207,6 +226,20 @@ fn must_be_an_operator(requester: &Actor) -> Result<(), Refusal> {
         role_list(&requester.roles().collect::<Vec<_>>()),
         role_name(Role::Operator),
         "ask an operator to open it",
+    ))
+}
+
+/// A request that could not be approved any more would only be noise.
+fn must_be_in_its_window(scheduled: &Scheduled, now: Timestamp) -> Result<(), Refusal> {
+    if now < scheduled.expires_at {
+        return Ok(());
+    }
+    Err(refusal(
+        "REQUEST_EXPIRED",
+        "a schedule's request is opened within its window",
+        format!("now {now:.0}"),
+        format!("before {:.0}", scheduled.expires_at),
+        "wait for the next due time, or open a request by hand",
     ))
 }
 
