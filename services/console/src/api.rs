@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, header::InvalidHeaderValue};
 use muster_domain::pb::audit::v1::audit_service_client::AuditServiceClient;
+use muster_domain::pb::inventory::v1::planner_service_client::PlannerServiceClient;
 use muster_runtime::Context;
 use tonic::{
     Request, Status,
@@ -69,5 +70,8 @@ impl Api {
 impl PersonApi {
     pub(crate) fn audit(&self) -> AuditServiceClient<Authorized> {
         AuditServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+    pub(crate) fn planner(&self) -> PlannerServiceClient<Authorized> {
+        PlannerServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 }

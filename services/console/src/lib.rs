@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod error;
 mod login;
+mod manifest;
 mod proxy;
 mod report;
 mod session;
@@ -25,6 +26,8 @@ use axum::{
 use muster_runtime::{Context, Service};
 use tower_http::compression::CompressionLayer;
 
+pub use manifest::WriteManifest;
+
 /// What every page needs.
 pub(crate) struct Console {
     pub(crate) context: Context,
@@ -32,6 +35,7 @@ pub(crate) struct Console {
     pub(crate) sessions: session::Sessions,
     pub(crate) problem_page: minijinja::Environment<'static>,
     pub(crate) login: login::Login,
+    pub(crate) write_manifest: WriteManifest,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -46,17 +50,19 @@ pub enum ConsoleError {
     Http(#[from] reqwest::Error),
 }
 
-/// The console's routes.
-pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
+/// The console's routes. `write_manifest` is the planner's: services meet in the program that names them all.
+pub async fn service(context: &Context, write_manifest: WriteManifest) -> Result<Service, ConsoleError> {
     let console = Arc::new(Console {
         api: api::Api::new(context)?,
         sessions: session::Sessions::default(),
         problem_page: error::problem_page()?,
         login: login::Login::new(context)?,
+        write_manifest,
         context: context.clone(),
     });
     let pages = [
         "/",
+        "/everywhere",
         "/t/{tenant}",
         "/t/{tenant}/resources/{name}",
         "/t/{tenant}/requests",
@@ -65,7 +71,15 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         "/t/{tenant}/plans",
         "/t/{tenant}/plans/{name}",
         "/t/{tenant}/alerts",
+        "/t/{tenant}/messages",
+        "/t/{tenant}/schedules",
+        "/t/{tenant}/schedules/{name}",
+        "/t/{tenant}/delegations",
+        "/t/{tenant}/settings",
+        "/t/{tenant}/settings/{part}",
+        "/t/{tenant}/settings/{kind}/{name}",
         "/t/{tenant}/audit",
+        "/intent/{token}",
     ];
     let pages = pages.into_iter().fold(Router::new(), |routes, address| routes.route(address, get(app::page)));
     let routes = pages
@@ -75,6 +89,7 @@ pub async fn service(context: &Context) -> Result<Service, ConsoleError> {
         .route("/logged-out", get(error::logged_out))
         .route("/session", get(app::session))
         .route("/t/{tenant}/requests/{id}/report", get(report::page))
+        .route("/t/{tenant}/documents/{kind}/{name}", get(manifest::file))
         .route("/assets/{name}", get(app::asset))
         .layer(CompressionLayer::new())
         .route("/rpc/{service}/{method}", post(proxy::forward))
@@ -93,6 +108,8 @@ async fn protect(request: Request, next: Next) -> Response {
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         ),
     );
+    // Addresses can carry the link of a message: no other site learns where somebody comes from.
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

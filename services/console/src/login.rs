@@ -52,6 +52,9 @@ pub(crate) struct Begin {
     back_to: String,
     #[serde(default)]
     login_hint: String,
+    /// A decision asks for a login of its own, with a second factor.
+    #[serde(default)]
+    step_up: bool,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +142,13 @@ pub(crate) async fn begin(State(console): State<Arc<Console>>, Query(asked): Que
     if !asked.login_hint.is_empty() {
         address.query_pairs_mut().append_pair("login_hint", &asked.login_hint);
     }
+    if asked.step_up {
+        // OpenID Connect Core, 3.1.2.1: whoever is logged in at the provider logs in again.
+        address.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
+        if !login.issuer.step_up_acr.is_empty() {
+            address.query_pairs_mut().append_pair("acr_values", &login.issuer.step_up_acr.join(" "));
+        }
+    }
     let back_to = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(local_path(&asked.back_to));
     let cookie =
         http_only_cookie(LOGIN_COOKIE, &format!("{state}.{verifier}.{back_to}"), LOGIN_SECONDS, login.secure());
@@ -172,6 +182,8 @@ pub(crate) async fn finish(
     let now = console.context.clock.now();
     let ends = now + SignedDuration::from_secs(tokens.expires_in.unwrap_or(3_600).clamp(0, 86_400));
     let secure = console.login.secure();
+    // A login takes the place of the one before: its session must not live on under another cookie.
+    console.sessions.close(&headers, secure);
     let session = console.sessions.open(tokens.access_token, ends, now, secure);
     let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(back_to).unwrap_or_default();
     let target = local_path(&String::from_utf8_lossy(&decoded));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use muster_domain::pb::inventory::v1::Document;
 use muster_eventlog::{Projection, Schema};
 use muster_runtime::{Context, Service};
 
@@ -43,6 +44,10 @@ fn projections_of(service: &str) -> Vec<Arc<dyn Projection>> {
     }
 }
 
+fn write_manifest(document: &Document) -> Result<String, String> {
+    muster_planner::manifest::to_yaml(document).map_err(|error| error.to_string())
+}
+
 /// Assembles one service. A read model of it that falls behind makes it not ready.
 pub(crate) async fn build(name: &str, context: &Context) -> Result<Service> {
     let service = match name {
@@ -53,7 +58,7 @@ pub(crate) async fn build(name: &str, context: &Context) -> Result<Service> {
         "executor" => muster_executor::service(context),
         "notifier" => muster_notifier::service(context).await?,
         "audit" => muster_audit::service(context),
-        "console" => muster_console::service(context).await?,
+        "console" => muster_console::service(context, write_manifest).await?,
         other => bail!("there is no service '{other}'; there are: {}", NAMES.join(", ")),
     };
     let watched = projections_of(name);

@@ -1,0 +1,67 @@
+// What journeys have in common: one product and one browser for a file of them, and the small steps that many take.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { axeFindings, openBrowser, visit } from "./browser.mjs";
+import { Product } from "./product.mjs";
+
+const START_LIMIT_MS = 300_000;
+const STOP_LIMIT_MS = 120_000;
+
+export class World {
+  /** Registers the start and the end of the file. */
+  static forThisFile() {
+    const world = new World();
+    before(async () => {
+      world.product = await Product.start();
+      world.browser = await openBrowser();
+    }, { timeout: START_LIMIT_MS });
+    after(async () => {
+      await world.browser?.close();
+      await world.product?.stop();
+    }, { timeout: STOP_LIMIT_MS });
+    return world;
+  }
+
+  /** As one person; nothing may be complained about by the browser. */
+  async as(person, journey, how) {
+    const visitor = await visit(this.browser, this.product.url, person, how);
+    try {
+      await journey(visitor.page, visitor);
+      assert.deepEqual(visitor.problems, []);
+    } finally {
+      await visitor.close();
+    }
+  }
+
+  at(path, tenant = "acme") {
+    return `${this.product.url}/t/${tenant}${path}`;
+  }
+}
+
+export const main = (page) => page.getByRole("main");
+
+export async function axeClean(page, name) {
+  assert.deepEqual(await axeFindings(page), [], `axe on ${name}`);
+}
+
+/** In the open dialog: fills one field, or none, and does it. */
+export async function say(page, label, text, button) {
+  const dialog = page.getByRole("dialog");
+  if (label) await dialog.getByLabel(label).fill(text);
+  await dialog.getByRole("button", { name: button, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+}
+
+/** Why a button is not possible now: it stands in its place and says so. */
+export async function whyNot(button) {
+  assert.equal(await button.getAttribute("aria-disabled"), "true");
+  return button.textContent();
+}
+
+/** Types the phrase that the dialog shows. */
+export async function start(page) {
+  await main(page).getByRole("button", { name: "Start", exact: true }).click();
+  const phrase = await page.getByRole("dialog").locator("code.phrase").textContent();
+  await say(page, "Type the phrase to start", phrase, "Start now");
+}
