@@ -22,7 +22,7 @@ export function ProofCheck({ record }: { record: AuditRecord }) {
   const proving = useMutation({
     mutationFn: async () => {
       const [log, { proof }] = await Promise.all([audit.getLog({ tenant: record.tenant }), audit.proveEvent({ tenant: record.tenant, eventId: record.eventId })]);
-      return { proof, checked: await check(record, proof, log.policy, given) };
+      return { proof, handed: given.trim() !== "", checked: await check(record, proof, log.policy, given) };
     },
   });
   const found = proving.data?.checked;
@@ -48,7 +48,7 @@ export function ProofCheck({ record }: { record: AuditRecord }) {
       {found && verdict && (
         <div className={`notice ${TONES[verdict]}`} role="status">
           <p>
-            <strong>{VERDICTS[verdict]}</strong>
+            <strong>{VERDICTS[verdict]}</strong> {verdict === "good" && !proving.data?.handed && "Whether it is the log that you know, its key says: compare it with the one that you were given."}
           </p>
           <ul>
             {found.findings.map(({ what, state, text }) => (

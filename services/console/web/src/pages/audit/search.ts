@@ -15,6 +15,9 @@ export const KINDS: Record<string, string> = {
   "inventory.*": "Declarations and changes",
   "plan.*": "Plans and proofs",
   "gate.*": "Gates",
+  "delegation.*": "Delegations",
+  "schedule.*": "Schedules",
+  "alert.*": "Acknowledged and silenced",
   "delivery.*": "Messages",
   "export.*": "Exports",
 };

@@ -129,6 +129,19 @@ function Asked({ request, tenant }: { request: RequestView; tenant: string }) {
           <dd>
             {opened.requester?.name || opened.requester?.id}, <Moment at={opened.openedAt} />
           </dd>
+          {opened.schedule && (
+            <>
+              <dt>Scheduled</dt>
+              <dd>
+                <Link href={`/t/${tenant}/schedules/${opened.schedule}`}>{opened.schedule}</Link>
+                {opened.dueAt && (
+                  <>
+                    , due <Moment at={opened.dueAt} />
+                  </>
+                )}
+              </dd>
+            </>
+          )}
           <dt>What moves</dt>
           <dd>
             {opened.members.map((member, index) => (

@@ -3,7 +3,7 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
-import { approval, audit, monitor } from "../../api/clients.ts";
+import { approval, audit, monitor, schedules } from "../../api/clients.ts";
 import { serverNow } from "../../api/session.ts";
 import type { AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { ReadinessEventSchema, type StatusChanged } from "../../gen/muster/readiness/v1/readiness_pb.ts";
@@ -80,6 +80,15 @@ export function useRuns(tenant: string, resource: string) {
     queryKey: ["runs", tenant, resource],
     queryFn: async () => (await approval.listRequests({ tenant, resource, page: { pageSize: 20 } })).requests,
     refetchInterval: 5_000,
+  });
+}
+
+/** What is due for this resource. */
+export function useDue(tenant: string, resource: string) {
+  return useQuery({
+    queryKey: ["schedules", tenant, "of", resource],
+    queryFn: async () => (await schedules.listSchedules({ tenant, resource, page: { pageSize: 20 } })).schedules,
+    refetchInterval: 60_000,
   });
 }
 

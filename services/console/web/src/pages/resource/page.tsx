@@ -17,7 +17,8 @@ import { useGroups, useProofs } from "../fleet/proof.ts";
 import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
-import { provenLoss, RANGES, type RangeName, useAlerts, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
+import { byUrgency } from "../schedules/data.ts";
+import { provenLoss, RANGES, type RangeName, useAlerts, useDue, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
 import { seriesOf, TrendChart } from "./trend.tsx";
 import "./resource.css";
 
@@ -392,6 +393,7 @@ function Runs({ tenant, resource }: { tenant: string; resource: string }) {
         <h2>Requests and drills</h2>
       </header>
       <div className="body">
+        <Due tenant={tenant} resource={resource} />
         <Answer query={runs} what="requests" rows={2}>
           {(found) =>
             found.length === 0 ? (
@@ -415,5 +417,22 @@ function Runs({ tenant, resource }: { tenant: string; resource: string }) {
         </Answer>
       </div>
     </section>
+  );
+}
+
+/** When it is drilled next; nothing where the schedules cannot be read, the page of schedules says why. */
+function Due({ tenant, resource }: { tenant: string; resource: string }) {
+  const { data } = useDue(tenant, resource);
+  if (!data) return null;
+  if (data.length === 0) return <p className="text-unknown">No drill is scheduled.</p>;
+  return (
+    <ul>
+      {[...data].sort(byUrgency).map((schedule) => (
+        <li key={schedule.name}>
+          {schedule.overdue && <Light tone="red">Overdue</Light>} <Link href={`/t/${tenant}/schedules/${schedule.name}`}>{schedule.name}</Link>{" "}
+          {schedule.spec?.suspended ? "is suspended" : schedule.nextDueAt ? <>is due <Moment at={schedule.nextDueAt} /></> : "is not due again"}
+        </li>
+      ))}
+    </ul>
   );
 }

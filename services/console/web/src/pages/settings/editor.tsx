@@ -167,7 +167,14 @@ function Outcome({ checked: { documents, findings } }: { checked: Checked }) {
             </strong>{" "}
             <Light tone={action === ApplyAction.UNCHANGED ? "neutral" : "active"}>{ACTIONS[action]}</Light>
           </p>
-          <Changes changes={changes} />
+          {action === ApplyAction.CREATED ? (
+            <details>
+              <summary>{changes.length} fields</summary>
+              <Changes changes={changes} />
+            </details>
+          ) : (
+            <Changes changes={changes} />
+          )}
           {warnings.map((warning) => (
             <p key={warning}>
               <Light tone="yellow">Probably not meant</Light> {warning}

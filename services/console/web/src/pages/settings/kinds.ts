@@ -45,7 +45,7 @@ spec:
   rto: 15m
   postgresql:
     database: shop
-    tls: verifyFull
+    tls: verify-full
     heartbeat: transactionId
     nodes:
     - {name: orders-a, site: fra, host: orders-a.example.com, port: 5432}
@@ -75,8 +75,8 @@ spec:
   approvals:
   - tiers: [1]
     require:
-    - {role: approver-it, count: 1}
-    - {role: approver-business, count: 1}
+    - {role: Approver-IT, count: 1}
+    - {role: Approver-Business, count: 1}
 `,
   Plan: `kind: Plan
 metadata:
@@ -122,7 +122,7 @@ spec:
   displayName: Ingo Berg
   person: https://login.example.com|ingo
   email: ingo@example.com
-  askedAs: [approver-it]
+  askedAs: [Approver-IT]
 `,
   MessageTemplate: `kind: MessageTemplate
 metadata:

@@ -58,7 +58,7 @@ function Documents({ tenant }: { tenant: string }) {
   return (
     <>
       <div className="fields">
-        <div className="chips wide" role="group" aria-label="Kind">
+        <div className="chips all" role="group" aria-label="Kind">
           <button type="button" className="chip" aria-pressed={!kind} onClick={() => change({ kind: "" })}>
             All
           </button>
@@ -68,6 +68,7 @@ function Documents({ tenant }: { tenant: string }) {
             </button>
           ))}
         </div>
+        <span className="grow" />
         <label className="actions">
           <input type="checkbox" checked={retired === "yes"} onChange={(event) => change({ retired: event.target.checked ? "yes" : "" })} />
           Retired too
@@ -123,7 +124,7 @@ function List({ tenant, documents }: { tenant: string; documents: Document[] }) 
                 <td>
                   <Ago at={document.declaredAt} />
                 </td>
-                <td>{document.declaredBy}</td>
+                <td title={document.declaredBy}>{subjectOf(document.declaredBy)}</td>
               </tr>
             );
           })}
@@ -132,3 +133,6 @@ function List({ tenant, documents }: { tenant: string; documents: Document[] }) 
     </Scroll>
   );
 }
+
+/** "issuer|subject": the subject is what tells people apart at a glance; the whole id is its title. */
+const subjectOf = (id: string): string => id.slice(id.lastIndexOf("|") + 1);

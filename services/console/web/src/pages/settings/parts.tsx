@@ -8,10 +8,10 @@ export type Part = keyof typeof PARTS;
 export function Parts({ tenant, here }: { tenant: string; here: Part }) {
   return (
     <nav aria-label="Settings">
-      <ul className="parts">
+      <ul className="tabs">
         {(Object.keys(PARTS) as Part[]).map((part) => (
           <li key={part}>
-            <Link className="chip" href={`/t/${tenant}/settings${part && `/${part}`}`} aria-current={part === here ? "page" : undefined}>
+            <Link href={`/t/${tenant}/settings${part && `/${part}`}`} aria-current={part === here ? "page" : undefined}>
               {PARTS[part]}
             </Link>
           </li>
