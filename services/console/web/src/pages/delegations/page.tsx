@@ -60,7 +60,7 @@ function List({ here, delegations, changed }: { here: Here; delegations: Delegat
   const now = useNow();
   return (
     <Scroll label="Delegations" className="panel">
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Holds</th>
@@ -83,18 +83,18 @@ function List({ here, delegations, changed }: { here: Here; delegations: Delegat
                 <td>
                   <Light tone={when === "now" ? "active" : "neutral"}>{when}</Light>
                 </td>
-                <td>{delegation.from?.name || delegation.from?.id}</td>
-                <td>
+                <td data-label="Who is away">{delegation.from?.name || delegation.from?.id}</td>
+                <td data-label="Who decides">
                   <strong>{delegation.toName || delegation.to}</strong>
                 </td>
-                <td>{ROLE_NAMES[delegation.role]}</td>
-                <td>
+                <td data-label="As">{ROLE_NAMES[delegation.role]}</td>
+                <td data-label="From">
                   <Moment at={delegation.starts} />
                 </td>
-                <td>
+                <td data-label="Until">
                   <Moment at={delegation.ends} />
                 </td>
-                <td>{delegation.reason}</td>
+                <td data-label="Reason">{delegation.reason}</td>
                 <td>
                   {when !== "over" && here.may("ApprovalService/EndDelegation") && mayEnd(delegation, here.person.id, here.roles) && (
                     <AskButton

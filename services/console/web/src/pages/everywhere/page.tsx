@@ -48,7 +48,7 @@ export function EverywherePage() {
         <Empty title="Nothing is protected in any of your tenants" />
       ) : (
         <Scroll label="All tenants, worst first" className="panel">
-          <table>
+          <table className="cards">
             <thead>
               <tr>
                 <th>Status</th>
@@ -65,7 +65,7 @@ export function EverywherePage() {
                   <td>
                     <Light tone={lightTone(light)}>{LIGHT_WORDS[light]}</Light>
                   </td>
-                  <td>
+                  <td data-label="Tenant">
                     <Link href={`/t/${tenant}`}>{tenant}</Link>
                   </td>
                   <td>
@@ -74,7 +74,7 @@ export function EverywherePage() {
                     </Link>
                   </td>
                   <td>{why(view)}</td>
-                  <td className="nowrap">
+                  <td className="nowrap" data-label="RPO now / target">
                     {humane(milliseconds(view.assessment?.rpoNow))} / {view.rpoTarget ? humane(milliseconds(view.rpoTarget)) : "none"}
                   </td>
                   <td className="nowrap">{tier(view.tier)}</td>

@@ -16,7 +16,7 @@ import { because, DELIVERY_TONES, marks, outcome } from "./told.ts";
 export function DeliveryTable({ here, deliveries, about = false }: { here: Here; deliveries: DeliveryView[]; about?: boolean }) {
   return (
     <Scroll label="Messages">
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Queued</th>
@@ -58,7 +58,7 @@ function Line({ here, delivery, about }: { here: Here; delivery: DeliveryView; a
           {delivery.requestId && <Link href={`${base}/requests/${delivery.requestId}`}>request</Link>}
         </td>
       )}
-      <td>
+      <td data-label="To">
         {delivery.recipient || <span className="quiet">nobody</span>}
         <br />
         <span className="small quiet">

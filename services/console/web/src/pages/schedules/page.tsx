@@ -111,7 +111,7 @@ function Calendar({ tenant }: { tenant: string }) {
 function List({ tenant, schedules }: { tenant: string; schedules: ScheduleView[] }) {
   return (
     <Scroll label="All schedules" className="panel">
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Schedule</th>
@@ -138,9 +138,9 @@ function List({ tenant, schedules }: { tenant: string; schedules: ScheduleView[]
                 <span className="small quiet">{scopeOf(schedule.spec ?? {})}</span>
               </td>
               <td>{schedule.inWords}</td>
-              <td>{schedule.spec?.suspended ? <Light tone="neutral">Suspended</Light> : schedule.nextDueAt ? <Moment at={schedule.nextDueAt} /> : <span className="quiet">none</span>}</td>
-              <td>{schedule.latest ? <Light tone={OCCURRENCE_TONES[schedule.latest.state]}>{capital(occurrenceState(schedule.latest.state))}</Light> : <span className="quiet">nothing yet</span>}</td>
-              <td>
+              <td data-label="Next">{schedule.spec?.suspended ? <Light tone="neutral">Suspended</Light> : schedule.nextDueAt ? <Moment at={schedule.nextDueAt} /> : <span className="quiet">none</span>}</td>
+              <td data-label="Latest">{schedule.latest ? <Light tone={OCCURRENCE_TONES[schedule.latest.state]}>{capital(occurrenceState(schedule.latest.state))}</Light> : <span className="quiet">nothing yet</span>}</td>
+              <td data-label="Last success">
                 {schedule.lastSuccessAt ? <Ago at={schedule.lastSuccessAt} /> : <span className="text-unknown">never</span>}
                 {schedule.overdue && <strong className="text-red"> overdue</strong>}
               </td>

@@ -38,7 +38,7 @@ export function GatesPart({ tenant }: { tenant: string }) {
       <Answer query={gates} what="gates">
         {(found) => (
           <Scroll label="Gates" className="panel">
-            <table>
+            <table className="cards">
               <thead>
                 <tr>
                   <th>Request</th>
@@ -75,8 +75,8 @@ function Row({ here, gate, changed }: Gating) {
         <br />
         <span className="small quiet">{gate.source}</span>
       </td>
-      <td>{gateLevel(gate.floor)}</td>
-      <td>
+      <td data-label="Lowest allowed">{gateLevel(gate.floor)}</td>
+      <td data-label="Proposed">
         {gate.pending ? (
           <>
             <Light tone="yellow">

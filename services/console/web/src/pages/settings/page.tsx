@@ -98,7 +98,7 @@ function Documents({ tenant }: { tenant: string }) {
 function List({ tenant, documents }: { tenant: string; documents: Document[] }) {
   return (
     <Scroll label="Documents" className="panel">
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Name</th>
@@ -120,11 +120,11 @@ function List({ tenant, documents }: { tenant: string; documents: Document[] }) 
                   {document.retired && <Light tone="neutral">Retired</Light>}
                 </td>
                 <td>{kind?.name}</td>
-                <td>{String(document.version)}</td>
-                <td>
+                <td data-label="Version">{String(document.version)}</td>
+                <td data-label="Declared">
                   <Ago at={document.declaredAt} />
                 </td>
-                <td title={document.declaredBy}>{subjectOf(document.declaredBy)}</td>
+                <td data-label="By" title={document.declaredBy}>{subjectOf(document.declaredBy)}</td>
               </tr>
             );
           })}
