@@ -5,9 +5,10 @@ use muster_local::postgres::PostgresServer;
 
 use crate::world::eventually;
 
-/// Trust for the test's own superuser, passwords for the accounts.
+/// Trust for the test's own superuser, and for the application: it logs in again and again, and a login by password is
+/// thousands of hashes. Passwords for the accounts.
 const HBA: &str = "\
-host all postgres 127.0.0.1/32 trust
+host all postgres,app 127.0.0.1/32 trust
 host replication postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 host replication all 127.0.0.1/32 scram-sha-256

@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{pair::Pair, world::eventually};
 
+/// Between two writes.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Between two looks of a guard, each of which logs in twice: shorter, and guards would be most of what the machine does.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// A server that is stopping can leave a connection hanging.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -106,7 +109,7 @@ async fn guard(from: String, target: String, rounds: Arc<AtomicU64>, stop: Cance
             violations.push(format!("{}: the old primary accepted a write after the new one had", Timestamp::now()));
         }
         rounds.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
     violations
 }

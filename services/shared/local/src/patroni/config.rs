@@ -7,6 +7,8 @@ pub const SCOPE: &str = "ledger";
 /// Who may change something through the REST API.
 pub const REST_USER: &str = "rest";
 pub const REST_PASSWORD: &str = "rest: \"password\"";
+/// The account of who writes, again and again, without a password: a login with one is thousands of hashes.
+const APPLICATION: &str = "plain";
 
 pub(super) struct Settings<'a> {
     pub name: &'a str,
@@ -18,7 +20,8 @@ pub(super) struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// Trust for the superuser that tests work with and for Patroni's own accounts, passwords for everybody else.
+    /// Trust for the superuser that tests work with, for Patroni's own accounts and for the application; passwords for
+    /// everybody else.
     pub(super) fn yaml(&self) -> String {
         let Self { name, rest_port, port, etcd_port, .. } = self;
         let (dir, bin_dir) = (self.dir.display(), self.bin_dir.display());
@@ -49,7 +52,7 @@ postgresql:
   pgpass: {dir}/pgpass
   parameters: {{unix_socket_directories: ''}}
   pg_hba:
-    - host all postgres 127.0.0.1/32 trust
+    - host all postgres,{APPLICATION} 127.0.0.1/32 trust
     - host replication postgres 127.0.0.1/32 trust
     - host all all 127.0.0.1/32 scram-sha-256
   authentication:

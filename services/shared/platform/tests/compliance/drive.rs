@@ -13,8 +13,8 @@ use muster_platform::{Facts, MoveJob, Mover, Probe};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Between two rounds of what goes on beside a test.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two rounds of what goes on beside a test. Each is a login or more.
+const PAUSE: Duration = Duration::from_millis(20);
 /// A server that was killed comes back, and answers, on a busy machine too.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 

@@ -15,9 +15,10 @@ use muster_platform::{
 
 use crate::drive::{eventually, run_steps};
 
-/// Trust for the test's own superuser, passwords for the accounts of the contract.
+/// Trust for the test's own superuser and for the application, which logs in again and again. Passwords for the accounts of
+/// the contract.
 const HBA: &str = "\
-host all postgres 127.0.0.1/32 trust
+host all postgres,plain 127.0.0.1/32 trust
 host replication postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 host replication all 127.0.0.1/32 scram-sha-256
