@@ -33,7 +33,7 @@ export async function visit(browser, url, person, { size = "desk", theme = "ligh
     timezoneId: "Europe/Berlin",
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const problems = [];
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   page.on("console", (message) => {

@@ -2,14 +2,16 @@
 // instead.
 
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const PROGRAM = process.env.MUSTER_PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? join(PROJECT, "target"), "debug/muster");
-const START_LIMIT_MS = 180_000;
+const START_LIMIT_MS = 240_000;
 const STOP_LIMIT_MS = 60_000;
 const LOOK_EVERY_MS = 250;
 
@@ -34,7 +36,7 @@ export class Product {
     const product = new Product(join(directory, "data"));
     product.directory = directory;
     const log = openSync(join(directory, "up.log"), "a");
-    product.process = spawn(PROGRAM, ["--data", product.data, "up"], {
+    product.process = spawn(PROGRAM, ["--data", product.data, "up", "--port", `${await freePort()}`], {
       stdio: ["ignore", log, log],
       env: { ...process.env, MUSTER_TELEMETRY__LOG_FORMAT: "json" },
       detached: true,
@@ -129,6 +131,16 @@ export class Product {
     }
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Not the usual one: somebody may have a product of their own running. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 function commandOf(pid) {
