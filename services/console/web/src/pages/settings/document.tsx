@@ -15,6 +15,7 @@ import { Moment } from "../../ui/time.tsx";
 import { TestRoute } from "../messages/page.tsx";
 import { ManifestEditor } from "./editor.tsx";
 import { BEGINNINGS, type KindInfo, KINDS, kindOf, kindOfName, kindOfToken } from "./kinds.ts";
+import { TemplatePreview } from "./preview.tsx";
 import "./settings.css";
 
 /** The manifest, as the planner writes it. */
@@ -80,6 +81,7 @@ function OneDocument({ tenant, kind, name }: { tenant: string; kind: KindInfo; n
             ) : (
               <pre tabIndex={0}>{found.text}</pre>
             )}
+            {found.document.spec.case === "messageTemplateSpec" && <TemplatePreview tenant={tenant} template={found.document.spec.value} />}
             <History tenant={tenant} kind={kind} name={name} />
           </div>
         )

@@ -7,6 +7,7 @@ import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { Answer } from "../../ui/states.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { useKnownPeople } from "../delegations/people.ts";
+import { ChatAccounts } from "./chat.tsx";
 
 const ROLES = [Role.VIEWER, Role.OPERATOR, Role.APPROVER_IT, Role.APPROVER_BUSINESS, Role.ADMIN];
 
@@ -33,6 +34,7 @@ export function PeoplePart({ tenant }: { tenant: string }) {
         </div>
       </section>
       <Known tenant={tenant} />
+      <ChatAccounts tenant={tenant} />
       <section className="panel">
         <header>
           <h2>What each role may do</h2>
