@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import { Role } from "../gen/muster/common/v1/common_pb.ts";
 import { may } from "./person.ts";
 import { troubleOf } from "./trouble.ts";
@@ -20,8 +20,23 @@ describe("what the API refuses", () => {
     [Code.Unauthenticated, "logged-out"],
     [Code.Unavailable, "unreachable"],
     [Code.DeadlineExceeded, "unreachable"],
+    [Code.Unimplemented, "not-offered"],
     [Code.Internal, "broken"],
   ])("code %i is %s", (code, kind) => expect(troubleOf(new ConnectError("x", code)).kind).toBe(kind));
+
+  it("names every fault of a text by its place", () => {
+    const fieldViolations = [
+      { field: "document 1, line 7, column 9: spec.rpo", description: "a length of time" },
+      { field: "manifest", description: "and 3 more faults" },
+    ];
+    const details = { desc: BadRequestSchema, value: create(BadRequestSchema, { fieldViolations }) };
+    const trouble = troubleOf(new ConnectError("no", Code.InvalidArgument, undefined, [details]));
+    expect(trouble.faults).toEqual([
+      { place: "document 1, line 7, column 9: spec.rpo", text: "a length of time" },
+      { place: "manifest", text: "and 3 more faults" },
+    ]);
+    expect(troubleOf(new ConnectError("no", Code.FailedPrecondition)).faults).toEqual([]);
+  });
 
   it("is not what the network did", () => {
     expect(troubleOf(new TypeError("Failed to fetch")).kind).toBe("unreachable");
