@@ -239,7 +239,7 @@ fn notice(mut m: Message, opened: &RequestOpened, text: &str) -> Message {
 }
 
 /// "switchover of orders-db (tier 1, production) to site-b"
-fn movement(opened: &RequestOpened) -> String {
+pub(super) fn movement(opened: &RequestOpened) -> String {
     let verb = match opened.r#type() {
         RequestType::Unspecified => "move",
         kind => crate::request::type_name(kind),

@@ -43,6 +43,18 @@ pub mod kind {
     pub const REQUEST_ESCALATED: &str = "request.escalated";
     pub const REQUEST_CHECK_OVERRIDDEN: &str = "request.check_overridden";
     pub const PLAN_NOTICE: &str = "plan.notice";
+    pub const SCHEDULE_UPCOMING: &str = "schedule.upcoming";
+    pub const SCHEDULE_DUE: &str = "schedule.due";
+    pub const SCHEDULE_REVIEW_DUE: &str = "schedule.review_due";
+    pub const SCHEDULE_OPEN_FAILED: &str = "schedule.open_failed";
+    pub const SCHEDULE_LAPSED: &str = "schedule.lapsed";
+    /// A drill or a review that nobody brought to a success for too long.
+    pub const SCHEDULE_OVERDUE: &str = "schedule.overdue";
+    /// One approver is asked, and told what became of it: see `personal`. No route asks for them.
+    pub const APPROVAL_ASKED: &str = "approval.asked";
+    pub const APPROVAL_OUTCOME: &str = "approval.outcome";
+    /// Links of messages were tried that do not decide.
+    pub const SECURITY_INTENTS_REFUSED: &str = "security.intents_refused";
     /// Another message could not be delivered; told on the other routes.
     pub const DELIVERY_FAILED: &str = "delivery.failed";
     /// Somebody tries a route.
@@ -75,6 +87,15 @@ pub mod kind {
         REQUEST_ESCALATED,
         REQUEST_CHECK_OVERRIDDEN,
         PLAN_NOTICE,
+        SCHEDULE_UPCOMING,
+        SCHEDULE_DUE,
+        SCHEDULE_REVIEW_DUE,
+        SCHEDULE_OPEN_FAILED,
+        SCHEDULE_LAPSED,
+        SCHEDULE_OVERDUE,
+        APPROVAL_ASKED,
+        APPROVAL_OUTCOME,
+        SECURITY_INTENTS_REFUSED,
         DELIVERY_FAILED,
         ROUTE_TEST,
         AUDIT_ALARM,
@@ -161,12 +182,18 @@ pub struct Message {
     /// How often the alert was told before: 0 is the first time.
     #[serde(default)]
     pub repetition: u32,
+    /// The step of the escalation that tells it; 0: none.
+    #[serde(default)]
+    pub step: u32,
     /// Somebody tries a route; nothing has happened.
     #[serde(default)]
     pub test: bool,
     /// What its words are written in: "de". Empty: English.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub language: String,
+    /// The intent whose link the message carries. The link itself is made when it is sent, and kept nowhere.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub intent_id: String,
 }
 
 impl Message {
@@ -197,8 +224,10 @@ impl Message {
             only_routes: Vec::new(),
             runbook_url: String::new(),
             repetition: 0,
+            step: 0,
             test: false,
             language: String::new(),
+            intent_id: String::new(),
         }
     }
 
@@ -282,6 +311,11 @@ pub fn delivery_failed(
     message.event_id = gave_up_event;
     message.occurred_at = at;
     message.opens_thread = false;
+    if super::personal::is_personal(failed) {
+        // Whoever hears of it is not the person it was for.
+        message.only_routes.clear();
+        message.intent_id.clear();
+    }
     message.set_subject(&format!("NOT DELIVERED on route {route}: {}", failed.subject));
     message.set_summary(&format!(
         "The message '{}' could not be delivered on route {route} and is not tried again. {}",

@@ -5,18 +5,30 @@
 //! (`schedule`) until it is accepted or given up (`failure` says why).
 
 pub mod alert;
+pub mod ask;
+mod audit_alarm;
+mod belonging;
 pub mod alert_rule;
-mod chat_binding;
+pub mod chat_binding;
+pub mod digest;
+pub mod due;
 mod emergency;
 pub mod escalation;
 pub mod failure;
+pub mod grouping;
 pub mod lifecycle;
 pub mod message;
+pub mod personal;
 pub mod recipient;
 pub mod routing;
 pub mod schedule;
+pub mod silence;
+pub mod sample;
 pub mod state;
+pub mod template;
 
+pub use audit_alarm::alarm as audit_alarm;
+pub use belonging::belong;
 pub use chat_binding::ChatBinding;
 pub use escalation::Escalation;
 pub use failure::{Failure, FailureCode};

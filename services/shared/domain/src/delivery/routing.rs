@@ -37,6 +37,9 @@ pub mod rule {
     pub const TOO_OLD: &str = "the event was older than 24 h when it was handled";
     pub const ALERT_NOT_TOLD: &str = "the alert that ended was not told on this route";
     pub const RECIPIENT_DISABLED: &str = "the recipient is disabled; declare the route again to enable it";
+    pub const TOLD_ON_ANOTHER_ROUTE: &str = "the same recipient is told on another route";
+    pub const ALERT_ENDED: &str = "the alert ended while it was held";
+    pub const BLACKOUT: &str = "blackout of the route";
 }
 
 /// One notification route as it is declared now.
@@ -76,7 +79,9 @@ pub fn route(message: &Message, routes: &[Route]) -> Vec<Decision> {
     let production = message.environment == Environment::Production;
     let mut decisions = Vec::new();
     // Names that are no route any more must not make a message disappear: then all are told that ask for it.
-    let named = routes.iter().any(|route| message.only_routes.contains(&route.name));
+    // A personal one goes to its person or to nobody.
+    let named = super::personal::is_personal(message)
+        || routes.iter().any(|route| message.only_routes.contains(&route.name));
     let concerned = |route: &&Route| match named {
         true => message.only_routes.contains(&route.name),
         false => concerns(&route.spec, message),
@@ -115,7 +120,10 @@ fn concerns(spec: &NotificationRouteSpec, message: &Message) -> bool {
     let environment = spec.environments.is_empty()
         || spec.environments.iter().any(|e| known_environment(*e) == Some(message.environment));
     let event = spec.events.is_empty() || spec.events.iter().any(|pattern| matches_kind(pattern, &message.kind));
-    tier && environment && event
+    let severity = spec.severities.is_empty() || spec.severities.iter().any(|name| name == message.severity.name());
+    let group = spec.groups.is_empty() || spec.groups.iter().any(|group| message.groups.contains(group));
+    let owner = spec.owners.is_empty() || spec.owners.iter().any(|owner| message.owners.contains(owner));
+    tier && environment && event && severity && group && owner
 }
 
 /// "request.*" matches the rest; without a star it is the whole kind.

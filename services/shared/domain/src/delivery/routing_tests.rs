@@ -187,7 +187,7 @@ fn any_route() -> impl Strategy<Value = Route> {
     let channel = prop_oneof![
         prop::collection::vec(any_email(), 0..4).prop_map(|to| Channel::Email(EmailChannel { to })),
         any_url().prop_map(|url| Channel::Webhook(WebhookChannel { url, secret_ref: String::new() })),
-        any_of(&["C0NCALL", "c0ncall ", "C0THER", "U0NCALL", "#oncall", ""]).prop_map(|channel| {
+        any_of(&["C0NCALL01", " C0NCALL01 ", "c0ncall01", "C0THER001", "U0NCALL01", "#oncall", ""]).prop_map(|channel| {
             Channel::Slack(SlackChannel { channel, token_ref: "file:any".into(), ..SlackChannel::default() })
         }),
         any_of(&["file:pager", "file:other", ""]).prop_map(|routing_key_ref| {
@@ -240,7 +240,7 @@ fn is_on_call(decision: &Decision) -> bool {
             let (local, domain) = address.split_once('@').unwrap();
             local.split('+').next() == Some("oncall") && domain.trim_end_matches('.') == "example.com"
         }
-        SLACK => address == "c0ncall",
+        SLACK => address == "c0ncall01",
         PAGERDUTY => address == "file:pager" || *mark == SecretMark::of_key(ON_CALL_KEY),
         TEAMS => address == "file:flow" || *mark == SecretMark::of_url(ON_CALL_FLOW),
         GDS_NOTIFICATION => {
@@ -254,7 +254,7 @@ fn is_on_call(decision: &Decision) -> bool {
 fn on_call_routes() -> Vec<Route> {
     let flow = TeamsChannel { url_ref: "file:flow".into() };
     let pager = PagerdutyChannel { routing_key_ref: "file:pager".into(), ..PagerdutyChannel::default() };
-    let chat = SlackChannel { channel: "C0NCALL".into(), ..SlackChannel::default() };
+    let chat = SlackChannel { channel: "C0NCALL01".into(), ..SlackChannel::default() };
     let marked = |name: &str, channel, mark| Route {
         name: name.into(),
         spec: NotificationRouteSpec { production_on_call: true, channel: Some(channel), ..Default::default() },

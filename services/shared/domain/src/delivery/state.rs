@@ -2,16 +2,21 @@
 //!
 //! queued -> attempted (recorded before the attempt) -> accepted | attempt_failed -> attempted … -> gave_up.
 //! An attempt without a recorded outcome may have reached the far side: the next one is marked so.
+//!
+//! queued -> held -> attempted, or suppressed (the alert ended meanwhile), or grouped; queued -> grouped (told by another
+//! delivery). What was given up can be queued again by a person.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, EventKind};
 use crate::ids::derived_id;
+use crate::pb::common::v1::Actor;
 use crate::pb::notification::v1::{
-    DeliveryAccepted, DeliveryAttemptFailed, DeliveryAttempted, DeliveryEvent, DeliveryGaveUp, DeliveryQueued,
-    DeliverySuppressed, delivery_event::Event,
+    DeliveryAccepted, DeliveryAttemptFailed, DeliveryAttempted, DeliveryEvent, DeliveryGaveUp, DeliveryGrouped,
+    DeliveryHeld, DeliveryQueued, DeliveryRequeued, DeliverySuppressed, delivery_event::Event,
 };
+use crate::refusal::{Refusal, refusal};
 use crate::time::{from_pb, to_pb};
 
 use super::failure::{Failure, FailureCode};
@@ -38,14 +43,33 @@ pub enum Phase {
     Attempting,
     /// Failed, to be tried again.
     Waiting,
+    /// To be told later: see `Delivery::held_rule`.
+    Held,
     Accepted,
     GaveUp,
     Suppressed,
+    /// Told by the delivery in `Delivery::grouped_into`.
+    Grouped,
 }
 
 impl Phase {
+    /// Nothing more is attempted by itself.
     pub fn is_final(self) -> bool {
-        matches!(self, Phase::Accepted | Phase::GaveUp | Phase::Suppressed)
+        matches!(self, Phase::Accepted | Phase::GaveUp | Phase::Suppressed | Phase::Grouped)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Phase::None => "unknown",
+            Phase::Queued => "queued",
+            Phase::Attempting => "under way",
+            Phase::Waiting => "waiting for its next attempt",
+            Phase::Held => "held",
+            Phase::Accepted => "accepted",
+            Phase::GaveUp => "given up",
+            Phase::Suppressed => "suppressed",
+            Phase::Grouped => "told with others",
+        }
     }
 }
 
@@ -56,11 +80,18 @@ pub struct Delivery {
     pub queued: Option<DeliveryQueued>,
     /// Attempts begun.
     pub attempts: u32,
+    /// Of them, those before a person sent it again: the schedule began anew.
+    pub attempts_before: u32,
     pub attempted_at: Option<Timestamp>,
     pub retry_at: Option<Timestamp>,
     /// The newest finished attempt may have reached the far side all the same.
     pub outcome_unknown: bool,
     pub last_error: String,
+    /// While it is held. Absent: until what holds it is over.
+    pub held_until: Option<Timestamp>,
+    pub held_rule: String,
+    pub grouped_into: String,
+    pub gave_up_at: Option<Timestamp>,
 }
 
 /// Not now: somebody else is at it, or it is not due.
@@ -94,7 +125,12 @@ impl Aggregate for Delivery {
     fn evolve(&mut self, event: &DeliveryEvent) {
         let Some(event) = &event.event else { return };
         // What is final stays: a late event of an older attempt changes nothing.
-        if self.phase.is_final() {
+        let revived = match event {
+            Event::Requeued(_) => self.phase == Phase::GaveUp,
+            Event::Grouped(_) => self.phase == Phase::Grouped,
+            _ => false,
+        };
+        if self.phase.is_final() && !revived {
             return;
         }
         match event {
@@ -102,7 +138,21 @@ impl Aggregate for Delivery {
                 self.phase = Phase::Queued;
                 self.queued = Some(e.clone());
             }
-            Event::Suppressed(_) if self.phase == Phase::None => self.phase = Phase::Suppressed,
+            Event::Suppressed(_) if matches!(self.phase, Phase::None | Phase::Held) => self.phase = Phase::Suppressed,
+            Event::Held(e) if matches!(self.phase, Phase::Queued | Phase::Held) => {
+                self.phase = Phase::Held;
+                self.held_until = from_pb(e.until.as_ref());
+                self.held_rule = e.rule.clone();
+            }
+            Event::Grouped(e) if matches!(self.phase, Phase::Queued | Phase::Held | Phase::Grouped) => {
+                self.phase = Phase::Grouped;
+                self.grouped_into = e.into_delivery_id.clone();
+            }
+            Event::Requeued(_) if self.phase == Phase::GaveUp => {
+                self.phase = Phase::Queued;
+                self.attempts_before = self.attempts;
+                self.retry_at = None;
+            }
             Event::Attempted(e) if self.phase != Phase::None && e.attempt > self.attempts => {
                 self.phase = Phase::Attempting;
                 self.attempts = e.attempt;
@@ -117,7 +167,12 @@ impl Aggregate for Delivery {
             }
             Event::Accepted(_) if self.phase != Phase::None => self.phase = Phase::Accepted,
             Event::GaveUp(e) if self.phase != Phase::None => {
+                let code = FailureCode::of(&e.error);
+                let cut_short = self.phase == Phase::Attempting && code == Some(FailureCode::RouteChanged);
+                self.outcome_unknown |=
+                    cut_short || matches!(code, Some(FailureCode::OutcomeUnknown | FailureCode::NotRepeated));
                 self.phase = Phase::GaveUp;
+                self.gave_up_at = from_pb(e.gave_up_at.as_ref());
                 self.last_error = e.error.clone();
             }
             _ => {}
@@ -153,6 +208,9 @@ pub fn queue(
         request_id: message.request_id.clone(),
         severity: message.severity.name().to_owned(),
         tier: message.tier.into(),
+        test: message.test,
+        repetition: message.repetition,
+        alert_id: message.alert_id.clone(),
         queued_at: Some(to_pb(now)),
         ..DeliveryQueued::default()
     }))
@@ -185,8 +243,13 @@ pub fn suppress(
 /// attempt may still be running, which `limit` (the longest an attempt can take) bounds.
 pub fn attempt(state: &Delivery, now: Timestamp, limit: SignedDuration) -> Result<Option<DeliveryEvent>, NotYet> {
     let possibly_duplicate = match state.phase {
-        Phase::None | Phase::Accepted | Phase::GaveUp | Phase::Suppressed => return Ok(None),
-        Phase::Queued => false,
+        Phase::None | Phase::Accepted | Phase::GaveUp | Phase::Suppressed | Phase::Grouped => return Ok(None),
+        // Sent again by a person after an attempt that may have arrived.
+        Phase::Queued => state.outcome_unknown,
+        Phase::Held => {
+            wait_until(state.held_until, now)?;
+            false
+        }
         Phase::Waiting => {
             wait_until(state.retry_at, now)?;
             state.outcome_unknown
@@ -232,7 +295,8 @@ pub fn failed(
         return None;
     }
     let channel = state.queued.as_ref().map_or("", |q| q.channel.as_str());
-    let delay = if failure.code.is_permanent() { None } else { retry_delay(channel, page_class, attempt, seed) };
+    let since_requeued = attempt.saturating_sub(state.attempts_before);
+    let delay = if failure.code.is_permanent() { None } else { retry_delay(channel, page_class, since_requeued, seed) };
     let Some(delay) = delay else {
         return give_up(state, failure, now);
     };
@@ -256,6 +320,54 @@ pub fn give_up(state: &Delivery, failure: &Failure, now: Timestamp) -> Option<De
         error: failure.to_string(),
         gave_up_at: Some(to_pb(now)),
     }))
+}
+
+/// Not now: `until` says when, or what holds it does. `None`: it is held so already, or it is too late.
+pub fn hold(state: &Delivery, rule: &str, until: Option<Timestamp>) -> Option<DeliveryEvent> {
+    let same = state.phase == Phase::Held && state.held_rule == rule && state.held_until == until;
+    if same || !matches!(state.phase, Phase::Queued | Phase::Held) {
+        return None;
+    }
+    event(Event::Held(DeliveryHeld { rule: rule.into(), until: until.map(to_pb) }))
+}
+
+/// Another delivery tells it. Once more with another one, if that one was already on its way.
+pub fn group(state: &Delivery, into: Uuid, now: Timestamp) -> Option<DeliveryEvent> {
+    let into = into.to_string();
+    let same = state.phase == Phase::Grouped && state.grouped_into == into;
+    if same || !matches!(state.phase, Phase::Queued | Phase::Held | Phase::Grouped) {
+        return None;
+    }
+    event(Event::Grouped(DeliveryGrouped { into_delivery_id: into, grouped_at: Some(to_pb(now)) }))
+}
+
+/// What was held is never told: its reason is gone, or a rule forbids it now.
+pub fn withdraw(state: &Delivery, rule: &str) -> Option<DeliveryEvent> {
+    let queued = state.queued.as_ref().filter(|_| state.phase == Phase::Held)?;
+    event(Event::Suppressed(DeliverySuppressed {
+        delivery_id: queued.delivery_id.clone(),
+        route: queued.route.clone(),
+        channel: queued.channel.clone(),
+        message_kind: queued.message_kind.clone(),
+        source_event_id: queued.source_event_id.clone(),
+        rule: rule.into(),
+        resource: queued.resource.clone(),
+        request_id: queued.request_id.clone(),
+    }))
+}
+
+/// A person sends a dead letter again: its schedule begins anew.
+pub fn requeue(state: &Delivery, by: Actor, now: Timestamp) -> Result<Option<DeliveryEvent>, Refusal> {
+    if state.phase != Phase::GaveUp {
+        return Err(refusal(
+            "DELIVERY_NOT_GIVEN_UP",
+            "only what was given up is sent again by hand",
+            format!("it is {}", state.phase.name()),
+            "a delivery that was given up",
+            "list those with `muster notify list --state gave-up`",
+        ));
+    }
+    Ok(event(Event::Requeued(DeliveryRequeued { by: Some(by), requeued_at: Some(to_pb(now)) })))
 }
 
 #[cfg(test)]

@@ -165,6 +165,67 @@ fn events_that_do_not_fit_change_nothing() {
     assert_eq!(state.phase, Phase::None);
 }
 
+fn take(state: &mut Delivery, decide: impl Fn(&Delivery) -> Option<DeliveryEvent>) {
+    let event = decide(state).unwrap();
+    state.evolve(&event);
+}
+
+#[test]
+fn what_is_held_waits_for_its_time_or_is_never_told() {
+    let mut state = queued(EMAIL);
+    take(&mut state, |s| hold(s, "quiet hours: night", Some(at(100))));
+    assert!(hold(&state, "quiet hours: night", Some(at(100))).is_none(), "once");
+    assert_eq!(attempt(&state, at(99), LIMIT), Err(NotYet { until: at(100) }));
+    let mut ended = state.clone();
+    take(&mut ended, |s| withdraw(s, "the alert ended"));
+    assert_eq!((ended.phase, attempt(&ended, at(100), LIMIT)), (Phase::Suppressed, Ok(None)));
+    let first = claim(&mut state, at(100));
+    assert_eq!((first.attempt, first.possibly_duplicate), (1, false));
+    assert!(withdraw(&state, "too late").is_none() && hold(&state, "too late", None).is_none());
+}
+
+#[test]
+fn what_another_delivery_tells_is_not_told_by_itself() {
+    let mut state = queued(EMAIL);
+    take(&mut state, |s| group(s, Uuid::from_u128(7), at(1)));
+    assert_eq!(attempt(&state, at(9_999), LIMIT), Ok(None));
+    assert!(group(&state, Uuid::from_u128(7), at(2)).is_none(), "once");
+    take(&mut state, |s| group(s, Uuid::from_u128(8), at(2)));
+    assert_eq!(state.grouped_into, Uuid::from_u128(8).to_string());
+    assert!(give_up(&state, &Failure::new(FailureCode::Gone, "x"), at(3)).is_none());
+    let mut under_way = queued(EMAIL);
+    claim(&mut under_way, at(0));
+    assert!(group(&under_way, Uuid::from_u128(7), at(1)).is_none(), "too late");
+}
+
+#[test]
+fn a_dead_letter_is_sent_again_by_a_person_with_a_fresh_schedule() {
+    let mut state = queued(WEBHOOK);
+    assert_eq!(requeue(&state, Actor::default(), at(0)).unwrap_err().code, "DELIVERY_NOT_GIVEN_UP");
+    claim(&mut state, at(0));
+    fail(&mut state, at(1), FailureCode::Deferred);
+    claim(&mut state, at(10));
+    fail(&mut state, at(11), FailureCode::Rejected);
+    take(&mut state, |s| requeue(s, Actor { id: "olga".into(), ..Actor::default() }, at(20)).unwrap());
+    assert_eq!(requeue(&state, Actor::default(), at(21)).unwrap_err().code, "DELIVERY_NOT_GIVEN_UP");
+    let again = claim(&mut state, at(22));
+    assert_eq!((again.attempt, again.possibly_duplicate), (3, false), "attempts are counted on");
+    fail(&mut state, at(23), FailureCode::Deferred);
+    let wait = state.retry_at.unwrap().duration_since(at(23)).as_secs();
+    assert!((4..=6).contains(&wait), "the schedule begins anew: {wait}");
+}
+
+#[test]
+fn a_dead_letter_that_may_have_arrived_is_marked_when_it_is_sent_again() {
+    for (code, marked) in [(FailureCode::NotRepeated, true), (FailureCode::Rejected, false)] {
+        let mut state = queued(WEBHOOK);
+        claim(&mut state, at(0));
+        fail(&mut state, at(1), code);
+        take(&mut state, |s| requeue(s, Actor::default(), at(2)).unwrap());
+        assert_eq!(claim(&mut state, at(3)).possibly_duplicate, marked, "{code:?}");
+    }
+}
+
 /// What may happen to a delivery in the world.
 #[derive(Debug, Clone)]
 enum Step {
@@ -172,6 +233,10 @@ enum Step {
     Accept(u32),
     Fail(u32, usize),
     Wait(i64),
+    Hold(i64),
+    Withdraw,
+    Group(u8),
+    Requeue,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -180,6 +245,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0u32..5).prop_map(Step::Accept),
         3 => (0u32..5, 0usize..FailureCode::ALL.len()).prop_map(|(a, c)| Step::Fail(a, c)),
         3 => (0i64..100_000).prop_map(Step::Wait),
+        1 => (0i64..1_000).prop_map(Step::Hold),
+        1 => Just(Step::Withdraw),
+        1 => (0u8..3).prop_map(Step::Group),
+        1 => Just(Step::Requeue),
     ]
 }
 
@@ -187,13 +256,33 @@ proptest! {
     /// In whatever order things happen: attempts are numbered without gaps, none follows an end, two never
     /// overlap within the limit, and one after an unrecorded or unknown outcome is marked.
     #[test]
-    fn attempts_never_overlap_and_never_follow_an_end(steps in prop::collection::vec(any_step(), 0..60), page: bool, seed: u64) {
+    fn attempts_never_overlap_and_never_follow_an_end_but_by_hand(steps in prop::collection::vec(any_step(), 0..60), page: bool, seed: u64) {
         let mut state = queued(WEBHOOK);
         let mut now = at(0);
         let mut last: Option<(Timestamp, bool)> = None; // when, and whether its outcome is known to be "not taken"
         for step in steps {
             let before = state.phase;
+            let mut by_hand = false;
             match step {
+                Step::Hold(seconds) => {
+                    if let Some(event) = hold(&state, "held", now.checked_add(SignedDuration::from_secs(seconds)).ok()) {
+                        prop_assert!(matches!(before, Phase::Queued | Phase::Held));
+                        state.evolve(&event);
+                    }
+                }
+                Step::Withdraw => if let Some(event) = withdraw(&state, "over") {
+                    prop_assert_eq!(before, Phase::Held);
+                    state.evolve(&event);
+                },
+                Step::Group(into) => if let Some(event) = group(&state, Uuid::from_u128(into.into()), now) {
+                    prop_assert!(matches!(before, Phase::Queued | Phase::Held | Phase::Grouped));
+                    state.evolve(&event);
+                },
+                Step::Requeue => if let Ok(Some(event)) = requeue(&state, Actor::default(), now) {
+                    prop_assert_eq!(before, Phase::GaveUp);
+                    state.evolve(&event);
+                    by_hand = true;
+                },
                 Step::Wait(seconds) => now += SignedDuration::from_secs(seconds),
                 Step::Claim => {
                     if let Ok(Some(event)) = attempt(&state, now, LIMIT) {
@@ -224,11 +313,12 @@ proptest! {
                         prop_assert!(before == Phase::Attempting && n == state.attempts);
                         state.evolve(&event);
                         prop_assert!(state.phase == Phase::GaveUp || state.retry_at.is_some_and(|due| due > now));
-                        last = last.map(|(when, _)| (when, code != FailureCode::OutcomeUnknown));
+                        let unknown = [FailureCode::OutcomeUnknown, FailureCode::NotRepeated];
+                        last = last.map(|(when, _)| (when, !unknown.contains(&code)));
                     }
                 }
             }
-            prop_assert!(!before.is_final() || state.phase == before);
+            prop_assert!(!before.is_final() || state.phase == before || by_hand);
         }
     }
 }

@@ -3,8 +3,10 @@
 mod diff;
 pub mod platform;
 mod validate;
+mod validate_alert_rule;
 mod validate_approval;
 mod validate_data;
+mod validate_contact;
 mod validate_message;
 mod validate_patroni;
 mod validate_plan;

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::validate_message::{validate_contact, validate_template};
+use super::validate_contact::validate_contact;
+use super::validate_message::validate_template;
 use super::validate_plan::validate_plan;
 use super::validate_policy::validate_policy;
 use super::validate_route::validate_route;
@@ -64,7 +65,7 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         Some(Spec::NotificationRouteSpec(spec)) => validate_route(&mut found, spec, others),
         Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
         Some(Spec::ScheduleSpec(spec)) => validate_schedule(&mut found, document, spec, others),
-        Some(Spec::ContactSpec(spec)) => validate_contact(&mut found, spec),
+        Some(Spec::ContactSpec(spec)) => validate_contact(&mut found, document, spec, others),
         Some(Spec::MessageTemplateSpec(spec)) => validate_template(&mut found, spec),
         None => found.fault("spec", "a document has a spec", "absent", "a spec", "add the spec of its kind"),
     }

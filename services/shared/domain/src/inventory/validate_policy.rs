@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::TenantInventory;
 use super::validate::{Finding, duration, text};
+use super::validate_alert_rule::alert_rule;
 use super::validate_approval::{approval_rule, request_types};
 use crate::access::{role_list, role_name};
 use crate::delivery::message::{environment_name, tier_name};
@@ -25,15 +26,21 @@ const MAX_REVIEW: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 pub(super) fn validate_policy(found: &mut Finding, spec: &PolicySpec, others: &TenantInventory) {
     text(found, "spec.description", &spec.description);
-    let single = [spec.autonomy.is_some(), spec.break_glass.is_some(), spec.cool_down.is_some()];
-    let rules = spec.approvals.len() + spec.readiness.len() + spec.freezes.len();
+    let single = [
+        spec.autonomy.is_some(),
+        spec.break_glass.is_some(),
+        spec.cool_down.is_some(),
+        spec.message_approvals.is_some(),
+    ];
+    let telling = spec.alerts.len() + spec.maintenance.len();
+    let rules = spec.approvals.len() + spec.readiness.len() + spec.freezes.len() + telling;
     if rules > MAX_RULES || (rules == 0 && !single.contains(&true)) {
         found.fault(
             "spec",
             "a policy has rules",
             rules.to_string(),
             format!("1 to {MAX_RULES}"),
-            "add approvals, readiness, freezes, autonomy, breakGlass or coolDown",
+            "add approvals, readiness, freezes, autonomy, breakGlass, coolDown, alerts, maintenance or messageApprovals",
         );
     }
     for (index, rule) in spec.approvals.iter().enumerate() {
@@ -55,11 +62,17 @@ pub(super) fn validate_policy(found: &mut Finding, spec: &PolicySpec, others: &T
             found.fault(at, "freezes have different names", &freeze.name, "another name", "rename one");
         }
     }
+    for (index, rule) in spec.alerts.iter().enumerate() {
+        alert_rule(found, &format!("spec.alerts[{index}]"), rule, others);
+    }
     if let Some(rule) = &spec.autonomy {
         autonomy(found, rule);
     }
     if let Some(rule) = &spec.break_glass {
         break_glass(found, rule);
+    }
+    if let Some(rule) = &spec.message_approvals {
+        super::validate_contact::message_approvals(found, rule);
     }
     duration(found, "spec.coolDown", spec.cool_down.as_ref(), MAX_COOL_DOWN);
     if found.faults.is_empty() {

@@ -145,13 +145,7 @@ pub fn look(intent: &Intent, attempt: &Attempt<'_>, now: Timestamp) -> Result<()
     }
     let issued = intent.issued.as_ref().filter(|issued| attempt.claims.fit(issued)).ok_or_else(bad_token)?;
     if issued.person != attempt.by.id {
-        return Err(refusal(
-            "INTENT_OTHER_PERSON",
-            "a link in a message is for the person it was sent to, and for nobody else",
-            attempt.by.name.clone(),
-            "the person who was asked",
-            "if you are an approver, decide on the request's own page; do not forward such messages",
-        ));
+        return Err(not_the_person(&attempt.by.name));
     }
     if let Some(used) = &intent.used {
         return Err(refusal(
@@ -258,6 +252,17 @@ pub fn bad_token() -> Refusal {
         "it was cut or changed, or Muster did not make it",
         "a link from a message of Muster",
         "open the whole link, or decide on the request's own page",
+    )
+}
+
+/// Somebody else than who was asked.
+pub fn not_the_person(name: &str) -> Refusal {
+    refusal(
+        "INTENT_OTHER_PERSON",
+        "a link in a message is for the person it was sent to, and for nobody else",
+        name,
+        "the person who was asked",
+        "if you are an approver, decide on the request's own page; do not forward such messages",
     )
 }
 

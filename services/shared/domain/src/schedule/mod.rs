@@ -8,11 +8,13 @@
 //! | `what` | drills and reviews that can be scheduled |
 //! | `advance` | what there is to record now, and when to look again |
 //! | `progress` | what became of the request that a due time opened |
+//! | `occasions` | what each due time was about |
 //! | `answer` | a review is recorded, a request could not be opened |
 
 mod advance;
 mod answer;
 mod calendar;
+mod occasions;
 mod parse;
 mod progress;
 mod recurrence;
@@ -31,6 +33,7 @@ use crate::time::{duration_from_pb, from_pb};
 pub use advance::{Declaration, LATE, MAX_LISTED, advance, request_id, wakes_at};
 pub use answer::{open_failed, review};
 pub use calendar::{Calendar, Due, Fate, MAX_DATES, MAX_MOVE};
+pub use occasions::Occasions;
 pub use progress::{Progress, progress};
 pub use what::{WHATS, What, what_of};
 

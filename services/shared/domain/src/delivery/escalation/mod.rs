@@ -6,6 +6,7 @@
 mod answer;
 mod due;
 mod view;
+pub mod words;
 
 pub use answer::{MAX_SILENCE, acknowledge, silence};
 pub use due::{MIN_RENOTIFY, due, next_at};

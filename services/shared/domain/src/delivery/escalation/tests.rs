@@ -226,3 +226,29 @@ proptest! {
         prop_assert_eq!(numbers("step").len(), passed);
     }
 }
+
+#[test]
+fn who_is_told_again_reads_that_nobody_answered() {
+    let source = crate::delivery::Source {
+        tenant: "acme".into(),
+        event_id: uuid::Uuid::nil(),
+        sequence: 1,
+        occurred_at: after(30),
+    };
+    let alert = || {
+        let mut alert = crate::delivery::Message::about(&source, kind::RPO_BREACHED, "orders-db", 1, 1);
+        alert.set_subject("CRITICAL: orders-db: RPO breached");
+        alert.set_summary("More could be lost.");
+        alert.opens_thread = true;
+        alert
+    };
+    let mut again = alert();
+    words::renotified(&mut again, 2, Some(OPENED));
+    assert_eq!(again.subject, "STILL OPEN (3. message): CRITICAL: orders-db: RPO breached");
+    assert_eq!(again.summary, "Nobody has acknowledged this alert for 30 min. More could be lost.");
+    assert!(again.only_routes.is_empty() && !again.opens_thread);
+    let mut step = alert();
+    words::stepped(&mut step, 1, &["boss".to_owned()], None);
+    assert_eq!(step.subject, "ESCALATED (step 1): CRITICAL: orders-db: RPO breached");
+    assert_eq!((step.only_routes, step.step), (vec!["boss".to_owned()], 1));
+}
