@@ -8,7 +8,7 @@ use axum::{Json, Router, routing::get};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use muster_runtime::config::{self, RoleName};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const AUDIENCE: &str = "muster-api";
@@ -49,18 +49,35 @@ impl Issuer {
                 mapping("business", "acme", RoleName::ApproverBusiness),
                 mapping("admin", "acme", RoleName::Admin),
                 mapping("globex-operator", "globex", RoleName::Operator),
+                mapping("globex-it", "globex", RoleName::ApproverIt),
             ],
             ..config::Issuer::default()
         }
     }
 
     pub(crate) fn token(&self, subject: &str, groups: &[&str], is_machine: bool) -> String {
+        let client = if is_machine { json!({ "client_id": subject }) } else { json!({}) };
+        self.token_with(subject, groups, client)
+    }
+
+    /// Of somebody who logged in so many seconds ago, with a second factor.
+    pub(crate) fn step_up_token(&self, subject: &str, groups: &[&str], seconds_ago: i64) -> String {
+        let at = Timestamp::now().as_second() - seconds_ago;
+        self.token_with(subject, groups, json!({ "auth_time": at, "amr": ["pwd", "otp"] }))
+    }
+
+    /// The stable id of a person.
+    pub(crate) fn person(&self, subject: &str) -> String {
+        format!("{}|{subject}", self.url)
+    }
+
+    fn token_with(&self, subject: &str, groups: &[&str], more: Value) -> String {
         let now = Timestamp::now().as_second();
         let mut claims = json!({
             "iss": self.url, "sub": subject, "aud": AUDIENCE, "iat": now, "exp": now + 600, "name": subject, "groups": groups,
         });
-        if is_machine {
-            claims["client_id"] = json!(subject);
+        if let (Some(claims), Value::Object(more)) = (claims.as_object_mut(), more) {
+            claims.extend(more);
         }
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(KEY_ID.into());

@@ -11,6 +11,7 @@ mod emergency;
 mod escalating;
 mod expiry;
 mod groups;
+mod intents;
 mod issuer;
 mod listing;
 mod opening;

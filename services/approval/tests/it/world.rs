@@ -29,7 +29,7 @@ use muster_eventlog::{
     live_fold,
 };
 use muster_local::{nats::NatsServer, postgres::PostgresServer};
-use muster_runtime::{Clock, Config, Context, serve, status::refusal_of};
+use muster_runtime::{Clock, Config, Context, IntentLinks, serve, status::refusal_of};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Status, transport::Channel};
@@ -46,6 +46,8 @@ pub(crate) struct World {
     issuer: Issuer,
     channel: Channel,
     denials: Arc<Mutex<Vec<AttemptDenied>>>,
+    pub links: IntentLinks,
+    _secrets: tempfile::TempDir,
     _fold: LiveFold,
     _shutdown: DropGuard,
     _postgres: PostgresServer,
@@ -73,7 +75,11 @@ impl World {
 
         let mut config = Config::default();
         config.auth.issuers = vec![issuer.config()];
+        let secrets = secrets_with_a_key_of_links();
+        config.secrets.directory = Some(secrets.path().to_owned());
+        config.approval.intent_key_refs = vec!["file:links".into()];
         let ctx = Context::assemble(config, Clock::system(), log.clone(), db.clone()).unwrap();
+        let links = IntentLinks::new(&ctx.config.approval, ctx.secrets.clone());
         let shutdown = ctx.shutdown.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,6 +94,8 @@ impl World {
             issuer,
             channel,
             denials,
+            links,
+            _secrets: secrets,
             _fold: fold,
             _shutdown: shutdown.drop_guard(),
             _postgres: postgres,
@@ -99,6 +107,15 @@ impl World {
 
     pub(crate) fn person(&self, name: &str, groups: &[&str]) -> Caller {
         Caller { token: self.issuer.token(name, groups, false), channel: self.channel.clone() }
+    }
+
+    /// Logged in so many seconds ago, with a second factor.
+    pub(crate) fn stepped_up(&self, name: &str, groups: &[&str], seconds_ago: i64) -> Caller {
+        Caller { token: self.issuer.step_up_token(name, groups, seconds_ago), channel: self.channel.clone() }
+    }
+
+    pub(crate) fn id_of(&self, name: &str) -> String {
+        self.issuer.person(name)
     }
 
     pub(crate) fn machine(&self, name: &str, groups: &[&str]) -> Caller {
@@ -210,6 +227,13 @@ pub(crate) fn meta() -> Meta {
     let actor =
         Actor { id: "service:test".into(), name: "test".into(), kind: ActorKind::Service.into(), roles: vec![] };
     Meta { event_id: Uuid::now_v7(), actor, time: Timestamp::now(), correlation: Uuid::now_v7(), causation: None }
+}
+
+fn secrets_with_a_key_of_links() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("_system")).unwrap();
+    std::fs::write(directory.path().join("_system/links"), "a key of links, with more than 32 bytes").unwrap();
+    directory
 }
 
 fn follow_denials(log: &EventLog, stop: CancellationToken) -> (Arc<Mutex<Vec<AttemptDenied>>>, LiveFold) {

@@ -15,6 +15,7 @@ import { DelegationsPage } from "./pages/delegations/page.tsx";
 import { EverywherePage } from "./pages/everywhere/page.tsx";
 import { OPERATING } from "./pages/everywhere/worst.ts";
 import { FleetPage } from "./pages/fleet/page.tsx";
+import { IntentPage } from "./pages/intent/page.tsx";
 import { MessagesPage } from "./pages/messages/page.tsx";
 import { PlanPage } from "./pages/plans/plan.tsx";
 import { PlansPage } from "./pages/plans/page.tsx";
@@ -110,6 +111,7 @@ function Pages({ person }: { person: Person }) {
         {({ tenant, kind, name }) => <Frame tenant={tenant} title={name}>{<DocumentPage tenant={tenant} token={kind} name={name} />}</Frame>}
       </Route>
       <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/intent/:token">{({ token }) => <IntentPage key={token} token={token} />}</Route>
       <Route>
         <main>
           <Empty whole title="There is no such page">

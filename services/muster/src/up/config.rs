@@ -15,10 +15,11 @@ use crate::{
         estate::{Estate, Platform, TENANT},
         world,
     },
-    place::Place,
+    place::{Place, random_password},
 };
 
 const RUN_CARD_KEY: &str = "run-card-key";
+const INTENT_KEY: &str = "intent-key";
 
 pub(crate) fn local(
     place: &Place,
@@ -41,6 +42,7 @@ pub(crate) fn local(
     config.local.directory = place.root().to_owned();
     config.secrets.directory = Some(place.secrets());
     config.planner.signing_key_ref = Some(run_card_key(place)?);
+    config.approval.intent_key_refs = vec![intent_key(place)?];
     config.local.people = people::people();
     config.use_local_issuer();
     for issuer in &mut config.auth.issuers {
@@ -80,6 +82,12 @@ fn run_card_key(place: &Place) -> Result<String> {
     let key = muster_planner::new_signing_key().context("the random number generator failed")?;
     place.secret("_system", RUN_CARD_KEY, || key)?;
     Ok(format!("file:{RUN_CARD_KEY}"))
+}
+
+/// Made at the first start, and kept: links in mails outlive a restart.
+fn intent_key(place: &Place) -> Result<String> {
+    place.secret("_system", INTENT_KEY, random_password)?;
+    Ok(format!("file:{INTENT_KEY}"))
 }
 
 /// One host agent for each server of the estate. Tenants can only name them.

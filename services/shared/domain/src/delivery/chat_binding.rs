@@ -134,7 +134,7 @@ pub fn confirm(
             "a code lasts ten minutes",
             format!("now {now:.0}"),
             "before its end",
-            "ask for a new one with `muster notify bind`",
+            "ask for a new one with `muster chat bind`",
         ));
     }
     if asked.code_sha256 != code_sha256 {
@@ -164,7 +164,7 @@ fn not_found() -> Refusal {
         "people bind and unbind chat accounts of their own",
         "no such binding of yours",
         "a binding that you asked for",
-        "list them with `muster notify bindings`",
+        "list them with `muster chat list`",
     )
 }
 
