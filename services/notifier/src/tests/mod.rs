@@ -6,6 +6,7 @@
     reason = "a test panics to fail, and makes its own ids and times"
 )]
 
+mod approvals;
 mod crash;
 mod far_side;
 mod flow;

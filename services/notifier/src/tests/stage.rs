@@ -35,6 +35,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn new() -> Self {
+        Self::configured(Config::default()).await
+    }
+
+    pub(super) async fn configured(mut config: Config) -> Self {
         let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
@@ -44,7 +48,6 @@ impl Stage {
         Database::prepare(&postgres.url(postgres.superuser(), "postgres")).await.unwrap();
         Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[crate::MIGRATIONS]).await.unwrap();
         let db = Database::connect(&postgres.url(SERVICE_ROLE, "postgres")).await.unwrap();
-        let mut config = Config::default();
         config.server.public_url = "https://muster.example".to_owned();
         let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
         let (mail, hook) = (FarSide::new("email"), FarSide::new("webhook"));
@@ -77,12 +80,16 @@ impl Stage {
     }
 
     pub(super) async fn route(&self, name: &str, spec: NotificationRouteSpec) -> u64 {
-        let id = document_id(Kind::NotificationRoute, name).unwrap();
+        self.declare(Kind::NotificationRoute, name, Spec::NotificationRouteSpec(spec)).await
+    }
+
+    pub(super) async fn declare(&self, kind: Kind, name: &str, spec: Spec) -> u64 {
+        let id = document_id(kind, name).unwrap();
         let document = Document {
-            kind: Kind::NotificationRoute.into(),
+            kind: kind.into(),
             tenant: self.tenant.to_string(),
             name: name.to_owned(),
-            spec: Some(Spec::NotificationRouteSpec(spec)),
+            spec: Some(spec),
             ..Document::default()
         };
         let now = Timestamp::now();
