@@ -38,16 +38,15 @@ const events = (type) => (product.json("vera", ["audit", "list", "--type", type]
 const decisions = () => ["request.*", "intent.*", "access.*"].map(events);
 
 function declareContacts() {
-  const contact = (name, role) => `apiVersion: muster/v1
-kind: Contact
-metadata: {name: ${name}, tenant: acme}
+  const contact = (name, role) => `kind: Contact
+metadata: {name: ${name}}
 spec:
   person: "${product.json(name, ["whoami"]).actorId}"
   email: ${name}@example.com
   askedAs: [${role}]
 `;
   const file = join(product.directory, "contacts.yaml");
-  writeFileSync(file, [contact("ingo", "approver-it"), contact("bea", "approver-business")].join("---\n"));
+  writeFileSync(file, [contact("ingo", "Approver-IT"), contact("bea", "Approver-Business")].join("---\n"));
   product.muster("ada", ["--tenant", "acme", "apply", "-f", file]);
 }
 
