@@ -71,7 +71,8 @@ impl Told<'_> {
         let what = subject(&about);
         m.set_subject(&format!("In {left}: {what}"));
         m.set_summary(&format!("{} falls due by the calendar in {left}.", sentence(&what)));
-        m.next_step = "Keep the time free. When it is due, a request asks the approvers; nothing runs by itself.".into();
+        m.next_step =
+            "Keep the time free. When it is due, a request asks the approvers; nothing runs by itself.".into();
         m
     }
 
@@ -129,7 +130,11 @@ impl Told<'_> {
             Some(at) => format!("The last one succeeded at {at:.0}."),
             None => "None has ever succeeded.".to_owned(),
         };
-        m.set_summary(&format!("{} was due at {} and has not succeeded since. {last}", sentence(&what), moment(overdue.due_at.as_ref())));
+        m.set_summary(&format!(
+            "{} was due at {} and has not succeeded since. {last}",
+            sentence(&what),
+            moment(overdue.due_at.as_ref())
+        ));
         m.next_step = "Nobody knows whether it would work. Have it approved and run, or record why not.".into();
         m
     }
@@ -142,7 +147,10 @@ impl Told<'_> {
         m.severity = Severity::Warning;
         let what = subject(&about);
         m.set_subject(&format!("Could not be opened: {what}"));
-        m.set_summary(&format!("{} is due and its request was refused. It is tried again until its window is over.", sentence(&what)));
+        m.set_summary(&format!(
+            "{} is due and its request was refused. It is tried again until its window is over.",
+            sentence(&what)
+        ));
         m.fact("Tried until", moment(about.lapses_at.as_ref()));
         if let Some(refusal) = &failed.refusal {
             m.fact("Code", &refusal.code);
