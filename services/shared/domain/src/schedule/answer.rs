@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Schedule;
 use crate::pb::common::v1::Actor;
 use crate::pb::schedule::v1::{ScheduleEvent, ScheduleOpenFailed, ScheduleReviewed, schedule_event::Event};
-use crate::refusal::{Refusal, field_refusal, refusal};
+use crate::refusal::{Refusal, refusal};
 use crate::request::{MAX_TEXT, must_be_a_person, required_text};
 use crate::time::to_pb;
 
@@ -45,31 +45,17 @@ pub fn review(
     }))
 }
 
-/// The request of a due time was refused. Told once for each reason.
-pub fn open_failed(
-    schedule: &Schedule,
-    due: Timestamp,
-    why: &Refusal,
-    now: Timestamp,
-) -> Result<Option<ScheduleEvent>, Refusal> {
-    let Some(pending) = schedule.pending.get(&due) else {
-        return Err(field_refusal(
-            "due_at",
-            "FIELD_INVALID",
-            "a request that could not be opened belongs to a due time",
-            due.to_string(),
-            "a due time of this schedule that is open",
-            "look at the schedule's events",
-        ));
-    };
+/// The request of a due time was refused. Told once for each reason; nothing to tell when it is over already.
+pub fn open_failed(schedule: &Schedule, due: Timestamp, why: &Refusal, now: Timestamp) -> Option<ScheduleEvent> {
+    let pending = schedule.pending.get(&due)?;
     if pending.lapsed || pending.open_failed == why.code {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(ScheduleEvent {
+    Some(ScheduleEvent {
         event: Some(Event::OpenFailed(ScheduleOpenFailed {
             due_at: Some(to_pb(due)),
             refusal: Some(why.clone()),
             failed_at: Some(to_pb(now)),
         })),
-    }))
+    })
 }

@@ -6,7 +6,7 @@ use super::calendar::{Calendar, Rule};
 use super::recurrence::{Frequency, Recurrence, Until};
 
 /// Dates that are spelled out; of more the first and their number are told.
-const MAX_SPELLED: usize = 3;
+const MAX_SPELLED: usize = 2;
 
 /// "every third Saturday of the month at 02:00, Europe/Berlin"
 pub(super) fn calendar(calendar: &Calendar) -> String {
@@ -21,7 +21,7 @@ pub(super) fn calendar(calendar: &Calendar) -> String {
 fn spelled(dates: &[Timestamp], calendar: &Calendar) -> String {
     let shown: Vec<String> = dates.iter().take(MAX_SPELLED).map(|at| minute(*at, calendar)).collect();
     match dates.len() {
-        0..=MAX_SPELLED => format!("once on {}", shown.join(", and on ")),
+        0..=MAX_SPELLED => format!("on {}", shown.join(" and on ")),
         more => format!("on {} dates, the first on {}", more, shown.first().map_or("", String::as_str)),
     }
 }
