@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Crates that tests of any crate may use. A witness is a program of somebody else, met over HTTP.
-const FOR_TESTS: [&str; 3] = ["muster-local", "muster-testing", "muster-witness"];
+const FOR_TESTS: [&str; 4] = ["muster-fakes", "muster-local", "muster-testing", "muster-witness"];
 
 /// What a crate may depend on, by the place of its folder.
 enum Allowed {
@@ -23,7 +23,7 @@ fn allowed(folder: &str) -> Option<Allowed> {
             Only(&["muster-proto", "muster-domain", "muster-eventlog", "muster-logstore", "muster-tlog"])
         }
         "services/muster" | "testing" => Everything,
-        "testing/checks" => Only(&[]),
+        "testing/checks" | "testing/fakes" => Only(&[]),
         // It drives the rules themselves, and nothing around them.
         "testing/model" => Only(&["muster-domain"]),
         service if service.strip_prefix("services/").is_some_and(|name| !name.contains('/')) => Only(&[

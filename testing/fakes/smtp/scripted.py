@@ -2,7 +2,8 @@
 
   PYTHONPATH=testing/fakes/smtp python -m aiosmtpd -n -l 127.0.0.1:PORT -c scripted.Handler DIRECTORY
 
-Every message that arrived whole is a file in DIRECTORY: <count>-<recipient>-<outcome>.eml.
+Every message that arrived whole is a file in DIRECTORY: <count>-<recipient>-<outcome>.eml, and what people read of it (subject
+and texts, decoded) in a .txt beside it.
 
   later@    450 the first time, then accepted
   nobody@   550 5.1.1 unknown user
@@ -12,6 +13,8 @@ Every message that arrived whole is a file in DIRECTORY: <count>-<recipient>-<ou
   others    accepted
 """
 
+import email
+import email.policy
 import os
 
 
@@ -58,7 +61,18 @@ class Handler:
     def store(self, envelope, address, outcome):
         self.count += 1
         path = os.path.join(self.directory, "%03d-%s-%s.eml" % (self.count, address, outcome))
-        # Whole or not at all: a reader never sees half a file.
-        with open(path + ".part", "wb") as file:
-            file.write(envelope.original_content)
-        os.rename(path + ".part", path)
+        write_whole(path[:-len(".eml")] + ".txt", read_by_people(envelope.original_content).encode())
+        write_whole(path, envelope.original_content)
+
+
+def read_by_people(content):
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    texts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    return "\n".join([str(message["Subject"]), *texts])
+
+
+def write_whole(path, content):
+    # Whole or not at all: a reader never sees half a file.
+    with open(path + ".part", "wb") as file:
+        file.write(content)
+    os.rename(path + ".part", path)

@@ -19,7 +19,7 @@ use crate::routes::Routes;
 use crate::worker::Worker;
 
 fn worker(stage: &Stage) -> Arc<Worker> {
-    let routes = Routes::follow(&stage.ctx.log, CancellationToken::new());
+    let routes = Routes::follow(&stage.ctx.log, stage.ctx.secrets.clone(), CancellationToken::new());
     Arc::new(Worker::new(stage.ctx.clone(), Outbox::new(stage.ctx.clone(), routes), stage.channels()))
 }
 

@@ -9,6 +9,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
+use muster_domain::delivery::language::{environment_in, labels, tier_in};
 use muster_domain::delivery::message::{clip, environment_name, tier_name};
 use muster_domain::delivery::{Failure, FailureCode};
 use muster_domain::ids::derived_id;
@@ -26,12 +27,12 @@ pub(super) struct Mail {
 }
 
 /// Turns messages into mails.
-pub(super) struct Composer {
+pub(in crate::channels) struct Composer {
     templates: Environment<'static>,
 }
 
 impl Composer {
-    pub(super) fn new() -> Result<Self, minijinja::Error> {
+    pub(in crate::channels) fn new() -> Result<Self, minijinja::Error> {
         let mut templates = Environment::new();
         // Names decide the escaping: .html is escaped, .txt is not.
         templates.add_template("message.html", include_str!("templates/message.html"))?;
@@ -81,14 +82,15 @@ impl Composer {
         Ok(Mail { sender: from.email.clone(), recipient, bytes: mail.formatted() })
     }
 
-    fn render(&self, template: &str, attempt: &Attempt) -> Result<String, Failure> {
+    pub(in crate::channels) fn render(&self, template: &str, attempt: &Attempt) -> Result<String, Failure> {
         let broken =
             |e: minijinja::Error| Failure::new(FailureCode::Misconfigured, format!("template {template}: {e}"));
         let message = &attempt.message;
         let values = context! {
             message => Value::from(Serde(message)),
-            tier => tier_name(message.tier),
-            environment => environment_name(message.environment),
+            tier => tier_in(&message.language, message.tier),
+            environment => environment_in(&message.language, message.environment),
+            l => Value::from(Serde(labels(&message.language))),
             occurred_at => format!("{:.0}", message.occurred_at),
             link => attempt.link.as_str(),
             tenant => attempt.tenant.as_str(),

@@ -1,40 +1,34 @@
 #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use muster_domain::delivery::message::Fact;
-use muster_domain::delivery::{Message, Severity, recipient};
+use muster_domain::delivery::{Message, Severity, Source, recipient};
 use muster_domain::pb::common::v1::{Environment, Tier};
+use muster_domain::pb::inventory::v1::EmailChannel;
 use uuid::Uuid;
 
 use super::*;
+use crate::channels::Declared;
 
 fn attempt() -> Attempt {
-    let message = Message {
-        kind: "request.created".into(),
+    let source = Source {
+        tenant: "acme".into(),
         event_id: Uuid::from_u128(7),
         sequence: 3,
         occurred_at: Timestamp::from_second(1_700_000_000).unwrap(),
-        tenant: "acme".into(),
-        severity: Severity::Warning,
-        resource: "orders-db".into(),
-        tier: Tier::Tier1,
-        environment: Environment::Production,
-        request_id: "r-1".into(),
-        alert_id: String::new(),
-        opens_thread: true,
-        subject: "Approval needed: switchover of orders-db".into(),
-        summary: "Olga asks for a switchover.".into(),
-        reasons: vec!["<script>alert(1)</script>".into()],
-        facts: vec![Fact { name: "Why".into(), value: "rack & cooling".into() }],
-        loss: vec![],
-        next_step: "Approvers: open the page.".into(),
-        only_routes: Vec::new(),
-        alert_kind: String::new(),
-        runbook_url: String::new(),
-        repetition: 0,
-        test: false,
-        language: String::new(),
     };
+    let (tier, environment) = (Tier::Tier1.into(), Environment::Production.into());
+    let mut message = Message::about(&source, "request.created", "orders-db", tier, environment);
+    message.severity = Severity::Warning;
+    message.request_id = "r-1".into();
+    message.opens_thread = true;
+    message.subject = "Approval needed: switchover of orders-db".into();
+    message.summary = "Olga asks for a switchover.".into();
+    message.reasons = vec!["<script>alert(1)</script>".into()];
+    message.facts = vec![Fact { name: "Why".into(), value: "rack & cooling".into() }];
+    message.next_step = "Approvers: open the page.".into();
     Attempt {
         tenant: "acme".parse().unwrap(),
         delivery_id: Uuid::from_u128(1),
@@ -42,6 +36,8 @@ fn attempt() -> Attempt {
         recipient: recipient::email("Approver@example.com").unwrap(),
         route: "team".into(),
         secret_ref: String::new(),
+        declared: Arc::new(Declared::Email(EmailChannel::default())),
+        buttons: Vec::new(),
         link: "https://muster.example/t/acme/requests/r-1".into(),
         number: 1,
         possibly_duplicate: false,

@@ -16,11 +16,12 @@ use lettre::message::Mailbox;
 use muster_domain::delivery::{Failure, FailureCode, routing};
 use muster_runtime::config::{Config, SmtpTls};
 use muster_runtime::secrets::{Owner, SecretResolver};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Attempt, Channel, Receipt, SetupError};
-use compose::Composer;
+pub(super) use compose::Composer;
 use pace::Pace;
+use session::Problem;
 
 /// One message a second: what mailbox providers grant a single sender (30 a minute and more).
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,6 +56,10 @@ impl Relay {
             .from
             .parse::<Mailbox>()
             .map_err(|e| SetupError::Sender { value: smtp.from.clone(), reason: e.to_string() })?;
+        let ca = smtp.ca_file.as_ref().map(|path| {
+            std::fs::read(path)
+                .map_err(|e| SetupError::CaFile { path: path.display().to_string(), reason: e.to_string() })
+        });
         Ok(Some(Self {
             host: smtp.host.clone(),
             port: smtp.port,
@@ -62,7 +67,7 @@ impl Relay {
             user: smtp.user.clone(),
             password_ref: smtp.password_ref.clone(),
             from,
-            extra_ca_pem: None,
+            extra_ca_pem: ca.transpose()?,
             interval: DEFAULT_INTERVAL,
         }))
     }
@@ -88,6 +93,28 @@ impl Email {
         let password = self.secrets.resolve(Owner::System, reference);
         password.map(Some).map_err(|e| Failure::new(FailureCode::Misconfigured, format!("the relay's password: {e}")))
     }
+
+    /// The relay refused the password. Another one if there is a newer; else what to do about it.
+    fn newer_password(
+        &self,
+        relay: &Relay,
+        refused: Option<&SecretString>,
+        failure: Failure,
+    ) -> Result<SecretString, Failure> {
+        let again =
+            self.password(relay)?.filter(|again| refused.map(|r| r.expose_secret()) != Some(again.expose_secret()));
+        again.ok_or_else(|| {
+            let text = format!("{}; the password is the same when read again. Next: store a valid one", failure.text);
+            Failure::new(FailureCode::Misconfigured, text)
+        })
+    }
+}
+
+/// The text and the HTML of a mail that is not sent.
+pub(crate) fn preview(attempt: &Attempt) -> Result<(String, String), Failure> {
+    let broken = |e: minijinja::Error| Failure::new(FailureCode::Misconfigured, format!("a built-in template: {e}"));
+    let composer = Composer::new().map_err(broken)?;
+    Ok((composer.render("message.txt", attempt)?, composer.render("message.html", attempt)?))
 }
 
 #[async_trait]
@@ -119,6 +146,16 @@ impl Channel for Email {
                 "too many messages wait for the relay; it takes one at a time",
             ));
         }
-        session::send(relay, password.as_ref(), &mail).await.map(Receipt)
+        let outcome = match session::send(relay, password.as_ref(), &mail).await {
+            Err(Problem::Credential(failure)) => {
+                let newer = self.newer_password(relay, password.as_ref(), failure)?;
+                session::send(relay, Some(&newer), &mail).await
+            }
+            other => other,
+        };
+        match outcome {
+            Ok(answer) => Ok(Receipt(format!("accepted by the relay: {answer}"))),
+            Err(Problem::Credential(failure) | Problem::Failure(failure)) => Err(failure),
+        }
     }
 }

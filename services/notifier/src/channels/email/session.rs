@@ -28,8 +28,22 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// RFC 5321 asks for up to ten minutes: giving up early would only make duplicates.
 const FINAL_ANSWER: Duration = Duration::from_secs(300);
 
+/// Why it was not sent.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The relay does not take the user's password.
+    Credential(Failure),
+    Failure(Failure),
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
 /// Sends it and gives the relay's answer back.
-pub(super) async fn send(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<String, Failure> {
+pub(super) async fn send(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<String, Problem> {
     let slow = |_| {
         Failure::new(
             FailureCode::Unreachable,
@@ -46,7 +60,7 @@ pub(super) async fn send(relay: &Relay, password: Option<&SecretString>, mail: &
 }
 
 /// Everything up to the relay's readiness for the message itself.
-async fn envelope(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<AsyncSmtpConnection, Failure> {
+async fn envelope(relay: &Relay, password: Option<&SecretString>, mail: &Mail) -> Result<AsyncSmtpConnection, Problem> {
     let mut connection = connect(relay).await?;
     log_in(&mut connection, relay, password).await?;
     stage("MAIL FROM", COMMAND, connection.command(MailFrom::new(Some(mail.sender.clone()), vec![]))).await?;
@@ -88,13 +102,18 @@ async fn log_in(
     connection: &mut AsyncSmtpConnection,
     relay: &Relay,
     password: Option<&SecretString>,
-) -> Result<(), Failure> {
+) -> Result<(), Problem> {
     if let (Some(user), Some(password)) = (&relay.user, password) {
         if relay.tls == SmtpTls::None {
-            return Err(Failure::new(FailureCode::Misconfigured, "a password is never sent without TLS; set smtp.tls"));
+            let text = "a password is never sent without TLS; set smtp.tls";
+            return Err(Failure::new(FailureCode::Misconfigured, text).into());
         }
         let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
-        stage("AUTH", COMMAND, connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)).await?;
+        let login = stage("AUTH", COMMAND, connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)).await;
+        login.map_err(|failure| match failure.code {
+            FailureCode::Misconfigured => Problem::Credential(failure),
+            _ => Problem::Failure(failure),
+        })?;
     }
     Ok(())
 }

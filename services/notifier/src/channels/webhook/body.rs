@@ -1,12 +1,15 @@
 //! The body: thin, with the tenant inside `data`. Details are fetched over the API with a login.
 
-use muster_domain::delivery::message::Message;
+use muster_domain::delivery::message::{Message, clip};
 use serde_json::{Map, Value, json};
 
 use crate::channels::Attempt;
 
 /// Receivers of Standard Webhooks expect less than this.
 const MAX_BODY_BYTES: usize = 20_000;
+
+/// A text in a body that had to be shortened.
+const MAX_SHORT_TEXT: usize = 1_000;
 
 /// The bytes that are signed and sent.
 pub(super) fn json(attempt: &Attempt) -> Result<Vec<u8>, serde_json::Error> {
@@ -22,6 +25,8 @@ pub(super) fn json(attempt: &Attempt) -> Result<Vec<u8>, serde_json::Error> {
     }
     // The page has them.
     data.insert("shortened".into(), json!(true));
+    data.insert("subject".into(), json!(clip(&message.subject, MAX_SHORT_TEXT)));
+    data.insert("summary".into(), json!(clip(&message.summary, MAX_SHORT_TEXT)));
     bytes(message, &data)
 }
 
@@ -37,7 +42,14 @@ fn essentials(message: &Message, attempt: &Attempt) -> Map<String, Value> {
     put("subject", json!(message.subject));
     put("summary", json!(message.summary));
     put("link", json!(attempt.link));
-    for (name, value) in [("request_id", &message.request_id), ("alert_id", &message.alert_id)] {
+    put("repetition", json!(message.repetition));
+    put("test", json!(message.test));
+    for (name, value) in [
+        ("request_id", &message.request_id),
+        ("alert_id", &message.alert_id),
+        ("alert_kind", &message.alert_kind),
+        ("runbook_url", &message.runbook_url),
+    ] {
         if !value.is_empty() {
             put(name, json!(value));
         }

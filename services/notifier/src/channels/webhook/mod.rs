@@ -1,45 +1,39 @@
 //! Signed webhooks (Standard Webhooks): one POST of a thin JSON body, signed as it is sent.
 //!
-//! Tenants type the URL, so the address is checked before a connection is made (`muster_runtime::outgoing`), redirects are
-//! never followed and no proxy of the environment is used.
 //! Source: github standard-webhooks/standard-webhooks spec/standard-webhooks.md; contracts/webhook.md.
 
 mod body;
-mod client;
 mod sign;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use muster_domain::delivery::{Failure, FailureCode, routing};
-use muster_runtime::secrets::{Owner, SecretResolver};
+use muster_runtime::secrets::SecretResolver;
+use reqwest::StatusCode;
+use reqwest::header::HeaderName;
 
-use super::{Attempt, Channel, Receipt, SetupError};
+use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES, header_value};
+use super::{Attempt, Channel, Receipt, credential, http_attempt_limit};
 
-pub use client::Limits;
-pub use muster_runtime::outgoing::Policy;
 pub use sign::webhook_id;
 
-/// The request's own limit is 15 s; the rest is resolving secrets and being scheduled.
-const ATTEMPT_LIMIT: SignedDuration = SignedDuration::from_secs(25);
 const CONCURRENCY: usize = 32;
 
 /// The channel.
 pub struct Webhook {
-    client: client::Client,
+    outgoing: Outgoing,
     secrets: SecretResolver,
 }
 
 impl Webhook {
-    /// `allow` lists private destinations that the operator permits: networks, addresses or host names.
-    pub fn new(allow: &[String], secrets: SecretResolver) -> Result<Self, SetupError> {
-        Self::with_limits(allow, secrets, Limits::default())
+    pub fn new(outgoing: Outgoing, secrets: SecretResolver) -> Self {
+        Self { outgoing, secrets }
     }
+}
 
-    /// With other time limits, for tests.
-    pub fn with_limits(allow: &[String], secrets: SecretResolver, limits: Limits) -> Result<Self, SetupError> {
-        let policy = Policy::webhooks(allow).map_err(|wrong| SetupError::AllowList(wrong.0))?;
-        Ok(Self { client: client::Client::new(policy, limits)?, secrets })
-    }
+/// The body of a call that is not made.
+pub(crate) fn preview(attempt: &Attempt) -> Result<String, serde_json::Error> {
+    body::json(attempt).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[async_trait]
@@ -49,7 +43,7 @@ impl Channel for Webhook {
     }
 
     fn attempt_limit(&self) -> SignedDuration {
-        ATTEMPT_LIMIT
+        http_attempt_limit(1)
     }
 
     fn concurrency(&self) -> usize {
@@ -58,14 +52,35 @@ impl Channel for Webhook {
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
         let mistake = |text: String| Failure::new(FailureCode::Misconfigured, text);
-        let secret = self
-            .secrets
-            .resolve(Owner::Tenant(&attempt.tenant), &attempt.secret_ref)
-            .map_err(|e| mistake(format!("the signing secret: {e}")))?;
+        let secret = credential::read(&self.secrets, attempt, "the signing secret")?;
         let keys = sign::keys(&secret).map_err(|e| mistake(e.to_string()))?;
         let body = body::json(attempt).map_err(|e| mistake(format!("the body could not be made: {e}")))?;
-        let headers = sign::headers(&keys, &webhook_id(attempt.message.event_id), attempt.now.as_second(), &body)
+        let signed = sign::headers(&keys, &webhook_id(attempt.message.event_id), attempt.now.as_second(), &body)
             .map_err(|e| mistake(e.to_string()))?;
-        self.client.post(&attempt.recipient.address, headers, body, attempt.now).await.map(Receipt)
+        let headers = signed.into_iter().map(|(name, value)| {
+            header_value(&value, "the signature").map(|value| (HeaderName::from_static(name), value))
+        });
+        let post = Post {
+            url: &attempt.recipient.address,
+            headers: headers.collect::<Result<_, _>>()?,
+            body,
+            max_answer_bytes: SHORT_ANSWER_BYTES,
+            now: attempt.now,
+        };
+        judge(&self.outgoing.post(post).await?)
+    }
+}
+
+/// The receipt is the status: what a receiver says beside it is its own affair.
+fn judge(answer: &Answer) -> Result<Receipt, Failure> {
+    match answer.status {
+        status if status.is_success() => Ok(Receipt(format!("accepted by the webhook's receiver ({})", answer.text()))),
+        StatusCode::GONE => Err(Failure::new(FailureCode::Gone, format!("{}: the endpoint is gone", answer.text()))),
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Err(answer.deferred()),
+        status if status.is_redirection() => Err(answer.redirected()),
+        _ => Err(Failure::new(FailureCode::Failed, answer.text())),
     }
 }

@@ -14,6 +14,13 @@ pub(crate) enum ServerTls {
     Implicit,
 }
 
+/// What the server asks for before it takes anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Login {
+    pub(crate) user: &'static str,
+    pub(crate) password: &'static str,
+}
+
 pub(crate) struct SmtpServer {
     process: Child,
     pub(crate) port: u16,
@@ -24,18 +31,33 @@ pub(crate) struct SmtpServer {
 impl SmtpServer {
     /// `None` when aiosmtpd is not installed: the caller says loudly that it skips.
     pub(crate) fn start(tls: ServerTls) -> Option<Self> {
+        Self::launch(tls, None)
+    }
+
+    /// One that asks for a login, and only under TLS.
+    pub(crate) fn with_login(tls: ServerTls, login: Login) -> Option<Self> {
+        Self::launch(tls, Some(login))
+    }
+
+    fn launch(tls: ServerTls, login: Option<Login>) -> Option<Self> {
         let (python, modules) = python()?;
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = certificate(dir.path());
         let port = muster_local::free_port().unwrap();
         let fakes = root().join("testing/fakes/smtp");
-        let python_path = std::env::join_paths(std::iter::once(fakes).chain(modules)).unwrap();
+        let python_path = std::env::join_paths(std::iter::once(fakes.clone()).chain(modules)).unwrap();
         let mut command = Command::new(python);
-        command.args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "scripted.Handler"]);
-        match tls {
-            ServerTls::None => {}
-            ServerTls::Starttls => drop(command.arg("--tlscert").arg(&cert).arg("--tlskey").arg(&key)),
-            ServerTls::Implicit => drop(command.arg("--smtpscert").arg(&cert).arg("--smtpskey").arg(&key)),
+        if let Some(login) = login {
+            let how = if tls == ServerTls::Implicit { "implicit" } else { "starttls" };
+            command.arg(fakes.join("with_login.py")).args([&port.to_string(), how]).arg(&cert).arg(&key);
+            command.args([login.user, login.password]);
+        } else {
+            command.args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "scripted.Handler"]);
+            match tls {
+                ServerTls::None => {}
+                ServerTls::Starttls => drop(command.arg("--tlscert").arg(&cert).arg("--tlskey").arg(&key)),
+                ServerTls::Implicit => drop(command.arg("--smtpscert").arg(&cert).arg("--smtpskey").arg(&key)),
+            }
         }
         let mail = dir.path().join("mail");
         std::fs::create_dir(&mail).unwrap();
@@ -61,14 +83,35 @@ impl SmtpServer {
 
     /// (file name, content) of everything that arrived whole, in order.
     pub(crate) fn mails(&self) -> Vec<(String, String)> {
+        self.files("eml")
+    }
+
+    /// What people read: subjects and texts, decoded.
+    pub(crate) fn texts(&self) -> String {
+        self.files("txt").into_iter().map(|(_, text)| text).collect()
+    }
+
+    fn files(&self, extension: &str) -> Vec<(String, String)> {
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(self.dir.path().join("mail")).unwrap().map(|e| e.unwrap().path()).collect();
-        files.retain(|path| path.extension().is_some_and(|e| e == "eml"));
+        files.retain(|path| path.extension().is_some_and(|e| e == extension));
         files.sort();
         let content = |path: &PathBuf| {
             (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
         };
         files.iter().map(content).collect()
+    }
+
+    /// Logins that were tried.
+    pub(crate) fn logins(&self) -> usize {
+        std::fs::read_to_string(self.dir.path().join("mail/logins")).map_or(0, |tried| tried.lines().count())
+    }
+
+    /// Before it refuses the next password, the server writes this into that file.
+    pub(crate) fn write_at_next_refusal(&self, file: &Path, text: &str) {
+        let whole = self.dir.path().join("mail/at-refusal.part");
+        std::fs::write(&whole, format!("{}\n{text}", file.display())).unwrap();
+        std::fs::rename(whole, self.dir.path().join("mail/at-refusal")).unwrap();
     }
 
     /// Those whose file name holds this.

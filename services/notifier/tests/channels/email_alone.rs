@@ -1,9 +1,5 @@
 //! The e-mail channel against aiosmtpd, a third party's SMTP server.
 
-#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
@@ -11,8 +7,9 @@ use muster_domain::delivery::FailureCode;
 use muster_notifier::channels::Channel;
 use muster_notifier::channels::email::{Email, Relay};
 use muster_runtime::config::SmtpTls;
-use support::smtp::{ServerTls, SmtpServer, header};
-use support::{mail_to, secrets};
+
+use crate::smtp_server::{Login, ServerTls, SmtpServer, header};
+use crate::support::{mail_to, secrets};
 
 fn relay(port: u16, tls: SmtpTls, ca: Option<&[u8]>) -> Relay {
     Relay {
@@ -37,7 +34,7 @@ async fn the_relay_takes_it_and_every_header_arrives() {
     let Some(server) = SmtpServer::start(ServerTls::None) else { return };
     let receipt =
         channel(relay(server.port, SmtpTls::None, None)).deliver(&mail_to("alice@example.com")).await.unwrap();
-    assert!(receipt.0.starts_with("250 2.0.0 Queued as"), "{}", receipt.0);
+    assert!(receipt.0.starts_with("accepted by the relay: 250 2.0.0 Queued as"), "{}", receipt.0);
     let mail = server.mails_like("alice").remove(0);
     assert_eq!(header(&mail, "Subject").unwrap(), "CRITICAL: orders-db (tier 1, production): RPO breached");
     assert_eq!(header(&mail, "Auto-Submitted").unwrap(), "auto-generated");
@@ -153,4 +150,31 @@ async fn our_own_mistakes_are_named_and_nothing_leaves() {
     let failure = Email::new(Some(clear), secrets).unwrap().deliver(&mail_to("alice@example.com")).await.unwrap_err();
     assert!(failure.text.contains("never sent without TLS") && !failure.text.contains("s3cret"), "{failure}");
     assert!(server.mails().is_empty());
+}
+
+/// The relay's own certificate authority is named in the settings.
+#[tokio::test]
+async fn the_settings_name_a_certificate_authority() {
+    let login = Login { user: "muster", password: "correct-horse" };
+    let Some(server) = SmtpServer::with_login(ServerTls::Implicit, login) else { return };
+    let (dir, secrets) = secrets();
+    std::fs::create_dir(dir.path().join("_system")).unwrap();
+    std::fs::write(dir.path().join("_system/smtp"), "correct-horse\n").unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    let mut config = muster_runtime::Config::default();
+    config.smtp = Some(muster_runtime::config::Smtp {
+        host: "localhost".into(),
+        port: server.port,
+        tls: SmtpTls::Implicit,
+        user: Some("muster".into()),
+        password_ref: Some("file:smtp".into()),
+        from: "Muster <muster@relay.example>".into(),
+        ca_file: Some(ca_file.clone()),
+    });
+    let missing = Relay::from_config(&config).unwrap_err().to_string();
+    assert!(missing.contains("smtp.ca_file") && missing.contains("Next:"), "{missing}");
+    std::fs::write(&ca_file, &server.ca_pem).unwrap();
+    let email = Email::new(Relay::from_config(&config).unwrap(), secrets).unwrap();
+    email.deliver(&mail_to("alice@example.com")).await.unwrap();
+    assert_eq!((server.mails().len(), server.logins()), (1, 1));
 }

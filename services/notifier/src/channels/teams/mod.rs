@@ -1,0 +1,164 @@
+//! Microsoft Teams: a card, posted by a Workflow behind a secret URL.
+//!
+//! One way: 202 means that the flow was queued, nothing comes back, and no card can be changed. A workflow recognises
+//! no copy, so what may have arrived is sent again only when somebody has to act on it.
+//! Source: contracts/teams.md; learn.microsoft.com, "Create incoming webhooks with Workflows".
+
+mod card;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use muster_domain::TenantId;
+use muster_domain::delivery::recipient::{Recipient, SecretMark};
+use muster_domain::delivery::{Failure, FailureCode, routing};
+use muster_runtime::secrets::SecretResolver;
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES};
+use super::quota::{Quota, Window};
+use super::{Attempt, Channel, Receipt, credential, http_attempt_limit};
+
+/// What connectors were granted for a channel, within what a workflow's connection takes.
+const LIMIT: &[Window] = &[Window::new(1, 1), Window::new(60, 3_600)];
+const CONCURRENCY: usize = 8;
+/// One, and once more with a newer URL.
+const CALLS: i64 = 2;
+const URL: &str = "the workflow's URL";
+
+/// The channel.
+pub struct Teams {
+    outgoing: Outgoing,
+    secrets: SecretResolver,
+    quota: Quota,
+}
+
+/// Why one POST did not do it.
+enum Problem {
+    /// The URL's signature is refused, or no flow is there.
+    Credential(String),
+    Failure(Failure),
+}
+
+impl Teams {
+    pub fn new(outgoing: Outgoing, secrets: SecretResolver) -> Self {
+        Self { outgoing, secrets, quota: Quota::new(LIMIT) }
+    }
+
+    async fn post(&self, attempt: &Attempt, url: &SecretString, card: &[u8]) -> Result<Receipt, Problem> {
+        let url = url.expose_secret().trim();
+        self.check(url).map_err(Problem::Failure)?;
+        let post = Post {
+            url,
+            headers: Vec::new(),
+            body: card.to_vec(),
+            max_answer_bytes: SHORT_ANSWER_BYTES,
+            now: attempt.now,
+        };
+        let answer = self.outgoing.post(post).await.map_err(|failure| Problem::Failure(without_host(failure)))?;
+        judge(&answer, url)
+    }
+
+    /// The whole URL is the credential, its host included: what is wrong with it is said without it.
+    fn check(&self, url: &str) -> Result<(), Failure> {
+        let checked = self.outgoing.check(url).map_err(|_| forbidden())?;
+        // The signature in it covers the URL as it is written. What a parser would write otherwise arrives otherwise.
+        let query = checked.query().map(|query| format!("?{query}")).unwrap_or_default();
+        if checked.fragment().is_none() && url.ends_with(&format!("{}{query}", checked.path())) {
+            return Ok(());
+        }
+        let text = format!("{URL} would not arrive as it is written; copy it again from the workflow");
+        Err(Failure::new(FailureCode::Misconfigured, text))
+    }
+}
+
+fn forbidden() -> Failure {
+    let text = format!(
+        "{URL} is not one that may be used: https on port 443 to a public address, or one that the operator allows in webhooks.allow_private_addresses"
+    );
+    Failure::new(FailureCode::Forbidden, text)
+}
+
+fn without_host(failure: Failure) -> Failure {
+    if failure.code == FailureCode::Forbidden { forbidden() } else { failure }
+}
+
+fn judge(answer: &Answer, url: &str) -> Result<Receipt, Problem> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = answer.text_with(body["error"]["code"].as_str().unwrap_or_default(), url);
+    let failed = |code| Problem::Failure(Failure::new(code, said.clone()));
+    Err(match answer.status {
+        // A connector of the old kind hides its throttling in a success.
+        status if status.is_success() && String::from_utf8_lossy(&answer.body).contains("HTTP error 429") => {
+            Problem::Failure(Failure::new(FailureCode::Deferred, "HTTP 200, and in it: HTTP error 429"))
+        }
+        status if status.is_success() => {
+            return Ok(Receipt(format!("accepted by the workflow of Teams ({})", answer.text())));
+        }
+        status if status.is_redirection() => Problem::Failure(answer.redirected()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Problem::Credential(said)
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Problem::Failure(answer.deferred()),
+        // The flow may have been queued.
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            failed(FailureCode::OutcomeUnknown)
+        }
+        status if status.is_client_error() => failed(FailureCode::Rejected),
+        _ => failed(FailureCode::Failed),
+    })
+}
+
+fn key(tenant: &TenantId, recipient: &Recipient) -> String {
+    match &recipient.mark {
+        SecretMark::Digest(digest) => digest.clone(),
+        SecretMark::NotNeeded | SecretMark::Unknown => format!("{tenant}/{}", recipient.identity),
+    }
+}
+
+#[async_trait]
+impl Channel for Teams {
+    fn name(&self) -> &'static str {
+        routing::TEAMS
+    }
+
+    fn attempt_limit(&self) -> SignedDuration {
+        http_attempt_limit(CALLS)
+    }
+
+    fn concurrency(&self) -> usize {
+        CONCURRENCY
+    }
+
+    fn turn(&self, tenant: &TenantId, recipient: &Recipient) -> Result<(), SignedDuration> {
+        self.quota.turn(&key(tenant, recipient))
+    }
+
+    async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
+        if attempt.possibly_duplicate && !attempt.message.is_page_class() {
+            let text = "the first card may have been posted, and a second one would only confuse";
+            return Err(Failure::new(FailureCode::NotRepeated, text));
+        }
+        let card = card::envelope(attempt).to_string().into_bytes();
+        let url = credential::read(&self.secrets, attempt, URL)?;
+        let outcome = match self.post(attempt, &url, &card).await {
+            Err(Problem::Credential(said)) => {
+                let newer = credential::read_again(&self.secrets, attempt, URL, &url, &said)?;
+                self.post(attempt, &newer, &card).await
+            }
+            other => other,
+        };
+        outcome.map_err(|problem| match problem {
+            Problem::Credential(said) => {
+                Failure::new(FailureCode::Misconfigured, format!("{URL} was refused ({said})"))
+            }
+            Problem::Failure(failure) => {
+                if let Some(wait) = failure.retry_after {
+                    self.quota.close(&key(&attempt.tenant, &attempt.recipient), wait);
+                }
+                failure
+            }
+        })
+    }
+}
