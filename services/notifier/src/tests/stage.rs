@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use muster_domain::inventory::{Declared, declare, document_id};
+use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::pb::inventory::v1::{Document, Kind, NotificationRouteSpec, document::Spec};
 use muster_domain::pb::notification::v1::{DeliveryView, ListDeliveriesRequest};
 use muster_domain::pb::readiness::v1::ReadinessEvent;
@@ -31,6 +32,8 @@ pub(super) struct Stage {
     pub(super) postgres: PostgresServer,
     _nats: NatsServer,
     running: Option<JoinHandle<()>>,
+    /// Where the service answers.
+    pub(super) url: String,
 }
 
 impl Stage {
@@ -51,7 +54,7 @@ impl Stage {
         config.server.public_url = "https://muster.example".to_owned();
         let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
         let (mail, hook) = (FarSide::new("email"), FarSide::new("webhook"));
-        Self { ctx, tenant, mail, hook, postgres, _nats: nats, running: None }
+        Self { ctx, tenant, mail, hook, postgres, _nats: nats, running: None, url: String::new() }
     }
 
     pub(super) fn channels(&self) -> Vec<Arc<dyn Channel>> {
@@ -63,6 +66,7 @@ impl Stage {
         self.ctx.shutdown = CancellationToken::new();
         let service = crate::service_with(&self.ctx, self.channels());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.url = format!("http://{}", listener.local_addr().unwrap());
         let around = serve::Surroundings {
             config: self.ctx.config.server.clone(),
             health: self.ctx.health.clone(),
@@ -115,6 +119,26 @@ impl Stage {
     pub(super) async fn list(&self) -> Vec<DeliveryView> {
         let ask = ListDeliveriesRequest { tenant: self.tenant.to_string(), ..ListDeliveriesRequest::default() };
         crate::api::list(&self.ctx, &self.tenant, &ask).await.unwrap().deliveries
+    }
+
+    /// Every delivery of a route, page by page.
+    pub(super) async fn whole_list(&self, route: &str) -> Vec<DeliveryView> {
+        let (mut token, mut all) = (String::new(), Vec::new());
+        loop {
+            let page = Some(PageRequest { page_size: 500, page_token: token });
+            let ask = ListDeliveriesRequest {
+                tenant: self.tenant.to_string(),
+                route: route.to_owned(),
+                page,
+                ..ListDeliveriesRequest::default()
+            };
+            let answer = crate::api::list(&self.ctx, &self.tenant, &ask).await.unwrap();
+            all.extend(answer.deliveries);
+            token = answer.page.unwrap().next_page_token;
+            if token.is_empty() {
+                return all;
+            }
+        }
     }
 
     /// Asks the list until it holds; fails after 30 s and shows the list.
