@@ -85,7 +85,7 @@ function Filters({ search, change }: { search: Search; change: (changes: Partial
           What
           <select name="kind" value={search.kind} onChange={(event) => change({ kind: event.target.value })}>
             <option value="">Everything</option>
-            {Object.entries(KINDS).map(([kind, word]) => (
+            {Object.entries(KINDS).map(([kind, { word }]) => (
               <option key={kind} value={kind}>
                 {word}
               </option>

@@ -17,7 +17,7 @@ export function useKnownPeople(tenant: string) {
     queryFn: async (): Promise<Known[]> => {
       const [contacts, decisions] = await Promise.all([
         planner.listDocuments({ tenant, kind: Kind.CONTACT, page: { pageSize: 200 } }),
-        audit.listEvents({ tenant, filter: { types: ["request.*", "plan.*", "inventory.*", "access.*"] }, newestFirst: true, page: { pageSize: 200 } }),
+        audit.listEvents({ tenant, filter: { types: ["request.*", "plan.*", "gate.*", "delegation.*", "alert.acknowledged", "access.*", "resource.declared", "policy.declared"] }, newestFirst: true, page: { pageSize: 200 } }),
       ]);
       const found = new Map<string, string>();
       for (const { spec, name } of contacts.documents) if (spec.case === "contactSpec" && spec.value.person) found.set(spec.value.person, spec.value.displayName || name);

@@ -4,14 +4,13 @@ import * as Ariakit from "@ariakit/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { audit, executor, newKey, plans } from "../../api/clients.ts";
+import { executor, newKey, plans } from "../../api/clients.ts";
 import { type Here, useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { LintSeverity, PlanState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
 import { RenderFormat } from "../../gen/muster/plan/v1/plan_service_pb.ts";
 import { humane, instant, milliseconds } from "../../lib/time.ts";
 import { capital, planState } from "../../lib/words.ts";
-import { Changes } from "../../ui/changes.tsx";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Light } from "../../ui/light.tsx";
 import { Markdown } from "../../ui/markdown.tsx";
@@ -19,6 +18,7 @@ import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { OpenRequest, PreflightResult } from "../requests/open.tsx";
+import { DocumentHistory } from "../settings/history.tsx";
 import { Findings, Graph } from "./steps.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import "./plans.css";
@@ -82,7 +82,7 @@ function Plan({ tenant, plan }: { tenant: string; plan: PlanView }) {
           <Tests tenant={tenant} plan={plan} />
         </Ariakit.TabPanel>
         <Ariakit.TabPanel unmountOnHide>
-          <Versions tenant={tenant} plan={plan} />
+          <DocumentHistory tenant={tenant} kind="plan" name={plan.name} />
         </Ariakit.TabPanel>
         <Ariakit.TabPanel unmountOnHide>
           <PlanDocument tenant={tenant} name={plan.name} />
@@ -217,58 +217,6 @@ function Tests({ tenant, plan }: { tenant: string; plan: PlanView }) {
       </table>
     </Scroll>
   );
-}
-
-/** Every change of the text is in the record. */
-function Versions({ tenant, plan }: { tenant: string; plan: PlanView }) {
-  const versions = useQuery({
-    queryKey: ["plan-versions", tenant, plan.name, String(plan.newest?.version)],
-    queryFn: async () => {
-      const filter = { types: ["inventory.*"], resource: plan.name };
-      const { records } = await audit.listEvents({ tenant, filter, newestFirst: true, page: { pageSize: 100 } });
-      return records.filter((record) => record.aggregate === `inventory/plan-${plan.name}`);
-    },
-  });
-  return (
-    <Answer query={versions} what="versions" rows={2}>
-      {(found) =>
-        found.length === 0 ? (
-          <p className="quiet">
-            The newest text is version {String(plan.newest?.version)}, <code>{plan.newest?.hash.slice(0, 16)}</code>.
-          </p>
-        ) : (
-          <ul className="lines">
-            {found.map((record) => (
-              <li key={String(record.sequence)}>
-                <strong>Version {String(record.aggregateVersion)}</strong> by {record.actor?.name || record.actor?.id}, <Moment at={record.time} />
-                <Changed json={record.payloadJson} />
-              </li>
-            ))}
-          </ul>
-        )
-      }
-    </Answer>
-  );
-}
-
-interface FieldChange {
-  field?: string;
-  from?: string;
-  to?: string;
-}
-
-export function changesIn(json: string): FieldChange[] {
-  try {
-    const event = JSON.parse(json) as { declared?: { changes?: FieldChange[] } };
-    return event.declared?.changes ?? [];
-  } catch {
-    return [];
-  }
-}
-
-function Changed({ json }: { json: string }) {
-  const changes = changesIn(json);
-  return changes.length === 0 ? <p className="small quiet">As it was first written.</p> : <Changes changes={changes} />;
 }
 
 function PlanDocument({ tenant, name }: { tenant: string; name: string }) {

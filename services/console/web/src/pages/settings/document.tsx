@@ -1,19 +1,16 @@
 // One declared document: its text, its history, and for who may, its change.
 
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
-import { audit, planner } from "../../api/clients.ts";
+import { planner } from "../../api/clients.ts";
 import { type Here, useHere } from "../../api/person.ts";
-import { troubleOf } from "../../api/trouble.ts";
 import type { AppliedDocument } from "../../gen/muster/inventory/v1/planner_service_pb.ts";
-import { Changes } from "../../ui/changes.tsx";
 import { AskButton } from "../../ui/dialog.tsx";
-import { Older } from "../../ui/older.tsx";
-import { Answer, Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
-import { Moment } from "../../ui/time.tsx";
+import { Answer, Empty } from "../../ui/states.tsx";
 import { TestRoute } from "../messages/page.tsx";
 import { ManifestEditor } from "./editor.tsx";
+import { DocumentHistory } from "./history.tsx";
 import { BEGINNINGS, type KindInfo, KINDS, kindOf, kindOfName, kindOfToken } from "./kinds.ts";
 import { TemplatePreview } from "./preview.tsx";
 import "./settings.css";
@@ -82,7 +79,7 @@ function OneDocument({ tenant, kind, name }: { tenant: string; kind: KindInfo; n
               <pre tabIndex={0}>{found.text}</pre>
             )}
             {found.document.spec.case === "messageTemplateSpec" && <TemplatePreview tenant={tenant} template={found.document.spec.value} />}
-            <History tenant={tenant} kind={kind} name={name} />
+            <DocumentHistory tenant={tenant} kind={kind.token} name={name} />
           </div>
         )
       }
@@ -106,42 +103,6 @@ function Retire({ here, kind, name, changed }: { here: Here; kind: KindInfo; nam
     >
       <p>Its history stays, and everything that was done under it. What still needs it is named, and then nothing happens.</p>
     </AskButton>
-  );
-}
-
-function History({ tenant, kind, name }: { tenant: string; kind: KindInfo; name: string }) {
-  const list = useInfiniteQuery({
-    queryKey: ["changes", tenant, kind.token, name],
-    queryFn: ({ pageParam }) => audit.listConfigurationChanges({ tenant, kind: kind.token, name, page: { pageSize: 50, pageToken: pageParam } }),
-    initialPageParam: "",
-    getNextPageParam: (last) => last.page?.nextPageToken || undefined,
-  });
-  const found = list.data?.pages.flatMap((page) => page.changes).filter((change) => change.name === name) ?? [];
-  return (
-    <section className="panel">
-      <header>
-        <h2>Who changed what</h2>
-      </header>
-      <div className="body">
-        {list.error ? (
-          <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
-        ) : list.isPending ? (
-          <Loading what="changes" rows={2} />
-        ) : found.length === 0 ? (
-          <p className="quiet">Nothing was recorded.</p>
-        ) : (
-          <ul className="lines">
-            {found.map((change, index) => (
-              <li key={`${change.sequence}/${index}`}>
-                Version {String(change.documentVersion)}, {change.what} by <strong>{change.actor?.name || change.actor?.id}</strong>, <Moment at={change.time} />
-                {change.field && <Changes changes={[change]} />}
-              </li>
-            ))}
-          </ul>
-        )}
-        <Older list={list} what="changes" />
-      </div>
-    </section>
   );
 }
 
