@@ -9,6 +9,7 @@
 //! | `lock` | one change of a tenant's inventory at a time |
 //! | `projection`, `query` | the tables that are read, and the reading |
 //! | `plans/` | recovery plans: judged, reviewed, published, proven |
+//! | `schedules/` | what falls due by the calendar, and what came of it |
 //! | `document/` | the failover documentation of a plan, and the signed run-card |
 //! | `api` | gRPC of the inventory |
 //!
@@ -28,6 +29,7 @@ mod projection;
 mod query;
 mod references;
 mod retire;
+mod schedules;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use muster_domain::pb::inventory::v1::planner_service_server::PlannerServiceServer;
 use muster_domain::pb::plan::v1::plan_service_server::PlanServiceServer;
+use muster_domain::pb::schedule::v1::schedule_service_server::ScheduleServiceServer;
 use muster_domain::refusal::describe;
 use muster_eventlog::{Migration, Projection, Schema, run_projection, run_reactor, run_timers};
 use muster_runtime::{Context, Service};
@@ -50,6 +53,12 @@ use plans::{
     lapse::Lapse,
     proof::{PROOFS, Proofs},
 };
+use schedules::{
+    Schedules, api as schedule_api,
+    follow::Follow,
+    look::{Due, SCHEDULES},
+    projection::Occurrences,
+};
 
 /// Where everybody gets the key that run-cards are verified with: it is public.
 pub const SIGNING_KEY_PATH: &str = "/run-card-key.pem";
@@ -63,12 +72,13 @@ pub const MIGRATIONS: Schema = Schema {
             name: "0002_requests_about_groups",
             sql: include_str!("../../../migrations/planner/0002_requests_about_groups.sql"),
         },
+        Migration { name: "0003_occurrences", sql: include_str!("../../../migrations/planner/0003_occurrences.sql") },
     ],
 };
 
 /// The read models that can be rebuilt from the log.
 pub fn projections() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(Documents)]
+    vec![Arc::new(Documents), Arc::new(Occurrences)]
 }
 
 /// Routes and background tasks. Nothing here can fail to start; the signature is that of all services.
@@ -79,7 +89,7 @@ pub async fn service(ctx: &Context) -> Result<Service, Infallible> {
     let plans = Arc::new(Plans { ctx: ctx.clone() });
     let (proofs, lapse, reacting, waiting) = (plans.clone(), plans.clone(), ctx.clone(), ctx.clone());
     let key = plans.clone();
-    Ok(Service::new("planner")
+    Ok(with_schedules(Service::new("planner"), ctx)
         .grpc(PlannerServiceServer::new(api::Planner::new(ctx.clone())))
         .grpc(PlanServiceServer::new(Api((*plans).clone())))
         .http(Router::new().route(SIGNING_KEY_PATH, get(move || public_key(key.clone()))))
@@ -91,6 +101,26 @@ pub async fn service(ctx: &Context) -> Result<Service, Infallible> {
         .task("lapse", move || {
             run_timers(waiting.log.clone(), PROOFS, Arc::new(Lapse(lapse.clone())), waiting.shutdown.clone())
         }))
+}
+
+/// Their API, their table, what they hear of, and their timers.
+fn with_schedules(service: Service, ctx: &Context) -> Service {
+    let schedules = Arc::new(Schedules { ctx: ctx.clone() });
+    let (follow, due) = (schedules.clone(), schedules.clone());
+    let (projecting, following, waiting) = (ctx.clone(), ctx.clone(), ctx.clone());
+    service
+        .grpc(ScheduleServiceServer::new(schedule_api::Api(schedules)))
+        .task("occurrences", move || {
+            let (log, db) = (projecting.log.clone(), projecting.db.clone());
+            run_projection(log, db, Arc::new(Occurrences), projecting.shutdown.clone())
+        })
+        .task("schedules", move || {
+            let reactor = Arc::new(Follow(follow.clone()));
+            run_reactor(following.log.clone(), following.db.clone(), reactor, following.shutdown.clone())
+        })
+        .task("due", move || {
+            run_timers(waiting.log.clone(), SCHEDULES, Arc::new(Due(due.clone())), waiting.shutdown.clone())
+        })
 }
 
 async fn public_key(plans: Arc<Plans>) -> impl IntoResponse {

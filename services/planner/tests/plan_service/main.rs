@@ -5,4 +5,5 @@ mod documents;
 mod issuer;
 mod proving;
 mod review;
+mod schedules;
 mod world;

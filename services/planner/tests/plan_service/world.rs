@@ -18,6 +18,7 @@ use muster_domain::{
             RenderPlanRequest, RenderPlanResponse, ReturnPlanRequest, SubmitPlanRequest,
             plan_service_client::PlanServiceClient,
         },
+        schedule::v1::schedule_service_client::ScheduleServiceClient,
     },
     time::{duration_to_pb, to_pb},
 };
@@ -216,10 +217,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    fn request<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
         request
+    }
+
+    pub(crate) fn schedules(&self) -> ScheduleServiceClient<Channel> {
+        ScheduleServiceClient::new(self.channel.clone())
     }
 
     fn plans(&self) -> PlanServiceClient<Channel> {
