@@ -119,12 +119,14 @@ impl ApprovalService for Api {
     }
 
     async fn get_intent(&self, request: Request<GetIntentRequest>) -> Answer<GetIntentResponse> {
-        self.0.ctx.authorize(request).await?;
-        Err(Status::unimplemented("get_intent"))
+        let call = self.0.ctx.authorize(request).await?;
+        Ok(Response::new(self.0.get_intent(call).await?))
     }
 
     async fn decide_by_intent(&self, request: Request<DecideByIntentRequest>) -> Answer<DecideByIntentResponse> {
-        self.0.ctx.authorize(request).await?;
-        Err(Status::unimplemented("decide_by_intent"))
+        let call = self.0.ctx.authorize(request).await?;
+        let tenant = call.tenant.clone();
+        let (request, version) = Box::pin(self.0.decide_by_intent(call)).await?;
+        Ok(self.0.ctx.sealed(&tenant, version, DecideByIntentResponse { request: Some(request), version }).await)
     }
 }

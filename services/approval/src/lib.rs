@@ -9,12 +9,14 @@ mod delegation_rows;
 mod delegations;
 mod explain;
 mod gates;
+mod intents;
 mod list;
 mod names;
 mod open;
 mod preflight;
 mod projection;
 mod rules;
+mod scheduled;
 mod sight;
 mod surroundings;
 mod view;
@@ -27,7 +29,7 @@ use muster_eventlog::{
     run_projection, run_reactor, run_timers,
 };
 use muster_proto::request::v1::approval_service_server::ApprovalServiceServer;
-use muster_runtime::{Context, Service};
+use muster_runtime::{Context, IntentLinks, Service};
 
 use names::DeclaredNames;
 use sight::Sight;
@@ -57,6 +59,7 @@ struct Approval {
     names: DeclaredNames,
     sight: Sight,
     gates: gates::KnownGates,
+    links: IntentLinks,
 }
 
 /// The service with its API and background tasks.
@@ -66,10 +69,12 @@ pub fn service(ctx: &Context) -> Service {
         names: DeclaredNames::follow(&ctx.log, ctx.shutdown.clone()),
         sight: Sight::follow(&ctx.log, ctx.shutdown.clone()),
         gates: gates::KnownGates::follow(&ctx.log, ctx.shutdown.clone()),
+        links: IntentLinks::new(&ctx.config.approval, ctx.secrets.clone()),
     });
     let (timers, reacted) = (approval.clone(), ctx.clone());
     let (names, sight, known) = (approval.clone(), approval.clone(), approval.clone());
     let (failures, failed) = (approval.clone(), ctx.clone());
+    let (calendar, again, due) = (approval.clone(), approval.clone(), ctx.clone());
     let (expiry, escalation, review) = (approval.clone(), approval.clone(), approval.clone());
     let service = Service::new(SERVICE)
         .grpc(ApprovalServiceServer::new(api::Api(approval)))
@@ -80,6 +85,10 @@ pub fn service(ctx: &Context) -> Service {
         .task("gates", move || {
             let reactor = Arc::new(gates::RaiseAfterFailure(failures.clone()));
             run_reactor(failed.log.clone(), failed.db.clone(), reactor, failed.shutdown.clone())
+        })
+        .task("scheduled", move || {
+            let reactor = Arc::new(scheduled::OpenScheduled(calendar.clone()));
+            run_reactor(due.log.clone(), due.db.clone(), reactor, due.shutdown.clone())
         })
         .check("gates", move || {
             let caught_up = known.gates.is_caught_up();
@@ -98,6 +107,7 @@ pub fn service(ctx: &Context) -> Service {
     let service = with_timers(service, ctx, "expiry", deadlines::EXPIRY, Arc::new(deadlines::Expire(expiry)));
     let escalate = Arc::new(deadlines::Escalate(escalation));
     let service = with_timers(service, ctx, "escalation", deadlines::ESCALATION, escalate);
+    let service = with_timers(service, ctx, "scheduled again", scheduled::AGAIN, Arc::new(scheduled::TryAgain(again)));
     with_timers(service, ctx, "review", deadlines::REVIEW, Arc::new(deadlines::Overdue(review)))
 }
 

@@ -45,7 +45,8 @@ impl Approval {
         };
         let name = if group.is_empty() { &resource } else { &group };
         let inventory = self.scope_documents(&call.tenant, &group, &resource).await?;
-        let facts = self.facts(&call, &command, earlier.as_ref(), &inventory, (&group, &resource)).await?;
+        let asked = Asked { tenant: &call.tenant, now: call.now, group: &group, resource: &resource };
+        let facts = self.facts(&asked, &command, earlier.as_ref(), &inventory).await?;
         let seen_at = self.sight.seen_at(&call.tenant, &names(&facts.scope), call.now);
         let case = Case {
             scope: &facts.scope,
@@ -109,15 +110,14 @@ impl Approval {
         }
     }
 
-    async fn facts<'a>(
+    pub(crate) async fn facts<'a>(
         &self,
-        call: &Call<()>,
+        asked: &Asked<'_>,
         command: &OpenRequest,
         earlier: Option<&Earlier>,
         inventory: &'a TenantInventory,
-        (group, resource): (&str, &str),
     ) -> Result<Facts<'a>, Status> {
-        let tenant = &call.tenant;
+        let Asked { tenant, now, group, resource } = *asked;
         let scope = plan::scope(inventory, group, resource).map_err(|refusal| refused(&refusal))?;
         let plan = match earlier.map(|earlier| earlier.opened.plan.clone().unwrap_or_default().name) {
             // The steps that are taken back are those of the plan that was run.
@@ -132,7 +132,7 @@ impl Approval {
         let plan_name = plan.as_ref().map(|plan| plan.document.name.clone()).unwrap_or_default();
         let gate = self.ctx.log.gate(tenant, command.kind, &plan_name, tier, environment).await;
         let gate = gate.map_err(IntoStatus::into_status)?;
-        let evidence = self.evidence(tenant, command, &scope, plan.as_ref(), call.now).await?;
+        let evidence = self.evidence(tenant, command, &scope, plan.as_ref(), now).await?;
         Ok(Facts { scope, plan, policy, gate, evidence })
     }
 
@@ -156,15 +156,24 @@ impl Approval {
     }
 }
 
-struct Facts<'a> {
-    scope: Scope<'a>,
-    plan: Option<PublishedPlan>,
-    policy: EffectivePolicy,
-    gate: gate::Effective,
-    evidence: Evidence,
+/// What a request is about, where and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) now: jiff::Timestamp,
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
 }
 
-fn names<'a>(scope: &Scope<'a>) -> Vec<&'a str> {
+pub(crate) struct Facts<'a> {
+    pub(crate) scope: Scope<'a>,
+    pub(crate) plan: Option<PublishedPlan>,
+    pub(crate) policy: EffectivePolicy,
+    pub(crate) gate: gate::Effective,
+    pub(crate) evidence: Evidence,
+}
+
+pub(crate) fn names<'a>(scope: &Scope<'a>) -> Vec<&'a str> {
     scope.members.iter().map(|member| member.document.name.as_str()).collect()
 }
 

@@ -16,5 +16,6 @@ mod issuer;
 mod listing;
 mod opening;
 mod refusals;
+mod scheduled;
 mod starting;
 mod world;
