@@ -5,7 +5,12 @@
 //! earlier epoch (another key is listed by a person), and once an epoch was cosigned, no earlier one is any more. So a new
 //! epoch is always seen: by the log it belongs to, if it was not that log which opened it.
 
-use std::{fs, path::PathBuf, sync::PoisonError, sync::RwLock};
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
 
 use muster_tlog::{Algorithm, VerifierKey};
 
@@ -17,8 +22,30 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub(crate) struct Logs {
     listed: Vec<VerifierKey>,
     file: Option<PathBuf>,
-    of_file: RwLock<Vec<VerifierKey>>,
+    of_file: RwLock<OfFile>,
     next_epochs: bool,
+}
+
+/// What was read from the file of known logs, and which content that was.
+#[derive(Default)]
+struct OfFile {
+    keys: Vec<VerifierKey>,
+    read: Option<Stamp>,
+}
+
+/// Another one is another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    changed_s: i64,
+    changed_ns: i64,
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self { inode: found.ino(), size: found.len(), changed_s: found.ctime(), changed_ns: found.ctime_nsec() }
+    }
 }
 
 impl Logs {
@@ -30,53 +57,58 @@ impl Logs {
         Ok(logs)
     }
 
-    /// The keys that a checkpoint of this origin may be signed by. Empty: the log is not known.
+    /// The keys that a checkpoint of this origin may be signed by. Empty: the log is not known. What is added to the file
+    /// counts from the next checkpoint on: a new log, a new key of a known one, a new epoch under another key.
     pub(crate) fn keys_of(&self, origin: &str) -> Vec<VerifierKey> {
-        let keys = self.find(origin);
-        if !keys.is_empty() || self.file.is_none() {
-            return keys;
-        }
         if let Err(error) = self.read_file() {
             tracing::error!(%error, "the file of known logs cannot be used; those known before stay known");
         }
-        self.find(origin)
-    }
-
-    fn find(&self, origin: &str) -> Vec<VerifierKey> {
         let of_file = self.of_file.read().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<VerifierKey> =
-            self.listed.iter().chain(of_file.iter()).filter_map(|key| self.key_for(key, origin)).collect();
+        let known = || self.listed.iter().chain(of_file.keys.iter());
+        let exact: Vec<VerifierKey> = known().filter(|key| key.name() == origin).cloned().collect();
+        // Where somebody listed a key for this very epoch, one of an earlier epoch is no way around it.
+        let mut keys =
+            if exact.is_empty() { known().filter_map(|key| self.next_epoch(key, origin)).collect() } else { exact };
         keys.dedup();
         keys
     }
 
-    fn key_for(&self, key: &VerifierKey, origin: &str) -> Option<VerifierKey> {
-        if key.name() == origin {
-            return Some(key.clone());
-        }
+    fn next_epoch(&self, key: &VerifierKey, origin: &str) -> Option<VerifierKey> {
         let ((line, epoch), (wanted_line, wanted)) = (epoch_of(key.name())?, epoch_of(origin)?);
         let follows = self.next_epochs && line == wanted_line && wanted > epoch;
         follows.then(|| VerifierKey::new(origin, key.algorithm(), *key.public_key()).ok()).flatten()
     }
 
+    /// Reads it if it is another than the last time.
     fn read_file(&self) -> Result<(), StartError> {
         let Some(path) = &self.file else { return Ok(()) };
-        let size = match fs::metadata(path) {
-            Ok(found) => found.len(),
+        let found = match fs::metadata(path) {
+            Ok(found) => found,
             // Written when the first log is listed.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(StartError::file(path)(error)),
         };
-        if size > MAX_FILE_BYTES {
-            let problem = std::io::Error::other(format!("it has {size} bytes; at most {MAX_FILE_BYTES} are read"));
-            return Err(StartError::file(path)(problem));
+        let stamp = Some(Stamp::of(&found));
+        if self.of_file.read().unwrap_or_else(PoisonError::into_inner).read == stamp {
+            return Ok(());
         }
-        let text = fs::read_to_string(path).map_err(StartError::file(path))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let keys = lines.map(parse).collect::<Result<_, _>>()?;
-        *self.of_file.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let read = keys_in(path, found.len());
+        let mut of_file = self.of_file.write().unwrap_or_else(PoisonError::into_inner);
+        // Also a file that cannot be used is looked at once.
+        of_file.read = stamp;
+        of_file.keys = read?;
         Ok(())
     }
+}
+
+fn keys_in(path: &Path, size: u64) -> Result<Vec<VerifierKey>, StartError> {
+    if size > MAX_FILE_BYTES {
+        let problem = std::io::Error::other(format!("it has {size} bytes; at most {MAX_FILE_BYTES} are read"));
+        return Err(StartError::file(path)(problem));
+    }
+    let text = fs::read_to_string(path).map_err(StartError::file(path))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(parse).collect()
 }
 
 fn parse(text: &str) -> Result<VerifierKey, StartError> {
@@ -120,6 +152,24 @@ mod tests {
         }
         let strict = Logs::new(&listed, None, false).unwrap();
         assert!(strict.keys_of("a.example/one/record/3").is_empty());
+    }
+
+    #[test]
+    fn the_key_of_a_new_epoch_and_a_rotated_one_are_learned_without_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs");
+        let (first, rotated) = (key("a.example/one/record/1", 1), key("a.example/one/record/1", 2));
+        fs::write(&path, format!("{first}\n")).unwrap();
+        let logs = Logs::new(&[], Some(path.clone()), true).unwrap();
+        assert_eq!(logs.keys_of(first.name()), std::slice::from_ref(&first));
+        assert_eq!(logs.keys_of("a.example/one/record/2"), [key("a.example/one/record/2", 1)]);
+
+        fs::write(&path, format!("{first}\n{rotated}\n")).unwrap();
+        assert_eq!(logs.keys_of(first.name()), [first.clone(), rotated.clone()]);
+        // After a revocation the epoch has a key of its own, and the old one is no way into it.
+        let revoked = key("a.example/one/record/2", 3);
+        fs::write(&path, format!("{first}\n{rotated}\n{revoked}\n")).unwrap();
+        assert_eq!(logs.keys_of("a.example/one/record/2"), [revoked]);
     }
 
     #[test]

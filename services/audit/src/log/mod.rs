@@ -27,6 +27,7 @@ mod follow;
 mod fsck;
 mod growth;
 mod keeper;
+mod key_changes;
 mod keys;
 mod leaves;
 mod parts;
@@ -49,7 +50,9 @@ mod writer;
 
 pub(crate) use change_keys::{revoke_log_key, rotate_log_key};
 pub use compare::Finding;
+pub(crate) use fault::Fault;
 pub use fsck::{FsckError, FsckReport, fsck};
+pub(crate) use key_changes::{lines as key_change_lines, of_epoch as key_changes_of_epoch};
 pub(crate) use prove::{prove_event, stream_leaves};
 pub(crate) use rpc::{get_log, read_log_file};
 

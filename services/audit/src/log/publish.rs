@@ -62,6 +62,11 @@ impl Keys {
         Self { log: AuditLog { keys, ..AuditLog::default() }, signing, ended: Vec::new(), policy }
     }
 
+    /// Those that do not sign any more.
+    pub(crate) fn ended(&self) -> &[Ended] {
+        &self.ended
+    }
+
     /// Whether other keys sign at `now`.
     pub(crate) fn changed_by(&self, now: Timestamp) -> bool {
         self.log.keys.iter().filter(|key| key.signs_at(now)).count() != self.signing.len()

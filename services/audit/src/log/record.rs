@@ -12,7 +12,7 @@ use muster_runtime::Context;
 use super::fault::Fault;
 
 /// The aggregate of what happens once in a log's life.
-fn life() -> Result<AggregateId, Fault> {
+pub(crate) fn life() -> Result<AggregateId, Fault> {
     id(AuditLog::ID)
 }
 

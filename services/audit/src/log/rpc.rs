@@ -2,11 +2,11 @@
 
 use muster_domain::{Refusal, TenantId, audit::AuditLog, pb::audit::v1 as pb, refusal::field_refusal};
 use muster_logstore::{LogFiles, LogStore, StoreError};
-use muster_runtime::{Call, Context, IntoStatus, refused, unavailable};
-use muster_tlog::Tile;
+use muster_runtime::{Call, Context, IntoStatus, refused, status::internal, unavailable};
+use muster_tlog::{Tile, verify::package::KEY_CHANGES};
 use tonic::Status;
 
-use super::{fault::Fault, policy, publish, record, status::Status as LogStatus};
+use super::{fault::Fault, key_changes, policy, publish, record, status::Status as LogStatus};
 
 /// The store, or the refusal that says that no log is kept.
 pub(crate) fn store(context: &Context) -> Result<&LogStore, Status> {
@@ -78,7 +78,9 @@ async fn text(files: &LogFiles, file: &str) -> Result<String, Status> {
 
 /// Only what the log consists of: nothing else that lies in its folder.
 fn is_public(path: &str) -> bool {
-    [publish::CHECKPOINT, publish::PENDING, policy::FILE].contains(&path) || path.parse::<Tile>().is_ok()
+    [publish::CHECKPOINT, publish::PENDING, policy::FILE, KEY_CHANGES].contains(&path)
+        || path.parse::<Tile>().is_ok()
+        || key_changes::is_last_of_a_key(path)
 }
 
 pub(crate) async fn read_log_file(
@@ -94,6 +96,13 @@ pub(crate) async fn read_log_file(
         0 => log.epoch().map_or(0, |epoch| epoch.epoch),
         epoch => epoch,
     };
+    if ask.path == KEY_CHANGES {
+        // Not a file of the store: the record has them.
+        let opened = log.epochs.iter().find(|opened| opened.epoch == epoch).cloned().unwrap_or_default();
+        let events = key_changes::of_epoch(&context.log, &call.tenant, &opened.origin).await;
+        let content = key_changes::lines(&events.map_err(|fault| into_status(&fault))?);
+        return Ok(pb::ReadLogFileResponse { content: content.map_err(|error| internal(&error))? });
+    }
     let content = store.log(&call.tenant, epoch).read(&ask.path).await.map_err(|error| store_away(&error))?;
     match content {
         Some(content) => Ok(pb::ReadLogFileResponse { content: content.to_vec() }),
@@ -110,7 +119,8 @@ fn unknown_file(path: &str) -> Refusal {
         "LOG_FILE_UNKNOWN",
         "a log has the files of C2SP tlog-tiles",
         path.chars().take(120).collect::<String>(),
-        "checkpoint, checkpoint.pending, policy, tile/<level>/<index>[.p/<width>], tile/entries/<index>[.p/<width>]",
+        "checkpoint, checkpoint.pending, checkpoint.last.<key id>, key-changes.jsonl, policy, \
+         tile/<level>/<index>[.p/<width>], tile/entries/<index>[.p/<width>]",
         "name one of these",
     )
 }
@@ -121,7 +131,14 @@ mod tests {
 
     #[test]
     fn a_reader_gets_the_files_of_the_log_and_nothing_else() {
-        for path in ["checkpoint", "checkpoint.pending", "policy", "tile/0/000", "tile/entries/x001/234.p/56"] {
+        for path in [
+            "checkpoint",
+            "checkpoint.pending",
+            "policy",
+            "tile/0/000",
+            "tile/entries/x001/234.p/56",
+            "key-changes.jsonl",
+        ] {
             assert!(is_public(path), "{path}");
         }
         for path in [

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A log that worked this long is well again: its next trouble begins with a short pause.
 const STEADY_AFTER: Duration = Duration::from_secs(30);
-/// How often the anchors are asked whether their time has come.
+/// How often the anchors are asked whether their time has come; more often only where one has a shorter time.
 const ANCHORS_EVERY: Duration = Duration::from_secs(10);
 /// Every leaf is compared with the stream so often, the first time soon after the start.
 const COMPARE_FIRST: Duration = Duration::from_secs(600);
@@ -101,8 +101,9 @@ async fn close_before(
 }
 
 async fn anchors(parts: &Parts, keeper: &LogKeeper) {
+    let pause = parts.anchors.shortest_time().map_or(ANCHORS_EVERY, |time| time.min(ANCHORS_EVERY));
     loop {
-        tokio::time::sleep(ANCHORS_EVERY).await;
+        tokio::time::sleep(pause).await;
         parts.anchors.keep_due(keeper, parts.context.clock.now()).await;
     }
 }

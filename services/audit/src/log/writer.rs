@@ -16,6 +16,7 @@ use super::{
     compare::NOT_THERE,
     fault::Fault,
     follow::{Batch, Entries},
+    key_changes,
     parts::Parts,
     publish::{Keys, other_tree, publish},
     record,
@@ -86,6 +87,7 @@ impl Writer {
             let genesis = self.begun.leaves.genesis()?;
             self.begun.growth.push(&genesis).map_err(Fault::Genesis)?;
         }
+        key_changes::keep_last(&self.begun.files, self.keys.ended()).await?;
         // Also what was signed already: a crash may have come before its note was written.
         self.publish().await?;
         let after = self.begun.leaves.next_sequence(self.begun.growth.size()) - 1;
@@ -176,13 +178,13 @@ impl Writer {
             return Err(Fault::NewEpoch);
         }
         self.begun.log = log;
-        self.open_keys()
+        self.open_keys().await
     }
 
-    fn open_keys(&mut self) -> Result<(), Fault> {
+    async fn open_keys(&mut self) -> Result<(), Fault> {
         let now = self.parts.context.clock.now();
         self.keys = Keys::open(&self.parts, &self.tenant, &self.begun.log, self.begun.signer.state(), now)?;
-        Ok(())
+        key_changes::keep_last(&self.begun.files, self.keys.ended()).await
     }
 
     async fn publish(&mut self) -> Result<(), Fault> {
@@ -200,7 +202,7 @@ impl Writer {
     async fn tick(&mut self) -> Result<(), Fault> {
         let now = self.parts.context.clock.now();
         if self.keys.changed_by(now) {
-            self.open_keys()?;
+            self.open_keys().await?;
             self.publish().await?;
         }
         if self.checked.elapsed() >= STREAM_CHECK_EVERY {

@@ -6,7 +6,7 @@ use super::{Document, VERSION, ids::derived, model::*, plan::muster_uuid};
 
 /// The data: statement ids and our own words.
 const IMPLEMENTATIONS: &str = include_str!("mapping/implementations.json");
-const CATALOG: &str = "https://raw.githubusercontent.com/usnistgov/oscal-content/main/nist.gov/SP800-53/rev5/json/NIST_SP-800-53_rev5_catalog.json";
+pub(super) const CATALOG: &str = "https://raw.githubusercontent.com/usnistgov/oscal-content/main/nist.gov/SP800-53/rev5/json/NIST_SP-800-53_rev5_catalog.json";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,15 +24,25 @@ struct Implementation {
     text: String,
 }
 
-pub(crate) fn component_definition() -> Result<Document, serde_json::Error> {
-    let shipped: Shipped = serde_json::from_str(IMPLEMENTATIONS)?;
-    let vendor = Party {
+/// Who wrote what is shipped with the product.
+pub(super) fn vendor() -> Party {
+    Party {
         uuid: derived(&["party", "vendor"]),
         r#type: "organization",
         name: "Muster maintainers".into(),
         props: Vec::new(),
         member_of_organizations: Vec::new(),
-    };
+    }
+}
+
+/// When what is shipped with the product was last changed.
+pub(super) fn last_modified() -> Result<String, serde_json::Error> {
+    Ok(serde_json::from_str::<Shipped>(IMPLEMENTATIONS)?.last_modified)
+}
+
+pub(crate) fn component_definition() -> Result<Document, serde_json::Error> {
+    let shipped: Shipped = serde_json::from_str(IMPLEMENTATIONS)?;
+    let vendor = vendor();
     let requirement = |shipped: Implementation| ImplementedRequirement {
         uuid: derived(&["requirement", "product", &shipped.control]),
         control_id: shipped.control,

@@ -194,3 +194,35 @@ fn nothing_open_is_no_plan_of_action() {
         action_plan(&scope(), &Plans::default(), OpenRisks::default(), &[], Timestamp::UNIX_EPOCH, &BTreeMap::new());
     assert!(none.unwrap().is_none());
 }
+
+#[test]
+fn what_was_done_to_the_record_itself_is_a_finding_with_the_risk_of_its_gap() {
+    use muster_domain::pb::audit::v1::{AuditLogEvent, LogHeartbeat, StreamChanged, audit_log_event::Event};
+    let own = |sequence, event| logged(sequence, "audit-log/record-2026-11", &AuditLogEvent { event: Some(event) });
+    let beat = own(3, Event::Heartbeat(LogHeartbeat::default()));
+    let quiet = rest_of_the_record(&scope(), std::slice::from_ref(&beat), &[], &BTreeMap::new()).unwrap().unwrap();
+    assert!(quiet.json["assessment-results"]["results"][0].get("findings").is_none(), "nothing was determined");
+
+    let changed = StreamChanged { stream: "REC_acme_1".into(), what: "purged".into(), ..StreamChanged::default() };
+    let events = [beat, own(5, Event::StreamChanged(changed.clone())), own(7, Event::StreamChanged(changed))];
+    let opened = GapOpened {
+        gap_id: "g-1".into(),
+        title: "The stream was changed".into(),
+        source: "audit".into(),
+        source_event_id: "event-5".into(),
+        ..GapOpened::default()
+    };
+    let gap = logged(6, "gap/g-1", &GapEvent { event: Some(gap_event::Event::Opened(opened)) });
+    let gaps = gap_stories(vec![gap]).unwrap();
+    let document = rest_of_the_record(&scope(), &events, &gaps, &BTreeMap::new()).unwrap().unwrap();
+    let result = &document.json["assessment-results"]["results"][0];
+    let finding = &result["findings"][0];
+    assert_eq!(finding["target"]["target-id"], "au-9_obj.a");
+    assert_eq!(finding["target"]["status"]["state"], "not-satisfied");
+    let risks: Vec<&str> = result["risks"].as_array().unwrap().iter().map(|r| r["uuid"].as_str().unwrap()).collect();
+    let named: Vec<&str> =
+        finding["related-risks"].as_array().unwrap().iter().map(|r| r["risk-uuid"].as_str().unwrap()).collect();
+    assert_eq!(named, risks);
+    assert_eq!(risks[0], gaps[0].risk_uuid(&Evidence::without_proofs(&scope())));
+    assert_eq!(finding["related-observations"].as_array().unwrap().len(), 2);
+}

@@ -19,6 +19,7 @@ use super::{
 use crate::oscal::{
     Document, GapStory, Logged, OpenRisks, PackageFile, Plans, Run, RunParts, Scope, action_plan, component_definition,
     gap_stories, mapping, monitoring_plan, parse, plan_key, recovery_plan, rest_of_the_record, results_of_run,
+    tampering,
 };
 
 /// Events of one document about the rest of the record.
@@ -40,6 +41,7 @@ impl Documents<'_> {
     pub(super) async fn write_all(&mut self) -> Result<(), PackageError> {
         self.sink.file("oscal/compliance-mapping.json", mapping::FRAMEWORKS.as_bytes()).await?;
         self.document(&component_definition()?).await?;
+        self.document(&mapping::mapping_collection()?).await?;
         let (plans, gaps, reviewed) = (self.plans().await?, self.gaps().await?, self.last_accepted_review().await?);
         for (key, story) in plans.plans.iter().filter(|(_, story)| !story.runs.is_empty()) {
             self.document(&recovery_plan(self.scope, &plans, key, story)?).await?;
@@ -48,7 +50,7 @@ impl Documents<'_> {
         self.document(&monitoring_plan(self.scope, &plans, newest)?).await?;
         let mut open = OpenRisks::default();
         self.runs(&gaps, &mut open).await?;
-        self.rest().await?;
+        self.rest(&gaps).await?;
         self.plan_of_action(&plans, &gaps, reviewed, open, newest).await
     }
 
@@ -185,7 +187,7 @@ impl Documents<'_> {
     }
 
     /// The selected events that belong to no run.
-    async fn rest(&mut self) -> Result<(), PackageError> {
+    async fn rest(&mut self, gaps: &[GapStory]) -> Result<(), PackageError> {
         let (mut waiting, mut leaves, mut after) = (Vec::new(), Leaves::new(self.log), 0);
         loop {
             let page = self.selection.page(after).await?;
@@ -201,14 +203,20 @@ impl Documents<'_> {
             }
             while waiting.len() >= REST {
                 let some: Vec<Logged> = waiting.drain(..REST).collect();
-                self.rest_of(&some).await?;
+                self.rest_of(&some, gaps).await?;
             }
         }
-        self.rest_of(&waiting).await
+        self.rest_of(&waiting, gaps).await
     }
 
-    async fn rest_of(&mut self, events: &[Logged]) -> Result<(), PackageError> {
-        match rest_of_the_record(self.scope, events)? {
+    async fn rest_of(&mut self, events: &[Logged], gaps: &[GapStory]) -> Result<(), PackageError> {
+        let told: Vec<&Logged> = tampering(events)?.into_iter().map(|(event, _)| event).collect();
+        let of_gaps =
+            gaps.iter().filter(|gap| told.iter().any(|event| event.record.event_id == gap.opened.source_event_id));
+        let cited: Vec<&Logged> =
+            of_gaps.flat_map(|gap| gap.events.iter().map(|(event, _)| event)).chain(told.iter().copied()).collect();
+        let proofs = self.proofs(&cited).await?;
+        match rest_of_the_record(self.scope, events, gaps, &proofs)? {
             Some(document) => self.document(&document).await,
             None => Ok(()),
         }

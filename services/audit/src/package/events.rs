@@ -75,7 +75,8 @@ fn line(
     Ok(Value::Object(fields))
 }
 
-fn stored_event(entry: RawEntry) -> StoredEvent {
+/// The entry as a line of `events.jsonl` has it.
+pub(crate) fn stored_event(entry: RawEntry) -> StoredEvent {
     // Between names there is no order; values of one name keep theirs. Sorted, so that two exports are alike.
     let mut headers = entry.headers;
     headers.sort_by(|(a, _), (b, _)| a.cmp(b));

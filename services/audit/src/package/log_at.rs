@@ -6,19 +6,24 @@ use muster_domain::{
     pb::audit::v1::EpochOpened,
     refusal::{field_refusal, refusal},
 };
+use muster_eventlog::EventLog;
 use muster_logstore::LogFiles;
 use muster_runtime::{Context, refused};
 use muster_tlog::{
-    Checkpoint, Note, Tile, TlogProof,
+    Checkpoint, Note, Policy, Tile, TlogProof,
     bundle::decode_bundle,
     leaf_hash,
     merkle::{inclusion_needs, prove_inclusion},
     tile::{TILE_WIDTH, bundle_of, grown, tiles_of},
     tile_set::TileSet,
+    verify::package::{KEY_CHANGES, last_of},
 };
 
-use super::PackageError;
-use crate::oscal::{PackageFile, proof_path};
+use super::{PackageError, policy};
+use crate::{
+    log::{Fault, key_change_lines, key_changes_of_epoch},
+    oscal::{PackageFile, proof_path},
+};
 
 /// What an export was made at is kept, so that the same size gives the same bytes for ever.
 const EXPORTED: &str = "exported";
@@ -34,11 +39,12 @@ pub(crate) struct LogAt {
 }
 
 impl LogAt {
-    /// `size` 0: the newest published checkpoint.
+    /// `size` 0: the newest published checkpoint. `epochs` are all that the log has had.
     pub(crate) async fn open(
         context: &Context,
         tenant: &TenantId,
         epoch: &EpochOpened,
+        epochs: &[&EpochOpened],
         size: u64,
     ) -> Result<Self, PackageError> {
         let Some(store) = &context.log_store else { return Err(no_log()) };
@@ -48,7 +54,7 @@ impl LogAt {
         let found = parse(&newest)?;
         // The first export at a size decides which cosignatures and which policy belong to it.
         let note = kept(&files, &format!("{EXPORTED}/{}.checkpoint", found.size), newest).await?;
-        let policy = files.read("policy").await?.unwrap_or_default();
+        let policy = policy::of_epochs(store, tenant, epoch, epochs).await?;
         let policy = kept(&files, &format!("{EXPORTED}/{}.policy", found.size), policy).await?;
         let checkpoint = parse(&note)?;
         Ok(Self { files, checkpoint, note, policy, first_sequence: epoch.first_sequence, epoch: epoch.epoch })
@@ -67,6 +73,30 @@ impl LogAt {
     pub(crate) fn index_of(&self, sequence: u64) -> Option<u64> {
         let index = sequence.checked_sub(self.first_sequence)? + 1;
         (index < self.size()).then_some(index)
+    }
+
+    /// What proves which key follows which, as far as this checkpoint covers it: the events, and the last checkpoints of the
+    /// keys that have ended.
+    pub(crate) async fn key_changes(
+        &self,
+        log: &EventLog,
+        tenant: &TenantId,
+    ) -> Result<Vec<(String, Bytes)>, PackageError> {
+        let failed = |fault: Fault| PackageError::Keys(fault.to_string());
+        let mut events = key_changes_of_epoch(log, tenant, &self.checkpoint.origin).await.map_err(failed)?;
+        events.retain(|event| event.seq <= self.last_sequence());
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = vec![(KEY_CHANGES.to_owned(), Bytes::from(key_change_lines(&events)?))];
+        let policy = str::from_utf8(&self.policy).ok().and_then(|text| text.parse::<Policy>().ok()).unwrap_or_default();
+        for log in policy.logs.iter().filter(|log| log.ends_at.is_some() && log.key.name() == self.checkpoint.origin) {
+            let path = last_of(log.key.id());
+            if let Some(note) = self.files.read(&path).await? {
+                found.push((path, note));
+            }
+        }
+        Ok(found)
     }
 
     /// Every entry bundle and hash tile of the tree, entries first.

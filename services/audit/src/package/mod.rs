@@ -8,6 +8,7 @@ mod dsse;
 mod events;
 mod key;
 mod log_at;
+mod policy;
 mod select;
 mod sink;
 
@@ -18,8 +19,10 @@ use muster_domain::{
     TenantId,
     audit::{AuditLog, Export},
     pb::audit::v1::{
-        ExportCreated, ExportEvent, ExportFormat, ExportPackageRequest, ExportPackageResponse, export_event,
+        EpochOpened, ExportCreated, ExportEvent, ExportFormat, ExportPackageRequest, ExportPackageResponse,
+        export_event,
     },
+    refusal::field_refusal,
 };
 use muster_eventlog::{Meta, wait_for};
 use muster_runtime::{Call, Context, IntoStatus, refused, status::internal};
@@ -37,6 +40,7 @@ use crate::{
 };
 use documents::Documents;
 use events::Counts;
+pub(crate) use events::stored_event;
 use key::{DocumentKey, KeyError};
 use log_at::{Leaves, LogAt};
 use select::Selection;
@@ -86,6 +90,8 @@ pub(crate) enum PackageError {
     Set(#[from] muster_tlog::tile_set::TileSetError),
     #[error("a proof cannot be made: {0}")]
     Proof(#[from] muster_tlog::merkle::ProofError),
+    #[error("{0}")]
+    Keys(String),
     #[error("a proof does not verify: {0}")]
     Wrong(#[from] muster_tlog::proof::TlogProofError),
 }
@@ -138,15 +144,20 @@ pub async fn evidence_package(
 async fn newest_log(context: &Context, tenant: &TenantId, asked: &ExportPackageRequest) -> Result<LogAt, PackageError> {
     let id = AuditLog::ID.parse().map_err(|_| log_at::no_log())?;
     let state = context.log.load::<AuditLog>(tenant, &id).await?.state;
-    let epoch = state.epoch().ok_or_else(log_at::no_log)?;
-    if asked.checkpoint_size > 0 {
-        return LogAt::open(context, tenant, epoch, asked.checkpoint_size).await;
+    let present = state.epoch().ok_or_else(log_at::no_log)?;
+    let epoch = match asked.epoch {
+        0 => present,
+        wanted => state.epochs.iter().find(|one| one.epoch == wanted).ok_or_else(|| no_epoch(wanted, present.epoch))?,
+    };
+    let origins: Vec<&EpochOpened> = state.epochs.iter().collect();
+    if asked.checkpoint_size > 0 || epoch != present {
+        return LogAt::open(context, tenant, epoch, &origins, asked.checkpoint_size).await;
     }
     let stream = context.log.record_stream_state(tenant).await?;
     let wanted = stream.map_or(0, |stream| stream.last_sequence).max(asked.min_version);
     let deadline = tokio::time::Instant::now() + WAIT_FOR_CHECKPOINT;
     loop {
-        let log = LogAt::open(context, tenant, epoch, 0).await;
+        let log = LogAt::open(context, tenant, epoch, &origins, 0).await;
         let covers = log.as_ref().is_ok_and(|log| log.last_sequence() >= wanted);
         // A log that waits for its witnesses is exported as far as they have seen it.
         if covers || tokio::time::Instant::now() > deadline {
@@ -154,6 +165,17 @@ async fn newest_log(context: &Context, tenant: &TenantId, asked: &ExportPackageR
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+fn no_epoch(wanted: u32, present: u32) -> PackageError {
+    PackageError::Refused(Box::new(refused(&field_refusal(
+        "epoch",
+        "FIELD_INVALID",
+        "a package is of one epoch of the log",
+        wanted.to_string(),
+        format!("1 to {present}"),
+        "`muster audit log` lists the epochs; leave it out for the present one",
+    ))))
 }
 
 struct Package {
@@ -179,6 +201,9 @@ impl Package {
         sink.file("README.md", README.as_bytes()).await?;
         sink.file("checkpoint", &log.note).await?;
         sink.file("policy", &log.policy).await?;
+        for (path, content) in log.key_changes(&self.context.log, &self.tenant).await? {
+            sink.file(&path, &content).await?;
+        }
         sink.file("package-key.pem", self.key.public_pem().as_bytes()).await?;
         leaves(&mut sink, log).await?;
         for tile in log.tiles() {

@@ -23,6 +23,7 @@ mod request;
 mod run;
 mod session;
 mod watch;
+mod witnessed;
 
 use std::process::ExitCode;
 

@@ -2,8 +2,11 @@
 //!
 //! The position is the reader's own; the server keeps none. A throw-away pull consumer without acknowledgements
 //! delivers from there, and whatever could have lost a delivery (another connection, a number missing in the
-//! consumer's count, silence) throws the consumer away and opens a new one at the position.
+//! consumer's count, silence) throws the consumer away and opens a new one at the position. What the server counts and
+//! cannot read is stepped over ([`damage`]): nobody waits for it, and its sequence is missing like that of an entry which is
+//! not there.
 
+mod damage;
 mod pull;
 
 use std::time::Duration;
@@ -21,12 +24,15 @@ use crate::{
     seal::{Opened, open_all},
     wire::{Failure, Stored},
 };
+pub(crate) use damage::entry_at;
 use pull::Pull;
 
 /// The most entries handed on at once: PostgreSQL takes batches of 1,000 best, and a batch is held in memory.
 pub(crate) const BATCH: usize = 1000;
 /// How long a batch waits for entries that the server says are on their way.
 const LINGER: Duration = Duration::from_millis(20);
+/// The server says that more is to come and sends nothing for so long: it is asked what is there.
+const QUIET: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where to begin.
@@ -87,13 +93,14 @@ impl Follower {
     pub(crate) async fn next(&mut self) -> Vec<Stored> {
         loop {
             match self.collect().await {
+                Ok(batch) if batch.is_empty() => {}
                 Ok(batch) => return batch,
                 Err(reason) => self.reopen_after(reason).await,
             }
         }
     }
 
-    /// Like [`next`](Self::next), but answers with an empty batch each time it (re)opens and finds nothing to read.
+    /// Like [`next`](Self::next), but answers with an empty batch when it (re)opens and finds nothing to read.
     pub(crate) async fn next_or_caught_up(&mut self) -> Vec<Stored> {
         loop {
             if self.pull.is_none() {
@@ -147,7 +154,7 @@ impl Follower {
 
     async fn open(&mut self) -> Result<(), String> {
         let (pull, opened) = Pull::open(&self.log, &self.stream, &self.filters, self.position).await?;
-        if self.position == Position::Now {
+        if !matches!(self.position, Position::After(_)) {
             // From here on an interruption must not skip what came meanwhile.
             self.position = Position::After(opened.after);
         }
@@ -156,12 +163,14 @@ impl Follower {
         Ok(())
     }
 
-    /// A batch: what is there, plus what the server says is about to come, within limits.
+    /// A batch: what is there, plus what the server says is about to come, within limits. Empty: what it said was about to
+    /// come cannot be read, and it was asked anew how much there is.
     async fn collect(&mut self) -> Result<Vec<Stored>, String> {
         if self.pull.is_none() {
             self.open().await?;
         }
-        let mut batch = vec![self.receive().await?];
+        let Some(first) = self.first().await? else { return Ok(Vec::new()) };
+        let mut batch = vec![first];
         self.pauses = pauses(LONGEST_PAUSE);
         let deadline = Instant::now() + LINGER;
         while batch.len() < BATCH {
@@ -183,6 +192,22 @@ impl Follower {
             }
         }
         Ok(batch)
+    }
+
+    /// The next entry. `None`: it will not come, and the position is behind it.
+    async fn first(&mut self) -> Result<Option<Stored>, String> {
+        while self.behind > 0 {
+            if let Ok(entry) = tokio::time::timeout(QUIET, self.receive()).await {
+                return entry.map(Some);
+            }
+            let Position::After(after) = self.position else { break };
+            if let Some(until) = damage::step_over(&self.log, &self.stream, &self.filters, after).await? {
+                self.restart(Position::After(until));
+                self.open().await?;
+                return Ok(None);
+            }
+        }
+        self.receive().await.map(Some)
     }
 
     async fn receive(&mut self) -> Result<Stored, String> {

@@ -21,7 +21,7 @@
 //! `$KV.LEASES.>`; `$JS.API.INFO`, `$JS.API.STREAM.{INFO,MSG.GET}.>`, `$JS.API.DIRECT.GET.>`,
 //! `$JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.>`, `$JS.ACK.>`; subscribe to `_INBOX_<user>.>`. Who registers tenants
 //! also publishes to `control.>` and may `$JS.API.STREAM.CREATE.>`; the audit service also subscribes to
-//! `$JS.EVENT.ADVISORY.STREAM.>`.
+//! `$JS.EVENT.ADVISORY.STREAM.>` and `$JS.EVENT.ADVISORY.API`.
 //!
 //! Architecture Invariant: nothing here updates, purges or deletes a stream, or a message of one. The services have no
 //! permission to, so code that needs it cannot work.

@@ -76,7 +76,7 @@ impl EventLog {
         }
     }
 
-    async fn read_aggregate(
+    pub(crate) async fn read_aggregate(
         &self,
         stream: &str,
         tenant: &TenantId,

@@ -1,27 +1,17 @@
 //! A tenant's record as the bytes that are stored: what a verifier hashes, and nothing taken from it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
-use muster_domain::TenantId;
-use serde_json::json;
+use muster_domain::{Aggregate, AggregateId, TenantId};
 
 use crate::{
     EventLog,
     error::LogError,
-    follow::{Follower, Position},
+    follow::{self, Follower, Position},
     names::Names,
-    retry::REQUEST_TIMEOUT,
+    retry::{PATIENCE, Patience, REQUEST_TIMEOUT},
     wire::Stored,
 };
-
-const NO_MESSAGE_FOUND: u64 = 10037;
-/// Nothing came for so long: either there is nothing, or the server cannot read what comes next.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// Asked for one by one; a longer damage is stepped over in several times.
-const MAX_STEP: usize = 1_000;
 
 /// One stored message, whatever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,28 +52,25 @@ impl RawEntry {
     }
 }
 
-/// Reads a tenant's record onwards from a position, in batches that fit in memory. An entry that the server has and cannot
-/// read, because its file was damaged, ends the server's delivery for good; it is stepped over, and its sequence is missing
-/// like that of an entry which is not there.
+/// Reads a tenant's record onwards from a position, in batches that fit in memory. An entry that the server counts and
+/// cannot read, because its file was damaged, is stepped over: its sequence is missing like that of an entry which is not
+/// there.
 pub struct RawFollower {
     follower: Follower,
-    tenant: TenantId,
-    /// The last sequence that was handed out or stepped over.
-    after: u64,
 }
 
 impl RawFollower {
     /// The next entries, at least one. Waits as long as it takes. Who cancels it has to drop the follower: entries that
     /// were received and not handed out are lost with it.
     pub async fn next(&mut self) -> Vec<RawEntry> {
-        let batch = self.past_damage(|follower| Box::pin(follower.next())).await;
-        self.taken(batch)
+        let batch = self.follower.next().await;
+        self.raw(batch)
     }
 
     /// The entries there are now; `None` when all were handed out.
     pub async fn next_until_caught_up(&mut self) -> Result<Option<Vec<RawEntry>>, LogError> {
-        let batch = self.past_damage(|follower| Box::pin(follower.next_until_caught_up())).await?;
-        Ok(batch.map(|batch| self.taken(batch)))
+        let batch = self.follower.next_until_caught_up().await?;
+        Ok(batch.map(|batch| self.raw(batch)))
     }
 
     /// Whether everything the server had was handed out.
@@ -91,33 +78,9 @@ impl RawFollower {
         self.follower.is_caught_up()
     }
 
-    fn taken(&mut self, batch: Vec<Stored>) -> Vec<RawEntry> {
-        self.after = batch.last().map_or(self.after, |last| last.sequence);
+    fn raw(&self, batch: Vec<Stored>) -> Vec<RawEntry> {
         let names = self.follower.log().names();
         batch.into_iter().map(|stored| RawEntry::of(names, stored)).collect()
-    }
-
-    async fn past_damage<T>(&mut self, read: impl for<'f> Fn(&'f mut Follower) -> BoxFuture<'f, T>) -> T {
-        let log = self.follower.log().clone();
-        loop {
-            let (tenant, after) = (self.tenant.clone(), self.after);
-            let stepped = {
-                let mut reading = read(&mut self.follower);
-                loop {
-                    tokio::select! {
-                        done = &mut reading => return done,
-                        () = tokio::time::sleep(STUCK_AFTER) => {}
-                    }
-                    // Only what was not delivered is asked for: the reading itself goes on meanwhile.
-                    if let Some(stepped) = log.last_unreadable_after(&tenant, after).await {
-                        break stepped;
-                    }
-                }
-            };
-            tracing::error!(%tenant, from = after + 1, to = stepped, "the server cannot read entries of the record that it has");
-            self.after = stepped;
-            self.follower.restart(Position::After(stepped));
-        }
     }
 }
 
@@ -125,41 +88,27 @@ impl EventLog {
     /// The stored messages of a tenant's record after the sequence `after`.
     pub fn raw(&self, tenant: &TenantId, after: u64) -> RawFollower {
         let stream = self.names().record_stream(tenant);
-        RawFollower {
-            follower: Follower::new(self.clone(), stream, Vec::new(), Position::After(after)),
-            tenant: tenant.clone(),
-            after,
-        }
+        RawFollower { follower: Follower::new(self.clone(), stream, Vec::new(), Position::After(after)) }
     }
 
-    /// The last of the entries right after this one that the stream does not give, although it has later ones.
-    async fn last_unreadable_after(&self, tenant: &TenantId, after: u64) -> Option<u64> {
-        let last = self.record_stream_state(tenant).await.ok()??.last_sequence;
-        let mut unreadable = None;
-        for sequence in (after + 1..=last).take(MAX_STEP) {
-            if self.raw_exists(tenant, sequence).await.ok()? {
-                break;
+    /// The stored events of one aggregate, in order.
+    pub async fn raw_of<A: Aggregate>(&self, tenant: &TenantId, id: &AggregateId) -> Result<Vec<RawEntry>, LogError> {
+        let stream = self.names().record_stream(tenant);
+        let mut patience = Patience::new(PATIENCE);
+        loop {
+            match self.read_aggregate(&stream, tenant, A::KIND, id).await {
+                Ok(events) => return Ok(events.into_iter().map(|stored| RawEntry::of(self.names(), stored)).collect()),
+                Err(failure) => self.wait_out("loading", &stream, failure, &mut patience).await?,
             }
-            unreadable = Some(sequence);
         }
-        unreadable
     }
 
-    /// Whether the leader of the stream has a message at this sequence.
+    /// Whether the leader of the stream has a message at this sequence, and can read it.
     pub async fn raw_exists(&self, tenant: &TenantId, sequence: u64) -> Result<bool, LogError> {
+        let stream = self.names().record_stream(tenant);
+        let found = follow::entry_at(self, &stream, sequence).await;
         let unavailable =
-            |last: String| LogError::Unavailable { doing: "asking for one entry", tried_for: REQUEST_TIMEOUT, last };
-        let subject = format!("STREAM.MSG.GET.{}", self.names().record_stream(tenant));
-        let answer: serde_json::Value = self
-            .jetstream()
-            .request(subject, &json!({ "seq": sequence }))
-            .await
-            .map_err(|error| unavailable(error.to_string()))?;
-        match answer.pointer("/error/err_code").and_then(serde_json::Value::as_u64) {
-            Some(NO_MESSAGE_FOUND) => Ok(false),
-            Some(_) => Err(unavailable(answer["error"].to_string())),
-            None if answer.get("message").is_some() => Ok(true),
-            None => Err(unavailable("an answer without a message".to_owned())),
-        }
+            |last| LogError::Unavailable { doing: "asking for one entry", tried_for: REQUEST_TIMEOUT, last };
+        found.map(|entry| entry.is_some()).map_err(unavailable)
     }
 }

@@ -12,8 +12,19 @@ use serde_json::Value;
 
 use crate::{EventLog, error::LogError, retry::REQUEST_TIMEOUT};
 
-/// Created, modified, deleted, restored, a new leader: all the server says about streams.
+/// Created, modified, deleted, restored, a new leader: all the server says about streams. Not who did it.
 const ADVISORIES: &str = "$JS.EVENT.ADVISORY.STREAM.>";
+/// Every call of the JetStream API, with who made it. The server makes them only for who listens.
+const API_CALLS: &str = "$JS.EVENT.ADVISORY.API";
+/// Calls that change a stream, and the word of [`StreamAdvisory::action`] for each.
+const CHANGING: [(&str, &str); 6] = [
+    ("$JS.API.STREAM.UPDATE.", "modify"),
+    ("$JS.API.STREAM.CREATE.", "create"),
+    ("$JS.API.STREAM.DELETE.", "delete"),
+    ("$JS.API.STREAM.PURGE.", "purge"),
+    ("$JS.API.STREAM.RESTORE.", "restore"),
+    ("$JS.API.STREAM.MSG.DELETE.", "delete message"),
+];
 /// Filled in by the server for itself, and different after each of its upgrades.
 const SERVERS_OWN: &str = "_nats.";
 
@@ -37,7 +48,8 @@ pub struct StreamAdvisory {
     pub stream: String,
     /// The server's word: "create", "modify", "delete", "restore", …
     pub action: String,
-    /// Who did it, as far as the server says: user and address.
+    /// Who did it, user or name of the connection, and address; empty where the server does not say it. It tells each
+    /// change twice, and only one of the two says who.
     pub by: String,
 }
 
@@ -60,24 +72,31 @@ impl EventLog {
 
     /// The advisories from now on. Never ends, and outlives lost connections; what happened meanwhile is not told.
     pub async fn stream_advisories(&self) -> Result<impl Stream<Item = StreamAdvisory> + Send + 'static, LogError> {
-        let subscriber = self.client().subscribe(ADVISORIES).await.map_err(|error| LogError::Unavailable {
+        let unavailable = |error: async_nats::SubscribeError| LogError::Unavailable {
             doing: "listening to what happens to streams",
             tried_for: REQUEST_TIMEOUT,
             last: error.to_string(),
-        })?;
-        Ok(subscriber.filter_map(|message| std::future::ready(advisory(&message.payload))))
+        };
+        let streams = self.client().subscribe(ADVISORIES).await.map_err(unavailable)?;
+        let calls = self.client().subscribe(API_CALLS).await.map_err(unavailable)?;
+        let told = streams.filter_map(|message| std::future::ready(advisory(&message.payload)));
+        let called = calls.filter_map(|message| std::future::ready(api_call(&message.payload)));
+        Ok(futures::stream::select(told, called))
     }
 }
 
 fn state(stream: String, info: &Value) -> StreamState {
     let number = |name: &str| info.pointer(&format!("/state/{name}")).and_then(Value::as_u64).unwrap_or(0);
+    let (first_sequence, last_sequence) = (number("first_seq"), number("last_seq"));
+    // What was taken out of its files is not counted as deleted, only as not there.
+    let room = (last_sequence + 1).saturating_sub(first_sequence.max(1));
     StreamState {
         stream,
         config: canonical_config(info.get("config").unwrap_or(&Value::Null)),
         created: info.get("created").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        first_sequence: number("first_seq"),
-        last_sequence: number("last_seq"),
-        deleted: number("num_deleted"),
+        first_sequence,
+        last_sequence,
+        deleted: room.saturating_sub(number("messages")).max(number("num_deleted")),
     }
 }
 
@@ -108,11 +127,19 @@ struct Told {
     stream: String,
     #[serde(default)]
     action: String,
-    #[serde(default)]
-    client: Option<Client>,
 }
 
 #[derive(Deserialize)]
+struct Called {
+    subject: String,
+    #[serde(default)]
+    client: Client,
+    /// JSON in a string.
+    #[serde(default)]
+    response: String,
+}
+
+#[derive(Deserialize, Default)]
 struct Client {
     #[serde(default)]
     user: String,
@@ -122,14 +149,29 @@ struct Client {
     name: String,
 }
 
+impl Client {
+    fn words(self) -> String {
+        let named = [self.user, self.name].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        if self.host.is_empty() { named } else { format!("{named} from {}", self.host).trim().to_owned() }
+    }
+}
+
 fn advisory(payload: &[u8]) -> Option<StreamAdvisory> {
     let told: Told = serde_json::from_slice(payload).ok()?;
-    let by = told.client.map(|client| {
-        let named = [client.user, client.name].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
-        format!("{named} from {}", client.host).trim().to_owned()
-    });
     let is_one = !told.stream.is_empty() && !told.action.is_empty();
-    is_one.then(|| StreamAdvisory { stream: told.stream, action: told.action, by: by.unwrap_or_default() })
+    is_one.then(|| StreamAdvisory { stream: told.stream, action: told.action, by: String::new() })
+}
+
+/// A call that changed a stream. Most calls do not, and those that read messages are long: nothing of them is parsed.
+fn api_call(payload: &[u8]) -> Option<StreamAdvisory> {
+    let text = str::from_utf8(payload).ok()?;
+    let (_, from_subject) = text.split_once("\"subject\":\"")?;
+    let (prefix, action) = CHANGING.iter().find(|(prefix, _)| from_subject.starts_with(prefix))?;
+    let called: Called = serde_json::from_str(text).ok()?;
+    let stream = called.subject.strip_prefix(prefix)?.to_owned();
+    let response: Value = serde_json::from_str(&called.response).unwrap_or_default();
+    // What was refused changed nothing.
+    response.get("error").is_none().then(|| StreamAdvisory { stream, action: (*action).to_owned(), by: called.client.words() })
 }
 
 #[cfg(test)]
@@ -153,13 +195,40 @@ mod tests {
     }
 
     #[test]
-    fn an_advisory_says_what_was_done_by_whom() {
-        let payload =
-            json!({"stream": "REC_acme_1", "action": "delete", "client": {"user": "root", "host": "10.0.0.9"}});
-        let expected =
-            StreamAdvisory { stream: "REC_acme_1".into(), action: "delete".into(), by: "root from 10.0.0.9".into() };
-        assert_eq!(advisory(payload.to_string().as_bytes()), Some(expected));
+    fn what_is_missing_between_the_ends_counts_whatever_the_server_calls_it() {
+        let deleted = |state: Value| super::state("R".to_owned(), &json!({ "state": state })).deleted;
+        assert_eq!(deleted(json!({"first_seq": 1, "last_seq": 28, "messages": 28})), 0);
+        assert_eq!(deleted(json!({"first_seq": 1, "last_seq": 28, "messages": 26})), 2);
+        assert_eq!(deleted(json!({"first_seq": 5, "last_seq": 28, "messages": 21, "num_deleted": 3})), 3);
+        assert_eq!(deleted(json!({"first_seq": 0, "last_seq": 0, "messages": 0})), 0);
+        // Emptied: it begins after its last entry.
+        assert_eq!(deleted(json!({"first_seq": 29, "last_seq": 28, "messages": 0})), 0);
+    }
+
+    #[test]
+    fn an_advisory_says_what_was_done_and_an_api_call_by_whom() {
+        let told = |action: &str, by: &str| {
+            Some(StreamAdvisory { stream: "REC_acme_1".into(), action: action.into(), by: by.into() })
+        };
+        // As nats-server 2.15 writes them.
+        let payload = json!({"type": "io.nats.jetstream.advisory.v1.stream_action", "stream": "REC_acme_1", "action": "delete"});
+        assert_eq!(advisory(payload.to_string().as_bytes()), told("delete", ""));
         assert_eq!(advisory(b"{}"), None);
         assert_eq!(advisory(b"not json"), None);
+
+        let call = |subject: &str, client: Value, response: &str| {
+            let call = format!(
+                r#"{{"type":"io.nats.jetstream.advisory.v1.api_audit","client":{client},"subject":"{subject}","response":{}}}"#,
+                json!(response)
+            );
+            api_call(call.as_bytes())
+        };
+        let (user, name) = (json!({"user": "root", "name": "cli", "host": "10.0.0.9"}), json!({"name": "cli", "host": "10.0.0.9"}));
+        assert_eq!(call("$JS.API.STREAM.UPDATE.REC_acme_1", user.clone(), "{}"), told("modify", "root from 10.0.0.9"));
+        assert_eq!(call("$JS.API.STREAM.PURGE.REC_acme_1", name, "{}"), told("purge", "cli from 10.0.0.9"));
+        assert_eq!(call("$JS.API.STREAM.MSG.DELETE.REC_acme_1", json!({}), "{}"), told("delete message", ""));
+        assert_eq!(call("$JS.API.STREAM.UPDATE.REC_acme_1", user.clone(), r#"{"error":{"code":500}}"#), None);
+        assert_eq!(call("$JS.API.STREAM.INFO.REC_acme_1", user, "{}"), None);
+        assert_eq!(api_call(b"not json"), None);
     }
 }

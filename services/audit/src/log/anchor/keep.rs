@@ -7,6 +7,7 @@ mod tests;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ use crate::log::vouch::{Copies, Signed};
 
 /// After a failure, so that a dead anchor costs nothing.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
+const SHORTEST_TIME: Duration = Duration::from_secs(1);
 /// An anchor that is behind by so many of its intervals is an alarm and no hiccup.
 const LATE: i32 = 3;
 
@@ -69,6 +71,12 @@ impl Anchors {
             Ok(Place { name: one.name.clone(), every, anchor: open(one, clock.clone())? })
         };
         Ok(Self { places: config.iter().map(place).collect::<Result<_, AnchorError>>()?, not_before: Mutex::default() })
+    }
+
+    /// The shortest time between two checkpoints at one anchor, at least a second.
+    pub(crate) fn shortest_time(&self) -> Option<Duration> {
+        let times = self.places.iter().filter_map(|place| Duration::try_from(place.every).ok());
+        times.min().map(|time| time.max(SHORTEST_TIME))
     }
 
     /// Keeps the newest checkpoint at every anchor whose time has come.

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 /// As the server says it when somebody only changes the configuration.
 const MODIFIED: &str = "modify";
 const MAX_DIFFERENCES_CHARS: usize = 2_000;
+/// First sequence, and entries that are missing, of a stream that nobody deletes from.
+const UNTOUCHED: (u64, u64) = (1, 0);
 
 /// What is remembered of a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,22 +55,20 @@ pub(super) fn changes(
 ) -> Vec<Change> {
     let by = told.map(|told| told.by.clone()).unwrap_or_default();
     let config_after = digest(&now.config);
-    let Some(before) = before else {
-        let differs = Change {
-            what: "configuration differs",
-            by,
-            differences: shortened(wrong.join("; ")),
-            config_before: String::new(),
-            config_after,
-        };
-        return if wrong.is_empty() { Vec::new() } else { vec![differs] };
-    };
     let change = |what, differences: String| Change {
         what,
         by: by.clone(),
         differences: shortened(differences),
-        config_before: digest(&before.config),
+        config_before: before.map(|before| digest(&before.config)).unwrap_or_default(),
         config_after: config_after.clone(),
+    };
+    let Some(before) = before else {
+        let mut found = Vec::new();
+        if !wrong.is_empty() {
+            found.push(change("configuration differs", wrong.join("; ")));
+        }
+        found.extend(lost(UNTOUCHED, now).map(|(what, text)| change(what, text)));
+        return found;
     };
     if before.created != now.created {
         let text = format!("made {} -> {}; first sequence {}", before.created, now.created, now.first_sequence);
@@ -84,13 +84,18 @@ pub(super) fn changes(
     } else if is_told {
         found.push(change("updated", "changed, and changed back".to_owned()));
     }
-    if now.first_sequence > before.first_sequence {
-        found.push(change("purged", format!("first sequence {} -> {}", before.first_sequence, now.first_sequence)));
-    }
-    if now.deleted > before.deleted {
-        found.push(change("message deleted", format!("{} entries are not there", now.deleted)));
-    }
+    found.extend(lost((before.first_sequence, before.deleted), now).map(|(what, text)| change(what, text)));
     found
+}
+
+/// What is not there any more, since it was (first sequence, missing between).
+fn lost(before: (u64, u64), now: &Seen) -> impl Iterator<Item = (&'static str, String)> {
+    let (first, deleted) = before;
+    let purged =
+        (now.first_sequence > first).then(|| ("purged", format!("first sequence {first} -> {}", now.first_sequence)));
+    let removed =
+        (now.deleted > deleted).then(|| ("message deleted", format!("{} entries are not there", now.deleted)));
+    purged.into_iter().chain(removed)
 }
 
 /// "max_msgs: -1 -> 1000"
@@ -163,5 +168,9 @@ mod tests {
         let found = changes(None, &seen(), &["max_age: null -> 60".to_owned()], None);
         let words: Vec<_> = found.iter().map(|change| (change.what, change.differences.as_str())).collect();
         assert_eq!(words, [("configuration differs", "max_age: null -> 60")]);
+        let emptied = Seen { first_sequence: 4, deleted: 2, ..seen() };
+        let found = changes(None, &emptied, &[], None);
+        let words: Vec<_> = found.iter().map(|change| (change.what, change.differences.as_str())).collect();
+        assert_eq!(words, [("purged", "first sequence 1 -> 4"), ("message deleted", "2 entries are not there")]);
     }
 }

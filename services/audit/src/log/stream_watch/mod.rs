@@ -9,7 +9,7 @@ mod compare;
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use muster_domain::{
     TenantId,
     pb::audit::v1::{StreamChanged, audit_log_event::Event},
@@ -17,14 +17,19 @@ use muster_domain::{
 use muster_eventlog::{Lease, StreamAdvisory, StreamState};
 use muster_logstore::{LogFiles, LogStore};
 use muster_runtime::Context;
+use tokio::time::Instant;
 
 use self::compare::{Change, Seen, changes};
 use super::record;
 
 /// How long a change stays unseen when its advisory was missed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// A log that begins later than its stream is looked at again soon, so that what was seen is on file.
+const LOOK_SOON: Duration = Duration::from_secs(1);
 /// An advisory is told before the change can be seen everywhere.
 const SETTLE: Duration = Duration::from_millis(200);
+/// A look may also see a change before its advisory comes, which alone says who did it.
+const GRACE: Duration = Duration::from_secs(1);
 const LEASE: &str = "audit.stream-watch";
 const LEASE_LENGTH: Duration = Duration::from_secs(30);
 /// What was seen last, beside the log's files.
@@ -38,11 +43,13 @@ pub(crate) async fn run(context: Context, store: Option<LogStore>) {
     let mut watch = Watch { context: context.clone(), store, seen: BTreeMap::new() };
     while !context.shutdown.is_cancelled() {
         match Lease::acquire(&context.log, LEASE, &holder, LEASE_LENGTH).await {
-            Ok(Some(lease)) => {
+            Ok(Some(mut lease)) => {
                 tokio::select! {
-                    () = watch.hold(lease) => {}
-                    () = context.shutdown.cancelled() => return,
+                    () = watch.hold(&mut lease) => {}
+                    () = context.shutdown.cancelled() => {}
                 }
+                // So that the next process watches at once.
+                lease.release().await;
                 // Another process may see something meanwhile: what is on file counts.
                 watch.seen.clear();
             }
@@ -62,6 +69,13 @@ struct Watch {
     seen: BTreeMap<TenantId, Looked>,
 }
 
+/// What to do with a change that no advisory has told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Untold {
+    Wait,
+    Report,
+}
+
 /// The newest look at one stream.
 struct Looked {
     seen: Seen,
@@ -71,7 +85,7 @@ struct Looked {
 
 impl Watch {
     /// Until the lease is lost.
-    async fn hold(&mut self, mut lease: Lease) {
+    async fn hold(&mut self, lease: &mut Lease) {
         let advisories = match self.context.log.stream_advisories().await {
             Ok(advisories) => advisories,
             Err(error) => {
@@ -90,62 +104,84 @@ impl Watch {
                     return;
                 }
             }
-            self.look_at_all(&std::mem::take(&mut told)).await;
-            let next = tokio::time::timeout(LOOK_EVERY, advisories.next()).await;
-            let Ok(first) = next else { continue };
-            let Some(first) = first else { return };
-            told.insert(first.stream.clone(), first);
-            while let Ok(Some(more)) = tokio::time::timeout(SETTLE, advisories.next()).await {
-                if told.len() < MAX_TOLD {
-                    told.insert(more.stream.clone(), more);
-                }
+            if self.look_at_all(&told, Untold::Wait).await {
+                listen(&mut advisories, GRACE, GRACE, &mut told).await;
+                self.look_at_all(&told, Untold::Report).await;
             }
+            told.clear();
+            let pause = if self.all_filed() { LOOK_EVERY } else { LOOK_SOON };
+            let Ok(first) = tokio::time::timeout(pause, advisories.next()).await else { continue };
+            let Some(first) = first else { return };
+            note(&mut told, first);
+            listen(&mut advisories, SETTLE, LOOK_EVERY, &mut told).await;
         }
     }
 
-    async fn look_at_all(&mut self, told: &BTreeMap<String, StreamAdvisory>) {
+    /// Whether something is left that nobody has told of.
+    async fn look_at_all(&mut self, told: &BTreeMap<String, StreamAdvisory>, untold: Untold) -> bool {
         let tenants = match self.context.log.tenants().await {
             Ok(tenants) => tenants,
             Err(error) => {
                 tracing::warn!(%error, "the streams cannot be looked at");
-                return;
+                return false;
             }
         };
+        let mut waiting = false;
         for tenant in tenants {
             let stream = self.context.log.record_stream_name(&tenant);
-            if let Err(error) = self.look(&tenant, &stream, told.get(&stream)).await {
-                tracing::warn!(%tenant, error, "a record's stream cannot be looked at; trying again");
+            match self.look(&tenant, &stream, told.get(&stream), untold).await {
+                Ok(waits) => waiting |= waits,
+                Err(error) => tracing::warn!(%tenant, error, "a record's stream cannot be looked at; trying again"),
             }
         }
+        waiting
     }
 
-    async fn look(&mut self, tenant: &TenantId, stream: &str, told: Option<&StreamAdvisory>) -> Result<(), String> {
+    /// Whether something was seen that is not reported yet.
+    async fn look(
+        &mut self,
+        tenant: &TenantId,
+        stream: &str,
+        told: Option<&StreamAdvisory>,
+        untold: Untold,
+    ) -> Result<bool, String> {
         let state = self.context.log.record_stream_state(tenant).await.map_err(|error| error.to_string())?;
         gauge(tenant, state.is_none());
         let Some(state) = state else {
             // Nothing can be recorded where nothing is; when the stream is back, that is another one.
             let by = told.map(|told| told.by.as_str()).unwrap_or_default();
             tracing::error!(%tenant, stream, by, "AUDIT ALARM: the record's stream is not there");
-            return Ok(());
+            return Ok(false);
         };
         let files = self.files(tenant).await?;
-        let (before, mut filed) = match self.seen.get(tenant) {
+        let (before, filed) = match self.seen.get(tenant) {
             Some(looked) => (Some(looked.seen.clone()), looked.filed),
             None => (read(files.as_ref()).await?, false),
         };
         let wrong = self.wrong_settings(tenant, before.is_none()).await?;
         let now = Seen::from(&state);
-        for change in changes(before.as_ref(), &now, &wrong, told) {
+        let found = changes(before.as_ref(), &now, &wrong, told);
+        if !found.is_empty() && told.is_none() && untold == Untold::Wait {
+            return Ok(true);
+        }
+        for change in found {
             self.report(tenant, &state, &change).await?;
         }
-        filed &= before.as_ref() == Some(&now);
-        if let Some(files) = files.filter(|_| !filed) {
-            let content = serde_json::to_vec(&now).map_err(|error| error.to_string())?;
-            files.replace(FILE, content).await.map_err(|error| error.to_string())?;
-            filed = true;
-        }
+        let filed = self.file(files, &now, filed && before.as_ref() == Some(&now)).await?;
         self.seen.insert(tenant.clone(), Looked { seen: now, filed });
-        Ok(())
+        Ok(false)
+    }
+
+    fn all_filed(&self) -> bool {
+        self.store.is_none() || self.seen.values().all(|looked| looked.filed)
+    }
+
+    /// Keeps what was seen, unless it is on file. Whether it is now.
+    async fn file(&self, files: Option<LogFiles>, now: &Seen, filed: bool) -> Result<bool, String> {
+        let Some(files) = files.filter(|_| !filed) else { return Ok(filed) };
+        let content = serde_json::to_vec(now).map_err(|error| error.to_string())?;
+        files.replace(FILE, content).await.map_err(|error| error.to_string())?;
+        Ok(true)
     }
 
     /// At the first look there is nothing to compare with but what Muster itself would have made.
@@ -186,6 +222,31 @@ impl Watch {
     }
 }
 
+/// Takes the advisories that come, until none did for `quiet`, and no longer than `limit`.
+async fn listen(
+    advisories: &mut (impl Stream<Item = StreamAdvisory> + Unpin),
+    quiet: Duration,
+    limit: Duration,
+    told: &mut BTreeMap<String, StreamAdvisory>,
+) {
+    let end = Instant::now() + limit;
+    while let Ok(Some(one)) = tokio::time::timeout_at(end.min(Instant::now() + quiet), advisories.next()).await {
+        note(told, one);
+    }
+}
+
+/// A change is told twice, once with who made it.
+fn note(told: &mut BTreeMap<String, StreamAdvisory>, mut one: StreamAdvisory) {
+    if let Some(before) = told.get(&one.stream) {
+        if one.by.is_empty() {
+            one.by.clone_from(&before.by);
+        }
+    } else if told.len() >= MAX_TOLD {
+        return;
+    }
+    told.insert(one.stream.clone(), one);
+}
+
 async fn read(files: Option<&LogFiles>) -> Result<Option<Seen>, String> {
     let Some(files) = files else { return Ok(None) };
     let content = files.read(FILE).await.map_err(|error| error.to_string())?;
@@ -195,4 +256,19 @@ async fn read(files: Option<&LogFiles>) -> Result<Option<Seen>, String> {
 fn gauge(tenant: &TenantId, missing: bool) {
     let value = if missing { 1.0 } else { 0.0 };
     metrics::gauge!("muster_audit_stream_missing", "tenant" => tenant.as_str().to_owned()).set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_made_a_change_is_known_whichever_of_the_two_is_told_first() {
+        let one = |action: &str, by: &str| StreamAdvisory { stream: "R".into(), action: action.into(), by: by.into() };
+        for both in [[one("modify", ""), one("modify", "root")], [one("modify", "root"), one("modify", "")]] {
+            let mut told = BTreeMap::new();
+            both.into_iter().for_each(|advisory| note(&mut told, advisory));
+            assert_eq!(told.into_values().collect::<Vec<_>>(), [one("modify", "root")]);
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Which requirement of which framework is served by which objective, shown by which events, and how to sample it. Data, with
 //! titles of our own: the texts of ISO and of the AICPA are theirs.
 
+mod collection;
+
+pub(crate) use collection::mapping_collection;
+
 /// As it rides in every package.
 pub(crate) const FRAMEWORKS: &str = include_str!("frameworks.json");
 

@@ -4,8 +4,10 @@ mod assessment;
 mod common;
 mod component;
 mod documents;
+mod mapping;
 
 pub(crate) use assessment::*;
 pub(crate) use common::*;
 pub(crate) use component::*;
 pub(crate) use documents::*;
+pub(crate) use mapping::*;

@@ -27,6 +27,9 @@ pub(crate) struct ExportArgs {
     /// A package at this checkpoint instead of the newest: the size of an earlier export gives the same bytes again.
     #[arg(long, value_name = "SIZE")]
     checkpoint: Option<u64>,
+    /// A package of an older epoch of the log, which `muster audit log` lists; default: the present one.
+    #[arg(long, value_name = "NUMBER")]
+    epoch: Option<u32>,
     /// Written whole or not at all. A list: the file, default standard output. A package: a new directory, or an archive when
     /// it ends in .tar; default muster-evidence-<tenant>.
     #[arg(long, value_name = "PATH")]
@@ -51,7 +54,7 @@ impl Format {
 }
 
 pub(crate) async fn run(args: ExportArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
-    if args.package || args.checkpoint.is_some() || args.format == Some(Format::Oscal) {
+    if args.package || args.checkpoint.is_some() || args.epoch.is_some() || args.format == Some(Format::Oscal) {
         package(args, session, screen).await
     } else {
         list(args, session, screen).await
@@ -89,6 +92,7 @@ async fn package(args: ExportArgs, session: &Session, screen: &Screen) -> Result
         formats: args.format.map(|format| format.asked().into()).into_iter().collect(),
         checkpoint_size: args.checkpoint.unwrap_or_default(),
         min_version: 0,
+        epoch: args.epoch.unwrap_or_default(),
     };
     let path = args.file.unwrap_or_else(|| PathBuf::from(format!("muster-evidence-{}", session.tenant())));
     let mut writer = PackageWriter::create(&path)?;

@@ -5,7 +5,7 @@ use muster_domain::pb::audit::v1::{ReviewAuditRequest, ReviewDrillRequest};
 use muster_domain::time::to_pb;
 
 use super::time;
-use crate::client::{error::CliError, output::Screen, request::find::find, session::Session};
+use crate::client::{error::CliError, output::Screen, request::find::find, session::Session, witnessed};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReviewCommand {
@@ -63,7 +63,7 @@ async fn of_run(args: RunArgs, session: &Session, screen: &Screen) -> Result<(),
         note: args.note,
         gap_ids: args.gaps,
     };
-    let answer = session.audit().review_drill(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.audit().review_drill(session.ask(ask)).await?, screen)?;
     if !screen.is_table() {
         return screen.value(&answer);
     }
@@ -82,7 +82,7 @@ async fn of_period(args: PeriodArgs, session: &Session, screen: &Screen) -> Resu
         to: Some(to_pb(to)),
         note: args.note,
     };
-    let answer = session.audit().review_audit(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.audit().review_audit(session.ask(ask)).await?, screen)?;
     if screen.is_table() {
         screen.line(&format!("the record from {from:.0} to {to:.0} is reviewed"))
     } else {

@@ -5,7 +5,7 @@ use muster_domain::pb::audit::v1::{AcceptGapRequest, CloseGapRequest, PlanGapReq
 use muster_domain::time::to_pb;
 
 use super::find::{find, id_of};
-use crate::client::{error::CliError, moment::moment, output::Screen, session::Session};
+use crate::client::{error::CliError, moment::moment, output::Screen, session::Session, witnessed};
 
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
@@ -86,7 +86,7 @@ pub(super) async fn close(args: CloseArgs, session: &Session, screen: &Screen) -
         note: args.note,
         evidence_request_id: args.evidence,
     };
-    let answer = session.audit().close_gap(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.audit().close_gap(session.ask(ask)).await?, screen)?;
     if screen.is_table() { screen.line(&format!("gap {gap_id} is closed")) } else { screen.value(&answer) }
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn accept(args: AcceptArgs, session: &Session, screen: &Screen)
         reason: args.reason,
         until: Some(to_pb(until)),
     };
-    let answer = session.audit().accept_gap(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.audit().accept_gap(session.ask(ask)).await?, screen)?;
     if !screen.is_table() {
         return screen.value(&answer);
     }

@@ -5,7 +5,7 @@ use muster_domain::pb::execution::v1::StopExecutionRequest;
 use muster_domain::pb::request::v1::{ApproveRequestRequest, DenyRequestRequest, WithdrawRequestRequest};
 
 use super::{IdArgs, find, show};
-use crate::client::{error::CliError, output::Screen, session::Session};
+use crate::client::{error::CliError, output::Screen, session::Session, witnessed};
 
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
@@ -42,7 +42,7 @@ pub(super) async fn approve(args: ApproveArgs, session: &Session, screen: &Scree
         plan_hash: args.plan_hash,
         on_behalf_of: args.on_behalf_of,
     };
-    let answer = session.approval().approve_request(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.approval().approve_request(session.ask(ask)).await?, screen)?;
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn deny(args: ReasonArgs, session: &Session, screen: &Screen) -
     let request_id = find::find(&args.request.id, session).await?.request_id;
     let idempotency_key = session.idempotency_key();
     let ask = DenyRequestRequest { tenant: session.tenant(), request_id, reason: args.reason, idempotency_key };
-    let answer = session.approval().deny_request(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.approval().deny_request(session.ask(ask)).await?, screen)?;
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)
 }
 

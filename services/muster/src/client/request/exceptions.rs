@@ -4,7 +4,7 @@ use clap::Args;
 use muster_domain::pb::request::v1::{OverrideCheckRequest, ReviewBreakGlassRequest};
 
 use super::{IdArgs, find, show};
-use crate::client::{error::CliError, output::Screen, session::Session};
+use crate::client::{error::CliError, output::Screen, session::Session, witnessed};
 
 #[derive(Debug, Args)]
 pub(crate) struct OverrideArgs {
@@ -59,6 +59,6 @@ pub(super) async fn review(args: ReviewArgs, session: &Session, screen: &Screen)
         findings: args.findings,
         idempotency_key: session.idempotency_key(),
     };
-    let answer = session.approval().review_break_glass(session.ask(ask)).await?.into_inner();
+    let answer = witnessed::told(session.approval().review_break_glass(session.ask(ask)).await?, screen)?;
     show::print(&answer.request.unwrap_or_default(), session.clock.now(), screen)
 }

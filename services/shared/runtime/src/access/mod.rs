@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use muster_domain::{
-    InvalidId, Refusal, TenantId, access,
+    AggregateId, InvalidId, Refusal, TenantId, access,
     pb::common::v1::Actor,
     refusal::{field_refusal, refusal},
 };
@@ -71,7 +71,11 @@ impl Access {
             return Err(status::refused_as(RefusalClass::Role, &refusal));
         }
         if let Err(refusal) = access::check(T::METHOD, roles, caller.kind) {
-            self.denials.record(&tenant, attempt(T::METHOD, &actor, &refusal)).await;
+            let mut attempt = attempt(T::METHOD, &actor, &refusal);
+            // So that it is in the request's story. What is no id is nobody's request.
+            attempt.request_id =
+                message.request_id().parse::<AggregateId>().map(|id| id.to_string()).unwrap_or_default();
+            self.denials.record(&tenant, attempt).await;
             return Err(status::refused_as(RefusalClass::Role, &refusal));
         }
         Ok(Call::new(&caller, tenant, T::METHOD, message, &headers, self.clock.clone()))

@@ -114,6 +114,19 @@ async fn a_missing_role_is_refused_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_missing_role_is_recorded_with_the_request_it_was_about() {
+    let f = Fixture::new().await;
+    let id = "0193a1b2-0000-7000-8000-000000000001";
+    for (named, expected) in [(id, id), ("no id at all: <b>", ""), ("", "")] {
+        let ask = ApproveRequestRequest { tenant: "acme".to_owned(), request_id: named.into(), ..Default::default() };
+        let status = f.access.authorize(f.request(ask, "olga", &["ops"])).await.unwrap_err();
+        assert_eq!(refusal_of(&status).unwrap().code, "ROLE_MISSING");
+        let (_, _, denied) = f.written().await.pop().unwrap();
+        assert_eq!(denied.request_id, expected, "{named}");
+    }
+}
+
+#[tokio::test]
 async fn a_machine_never_approves() {
     let f = Fixture::new().await;
     let mut claims = f.issuer.claims("ci", &["cab"]);

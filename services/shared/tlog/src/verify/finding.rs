@@ -38,6 +38,20 @@ pub enum Finding {
     OtherLogKey {
         key: String,
     },
+    /// The log's key changed, and the log proves by the older one which key follows.
+    KeyFollowed {
+        sequence: u64,
+        from: String,
+        to: String,
+        signed_size: u64,
+        ends_at: Option<u64>,
+    },
+    /// A key is said to follow a trusted one, and the log does not prove it.
+    KeyUnproven {
+        sequence: u64,
+        key: String,
+        problem: String,
+    },
     /// An event's leaf is not the one that was logged.
     LeafEdited {
         index: u64,
@@ -152,9 +166,11 @@ pub enum Finding {
 impl Finding {
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::NoWitnessAsked | Self::OtherLogKey { .. } | Self::Gap { .. } | Self::Behind { .. } => {
-                Severity::Notice
-            }
+            Self::NoWitnessAsked
+            | Self::OtherLogKey { .. }
+            | Self::KeyFollowed { .. }
+            | Self::Gap { .. }
+            | Self::Behind { .. } => Severity::Notice,
             _ => Severity::Broken,
         }
     }
@@ -167,6 +183,8 @@ impl Finding {
             Self::NotWitnessed { .. } => "not-witnessed",
             Self::NoWitnessAsked => "no-witness-asked",
             Self::OtherLogKey { .. } => "other-log-key",
+            Self::KeyFollowed { .. } => "key-followed",
+            Self::KeyUnproven { .. } => "key-unproven",
             Self::LeafEdited { .. } => "leaf-edited",
             Self::LeafUnreadable { .. } => "leaf-unreadable",
             Self::OtherSequence { .. } => "other-sequence",
@@ -192,7 +210,9 @@ impl Finding {
     /// The stream sequence that it is about, if it is about one event.
     pub const fn sequence(&self) -> Option<u64> {
         match self {
-            Self::Gap { sequence, .. }
+            Self::KeyFollowed { sequence, .. }
+            | Self::KeyUnproven { sequence, .. }
+            | Self::Gap { sequence, .. }
             | Self::BackDated { sequence, .. }
             | Self::BeforeCosignature { sequence, .. }
             | Self::EventEdited { sequence, .. }
@@ -221,6 +241,19 @@ impl fmt::Display for Finding {
                 f,
                 "the policy also lists the log key {key}; believe it only when it reached you on another way than in this package"
             ),
+            Self::KeyFollowed { sequence, from, to, signed_size, ends_at } => {
+                write!(
+                    f,
+                    "the log's key changed: event {sequence} names {to} as the next one after {from}, under a checkpoint of {signed_size} leaves that the older key signed"
+                )?;
+                match ends_at {
+                    Some(end) => write!(f, "; the older key counts up to size {end}"),
+                    None => f.write_str("; both sign for now"),
+                }
+            }
+            Self::KeyUnproven { sequence, key, problem } => {
+                write!(f, "event {sequence} is said to name the log key {key}, and does not prove it: {problem}")
+            }
             Self::LeafEdited { index, event, logged, found } => {
                 write!(f, "{event} was edited: its leaf at index {index} was logged as {logged} and is now {found}")
             }
@@ -321,6 +354,13 @@ impl Findings {
         self.broken |= other.broken;
         self.more += other.more;
         other.kept.into_iter().for_each(|finding| self.push(finding));
+    }
+
+    /// Nothing about a key that is believed by now.
+    #[must_use]
+    pub fn without_other_keys(mut self, is_believed: impl Fn(&str) -> bool) -> Self {
+        self.kept.retain(|finding| !matches!(finding, Finding::OtherLogKey { key } if is_believed(key)));
+        self
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {

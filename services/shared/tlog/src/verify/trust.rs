@@ -33,6 +33,11 @@ impl Trust {
         self.log_keys.is_empty() && self.policy.is_none()
     }
 
+    /// Whether a whole policy was handed over: nothing else is believed then.
+    pub const fn is_whole(&self) -> bool {
+        self.policy.is_some()
+    }
+
     /// The policy to judge by, given the one that the log's operator publishes. From that one come only: the ends of
     /// the trusted keys, and witnesses and quorum where none were given from outside.
     pub fn policy(&self, published: Option<&Policy>) -> (Policy, Findings) {
@@ -44,7 +49,11 @@ impl Trust {
         let end_of = |key: &VerifierKey| published_logs.iter().find(|log| log.key == *key).and_then(|log| log.ends_at);
         let logs =
             self.log_keys.iter().map(|key| LogKey { key: key.clone(), url: None, ends_at: end_of(key) }).collect();
-        for other in published_logs.iter().filter(|log| !self.log_keys.contains(&log.key)) {
+        // The keys of other epochs are listed for completeness, and count for nothing here.
+        let is_listed = |key: &VerifierKey| published_logs.iter().any(|log| log.key == *key);
+        let names: Vec<&str> = self.log_keys.iter().filter(|key| is_listed(key)).map(VerifierKey::name).collect();
+        let counts = |log: &&LogKey| names.is_empty() || names.contains(&log.key.name());
+        for other in published_logs.iter().filter(|log| !self.log_keys.contains(&log.key)).filter(counts) {
             findings.push(Finding::OtherLogKey { key: other.key.to_string() });
         }
         let mut policy = match published {

@@ -2,5 +2,6 @@
 
 mod differential;
 mod forms;
+mod rotation;
 mod vectors;
 mod verify;

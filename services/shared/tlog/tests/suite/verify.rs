@@ -58,11 +58,11 @@ fn verify(files: &MemoryFiles) -> Report {
     package::verify(files, &Trust::in_keys([log_key()]), &asked, &mut |_| {}).unwrap()
 }
 
-fn words(report: &Report) -> Vec<String> {
+pub(crate) fn words(report: &Report) -> Vec<String> {
     report.findings.iter().map(ToString::to_string).collect()
 }
 
-fn assert_says(report: &Report, text: &str) {
+pub(crate) fn assert_says(report: &Report, text: &str) {
     let words = words(report);
     assert!(words.iter().any(|line| line.contains(text)), "nothing says '{text}': {words:#?}");
     assert!(report.findings.is_broken());
@@ -319,15 +319,15 @@ fn a_policy_that_asks_for_nobody_is_said_and_a_witness_from_outside_is_asked_for
 
 // A log that was signed by its own key all along: what the signer himself can try.
 
-const ORIGIN: &str = "log.example/t/record/1";
+pub(crate) const ORIGIN: &str = "log.example/t/record/1";
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_790_000_000;
 
-fn key() -> SoftwareKey {
+pub(crate) fn key() -> SoftwareKey {
     SoftwareKey::from_seed(ORIGIN, Algorithm::Ed25519, &[3; 32]).unwrap()
 }
 
-fn witness() -> SoftwareKey {
+pub(crate) fn witness() -> SoftwareKey {
     SoftwareKey::from_seed("witness.example", Algorithm::CosignatureV1, &[4; 32]).unwrap()
 }
 
@@ -360,7 +360,7 @@ fn signed(leaves: &[Leaf], at_s: u64) -> Vec<u8> {
 }
 
 /// The package of a log with these leaves and these older checkpoints (size, time of the cosignature).
-fn log_of(leaves: &[Leaf], older: &[(usize, u64)]) -> MemoryFiles {
+pub(crate) fn log_of(leaves: &[Leaf], older: &[(usize, u64)]) -> MemoryFiles {
     let mut files = MemoryFiles::default();
     let texts: Vec<String> = leaves.iter().map(|leaf| leaf.to_text().unwrap()).collect();
     let mut writer = TileWriter::new();
@@ -387,7 +387,7 @@ fn verify_own(files: &dyn Files) -> Report {
     package::verify(files, &Trust::in_keys([key().verifier().clone()]), &Asked::default(), &mut |_| {}).unwrap()
 }
 
-fn leaves(times: impl IntoIterator<Item = u64>) -> Vec<Leaf> {
+pub(crate) fn leaves(times: impl IntoIterator<Item = u64>) -> Vec<Leaf> {
     let events = (1..).zip(times).map(|(seq, at_s)| event(seq, at_s));
     std::iter::once(genesis()).chain(events).collect()
 }

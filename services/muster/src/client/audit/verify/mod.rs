@@ -2,6 +2,7 @@
 //! stream as they are now. Without: a package, a log folder or one proof.
 
 mod archive;
+mod key_changes;
 mod offline;
 mod online;
 mod say;
@@ -78,6 +79,7 @@ impl VerifyArgs {
             kept_checkpoints,
             all_events: self.all_events,
             document_key: document_key.transpose()?,
+            key_changes: Vec::new(),
         })
     }
 }

@@ -7,7 +7,7 @@ use muster_tlog::{
     verify::{Finding, Report, Trust, package},
 };
 
-use super::{Bar, Trusted, VerifyArgs, archive, read, say, trust};
+use super::{Bar, Trusted, VerifyArgs, archive, key_changes, read, say, trust};
 use crate::client::{
     GlobalArgs,
     error::CliError,
@@ -21,12 +21,13 @@ pub(super) fn run(path: &Path, args: &VerifyArgs, global: &GlobalArgs, screen: &
         return Err(CliError::Usage(format!("{}: there is no such package", path.display())));
     }
     let given = trust::given(&args.keys)?;
-    let asked = args.asked()?;
+    let mut asked = args.asked()?;
     if path.extension().is_some_and(|extension| extension == "tlog-proof") {
         return proof(path, given, args, global, screen);
     }
     let unreadable = |error: std::io::Error| CliError::Usage(format!("{}: {error}", path.display()));
     let files = archive::open(path).map_err(unreadable)?;
+    asked.key_changes = key_changes::read(&*files).map_err(unreadable)?;
     let note = files.read("checkpoint").map_err(unreadable)?.and_then(|bytes| Note::parse(&bytes).ok());
     let (trust, trusted) = match or_pinned(given, note.as_ref(), args, global)? {
         Some(found) => found,

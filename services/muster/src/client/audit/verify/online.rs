@@ -13,12 +13,15 @@ use muster_domain::pb::audit::v1::{
 use muster_tlog::{
     Leaf, Note,
     leaf::Genesis,
-    verify::{Files, Finding, Findings, Walked, difference, name_of, package},
+    verify::{
+        Files, Finding, Findings, Walked, difference, name_of,
+        package::{self, KEY_CHANGES},
+    },
 };
 use tokio::{runtime::Handle, task::block_in_place};
 use tonic::{Code, Streaming, transport::Channel};
 
-use super::{Bar, Trusted, VerifyArgs, pin_name, say};
+use super::{Bar, Trusted, VerifyArgs, key_changes, pin_name, say};
 use crate::client::{
     GlobalArgs,
     error::CliError,
@@ -38,12 +41,18 @@ pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen)
     let target = Target::of(&log, args.epoch)?;
     let (file, pin) = (ProfileFile::of(&global.profile)?, pin_name(&session));
     let known = file.load()?.logs.remove(&pin);
-    let trusted = Trusted::decide(&args.keys, known.as_ref(), &target.origin, &target.keys)?;
+    let trusted = Trusted::decide(&args.keys, known.as_ref(), &target.origin, &target.keys)
+        .map_err(|error| target.explained(error))?;
     let mut asked = args.asked()?;
     let kept = known.as_ref().and_then(|known| known.checkpoints.get(&target.origin));
     asked.kept_checkpoints.extend(kept.map(|note| (KEPT.to_owned(), note.clone().into_bytes())));
 
     let files = LogFiles { session: &session, log: &log, target: &target, failed: RefCell::new(None) };
+    let changes = block_in_place(|| key_changes::read(&files));
+    asked.key_changes = match (changes, files.failed.take()) {
+        (_, Some(error)) => return Err(error),
+        (changes, None) => changes.map_err(|error| CliError::Failed(error.to_string()))?,
+    };
     let mut stream = match target.present {
         true => Some(StreamNow::open(&session, &target, log.stream_sequence).await?),
         false => None,
@@ -77,7 +86,8 @@ pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen)
     let source = trusted.source.words();
     let exit = say::report(&report, source, screen)?;
     if let (Exit::Done, Ok(Some(note))) = (exit, block_in_place(|| files.read(CHECKPOINT))) {
-        remember(&file, trusted, &pin, &target.origin, &note)?;
+        let followed = report.followed.iter().map(|followed| followed.change.to.to_string());
+        remember(&file, trusted.with_keys(followed), &pin, &target.origin, &note)?;
     }
     Ok(exit)
 }
@@ -113,6 +123,8 @@ struct Target {
     /// As the server names them.
     keys: Vec<String>,
     present: bool,
+    /// Why the epoch began, as the log says.
+    began: String,
 }
 
 impl Target {
@@ -125,7 +137,21 @@ impl Target {
         let present = epoch == log.epoch;
         let keys = if present { log.verifier_keys.clone() } else { vec![opened.verifier_key.clone()] };
         let (origin, first_sequence) = (opened.origin.clone(), opened.first_sequence);
-        Ok(Self { origin, epoch, first_sequence, keys, present })
+        let began = match &opened.previous {
+            Some(old) => format!("{}; of '{}' the first {} leaves count", opened.reason, old.origin, old.size),
+            None => opened.reason.clone(),
+        };
+        Ok(Self { origin, epoch, first_sequence, keys, present, began })
+    }
+
+    /// With what the log says about its own beginning. It is no reason to believe the new key.
+    fn explained(&self, error: CliError) -> CliError {
+        match error {
+            CliError::Failed(text) if self.epoch > 1 => {
+                CliError::Failed(format!("{text}. Epoch {} began because: {}", self.epoch, self.began))
+            }
+            error => error,
+        }
     }
 }
 
@@ -161,6 +187,11 @@ impl LogFiles<'_> {
     }
 }
 
+fn is_of_the_log(path: &str) -> bool {
+    let last = format!("{CHECKPOINT}.last.");
+    [CHECKPOINT, "policy", KEY_CHANGES].contains(&path) || path.starts_with("tile/") || path.starts_with(&last)
+}
+
 impl Files for LogFiles<'_> {
     fn open(&self, path: &str) -> io::Result<Option<Box<dyn BufRead + '_>>> {
         // Both as they were when we began: a log that grows meanwhile is not another log.
@@ -173,9 +204,7 @@ impl Files for LogFiles<'_> {
                 Ok(Some(self.log.pending.clone().into_bytes()))
             }
             "policy" if self.target.present => Ok(Some(self.log.policy.clone().into_bytes())),
-            _ if path == CHECKPOINT || path == "policy" || path.starts_with("tile/") => {
-                Handle::current().block_on(self.fetch(path))
-            }
+            _ if is_of_the_log(path) => Handle::current().block_on(self.fetch(path)),
             _ => Ok(None),
         };
         let content = content.map_err(|error| self.fail(error))?;

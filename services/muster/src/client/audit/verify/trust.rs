@@ -92,6 +92,13 @@ impl Trusted {
         Ok(Self { trust: Trust::in_keys(parsed.into_iter().chain(witnesses)), source, keys: log_keys })
     }
 
+    /// Keys that follow the trusted ones, as the log has proven.
+    #[must_use]
+    pub(in super::super) fn with_keys(mut self, keys: impl Iterator<Item = String>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
     /// What is known after a good verification.
     pub(in super::super) fn remember(
         self,

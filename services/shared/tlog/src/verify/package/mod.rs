@@ -9,14 +9,19 @@
 //! 7. the files are those of the manifest, and the signed documents are what was signed.
 
 mod documents;
+mod keys;
 mod manifest;
 mod source;
 mod tiles;
 
 use std::io;
 
-pub use self::documents::public_key;
+pub use self::{
+    documents::public_key,
+    keys::{Followed, KEY_CHANGES, KeyChange, last_of},
+};
 use self::{
+    keys::Changes,
     source::{LeafSource, lines},
     tiles::TileComparison,
 };
@@ -50,6 +55,8 @@ pub struct Asked {
     pub all_events: bool,
     /// The key that signs documents, as it was handed over; otherwise the package's own.
     pub document_key: Option<[u8; PUBLIC_KEY_BYTES]>,
+    /// Which log key is said to follow which, oldest first. Not asked when a whole policy was handed over.
+    pub key_changes: Vec<KeyChange>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +93,8 @@ pub struct Report {
     pub documents: u64,
     /// The SHA-256 of the public key that signs the documents, when there are any.
     pub document_key: Option<Hash>,
+    /// Keys that follow trusted ones, when there are no findings of theirs.
+    pub followed: Vec<Followed>,
     pub findings: Findings,
 }
 
@@ -114,19 +123,27 @@ pub fn verify_each(
     manifest::check(files, &mut report, progress)?;
     documents::check(files, asked, &mut report)?;
     let published = read_policy(files, &mut report.findings)?;
-    let (policy, findings) = trust.policy(published.as_ref());
-    report.findings.append(findings);
+    let (mut policy, findings) = trust.policy(published.as_ref());
     let Some(bytes) = files.read(CHECKPOINT)? else {
+        report.findings.append(findings);
         report.findings.push(Finding::File { path: CHECKPOINT.to_owned(), problem: "there is none".to_owned() });
         return Ok(report);
     };
-    report.judgement = judge(&policy, CHECKPOINT, &bytes, &mut report.findings);
-    // Unsigned, it still says what the leaves should lead to: the finding above says that it is not to be believed.
+    // Unsigned, it still says what the leaves should lead to: a finding says that it is not to be believed.
     let stated = Note::parse(&bytes).ok().and_then(|note| note.text().parse::<Checkpoint>().ok());
+    let mut known = Vec::new();
+    if let Some(stated) = stated.as_ref().filter(|_| !trust.is_whole()) {
+        let newest = (&*bytes, stated);
+        (report.followed, known) =
+            keys::follow(files, &mut policy, published.as_ref(), &asked.key_changes, newest, &mut report.findings)?;
+    }
+    let is_followed = |key: &str| report.followed.iter().any(|followed| followed.change.to.to_string() == key);
+    report.findings.append(findings.without_other_keys(is_followed));
+    report.judgement = judge(&policy, CHECKPOINT, &bytes, &mut report.findings);
     let Some(newest) = report.judgement.as_ref().map(|judgement| judgement.checkpoint.clone()).or(stated) else {
         return Ok(report);
     };
-    let mut known = older_checkpoints(files, &policy, asked, &newest, &mut report)?;
+    known.extend(older_checkpoints(files, &policy, asked, &newest, &mut report)?);
     proofs(files, &policy, &newest, &mut known, &mut report, progress)?;
     leaves(files, asked, &newest, known, &mut report, progress, each)?;
     Ok(report)
@@ -254,11 +271,14 @@ fn leaves(
     let mut walk = LeafWalk::new(&newest.origin, asked.tolerance, known);
     let mut tiles = TileComparison::new(files, newest.size)?;
     let mut events = Events::open(files, asked.all_events)?;
+    let followed = std::mem::take(&mut report.followed);
+    let mut changes = Changes::new(&followed);
     let mut text = source.beside_bundles(files)?;
     while let Some(leaf) = source.next(&mut report.findings)? {
         let walked = walk.leaf(&leaf);
         tiles.leaf(&walked, &mut report.findings)?;
         events.leaf(&newest.origin, &walked, report)?;
+        changes.leaf(&newest.origin, &walked, &mut report.findings);
         each(&walked, &leaf, &mut report.findings)?;
         // Who verifies by hand reads the text.
         if let Some(beside) = &mut text
@@ -281,6 +301,8 @@ fn leaves(
         report.findings.push(Finding::File { path: LEAVES.to_owned(), problem });
     }
     events.rest(report)?;
+    changes.finish(&mut report.findings);
+    report.followed = followed;
     (report.events, report.gaps) = (walk.events(), walk.gaps());
     let (findings, frontier) = walk.finish();
     report.findings.append(findings);
