@@ -11,6 +11,7 @@ use muster_domain::pb::notification::v1::notifier_service_client::NotifierServic
 use muster_domain::pb::plan::v1::plan_service_client::PlanServiceClient;
 use muster_domain::pb::readiness::v1::monitor_service_client::MonitorServiceClient;
 use muster_domain::pb::request::v1::approval_service_client::ApprovalServiceClient;
+use muster_domain::pb::schedule::v1::schedule_service_client::ScheduleServiceClient;
 use muster_runtime::Clock;
 use tonic::{
     Request,
@@ -109,6 +110,10 @@ impl Session {
 
     pub(crate) fn notifier(&self) -> NotifierServiceClient<Channel> {
         NotifierServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn schedules(&self) -> ScheduleServiceClient<Channel> {
+        ScheduleServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn audit(&self) -> AuditServiceClient<Channel> {

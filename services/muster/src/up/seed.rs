@@ -83,6 +83,11 @@ fn inventory(place: &Place, estate: &Estate) -> Result<String> {
     let mut documents = vec![sites(TENANT)];
     documents.extend(estate.pairs.iter().map(resource));
     documents.push(shop(estate));
+    if estate.pairs.iter().any(|pair| pair.resource == "orders-db") {
+        documents.push(format!(
+            "kind: Schedule\nmetadata: {{name: orders-monthly-proof, tenant: {TENANT}}}\nspec:\n  description: A proof each month; it asks, and never runs by itself\n  what: isolated-drill\n  resource: orders-db\n  rrule: FREQ=MONTHLY;BYDAY=3SA;BYHOUR=2\n  timeZone: Europe/Berlin\n  reason: monthly proof\n"
+        ));
+    }
     documents.push(format!(
         "kind: NotificationRoute\nmetadata: {{name: demo-webhook, tenant: {TENANT}}}\nspec:\n  description: Everything, to the demo's own receiver\n  webhook: {{url: \"http://127.0.0.1:{}/hook\", secretRef: \"file:demo-webhook\"}}\n",
         place.port("webhook", None)?
