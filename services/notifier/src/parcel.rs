@@ -3,13 +3,13 @@
 //! No secret and no URL with its query is in it; both are looked up in the route when the attempt is made.
 
 use muster_domain::TenantId;
+use muster_domain::delivery::grouping::Group;
 use muster_domain::delivery::{Decision, Message, delivery_id};
 use muster_eventlog::TimerKey;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The handler of the deliveries' timers.
-pub(crate) const TIMERS: &str = "notifier.deliveries";
+use crate::lanes::Lane;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Parcel {
@@ -18,6 +18,12 @@ pub(crate) struct Parcel {
     /// As recorded, see `Recipient::shown`.
     pub(crate) recipient: String,
     pub(crate) correlation: Uuid,
+    /// It was held: whether it may go out is asked again.
+    #[serde(default)]
+    pub(crate) held: bool,
+    /// It tells many others, which are looked up when it goes out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<Group>,
 }
 
 impl Parcel {
@@ -27,6 +33,8 @@ impl Parcel {
             route: decision.route.clone(),
             recipient: decision.recipient.shown.clone(),
             correlation,
+            held: false,
+            group: None,
         }
     }
 
@@ -34,7 +42,15 @@ impl Parcel {
         delivery_id(&self.message.tenant, self.message.event_id, &self.route, &self.recipient)
     }
 
+    pub(crate) fn lane(&self) -> Lane {
+        Lane::of(&self.message)
+    }
+
     pub(crate) fn timer(&self, tenant: &TenantId) -> TimerKey {
-        TimerKey { tenant: tenant.clone(), handler: TIMERS.to_owned(), key: self.delivery_id().to_string() }
+        TimerKey {
+            tenant: tenant.clone(),
+            handler: self.lane().timers().to_owned(),
+            key: self.delivery_id().to_string(),
+        }
     }
 }

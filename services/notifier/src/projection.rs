@@ -38,12 +38,15 @@ impl Projection for Deliveries {
                 Some(Event::Queued(e)) => row.queued(&e).await?,
                 Some(Event::Suppressed(e)) => row.suppressed(&e).await?,
                 Some(Event::Attempted(e)) => row.attempted(e.attempt).await?,
+                Some(Event::Held(e)) => row.held(&e.rule, micros(e.until.as_ref())).await?,
+                Some(Event::Grouped(e)) => row.grouped(&e.into_delivery_id, micros(e.grouped_at.as_ref())).await?,
+                Some(Event::Requeued(_)) => row.requeued().await?,
                 Some(Event::AttemptFailed(e)) => {
                     row.attempt_failed(&e.error, micros(e.retry_at.as_ref()), micros(e.failed_at.as_ref())).await?
                 }
                 Some(Event::Accepted(e)) => row.accepted(&e.receipt, micros(e.accepted_at.as_ref())).await?,
                 Some(Event::GaveUp(e)) => row.gave_up(&e.error, micros(e.gave_up_at.as_ref())).await?,
-                Some(Event::Held(_) | Event::Grouped(_) | Event::Requeued(_)) | None => {}
+                None => {}
             }
         }
         Ok(())
@@ -60,8 +63,9 @@ impl Row<'_> {
     async fn queued(self, e: &DeliveryQueued) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO notifier.delivery (tenant, delivery_id, state, route, channel, recipient, message_kind, subject,
-                 source_event_id, resource, request_id, queued_at_us, sequence)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                 source_event_id, resource, request_id, queued_at_us, sequence,
+                 severity, tier, person, test, repetition, alert_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
              ON CONFLICT (tenant, delivery_id) DO NOTHING",
         )
         .bind(self.record.tenant.as_str())
@@ -77,17 +81,26 @@ impl Row<'_> {
         .bind(text(&e.request_id))
         .bind(micros(e.queued_at.as_ref()).unwrap_or_else(|| self.record.time.as_microsecond()))
         .bind(self.sequence())
+        .bind(text(&e.severity))
+        .bind(e.tier)
+        .bind(text(&e.person))
+        .bind(e.test)
+        .bind(i64::from(e.repetition))
+        .bind(text(&e.alert_id))
         .execute(self.tx)
         .await?;
         Ok(())
     }
 
+    /// From the beginning, or after it was held: then its row is there.
     async fn suppressed(self, e: &DeliverySuppressed) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO notifier.delivery (tenant, delivery_id, state, route, channel, message_kind,
-                 source_event_id, resource, request_id, queued_at_us, finished_at_us, last_error, sequence)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12)
-             ON CONFLICT (tenant, delivery_id) DO NOTHING",
+                 source_event_id, resource, request_id, queued_at_us, finished_at_us, last_error, rule, sequence)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $11, $12)
+             ON CONFLICT (tenant, delivery_id) DO UPDATE SET state = excluded.state, finished_at_us = excluded.finished_at_us,
+                 last_error = excluded.last_error, rule = excluded.rule
+             WHERE delivery.finished_at_us IS NULL",
         )
         .bind(self.record.tenant.as_str())
         .bind(&self.record.id)
@@ -106,11 +119,64 @@ impl Row<'_> {
         Ok(())
     }
 
+    async fn held(self, rule: &str, until: Option<i64>) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE notifier.delivery SET state = $3, rule = $4, held_until_us = $5
+             WHERE tenant = $1 AND delivery_id = $2 AND finished_at_us IS NULL",
+        )
+        .bind(self.record.tenant.as_str())
+        .bind(&self.record.id)
+        .bind(i32::from(DeliveryState::Held))
+        .bind(text(rule))
+        .bind(until)
+        .execute(self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Also once more, into the next group.
+    async fn grouped(self, into: &str, at: Option<i64>) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE notifier.delivery SET state = $3, grouped_into = $4, grouped_sequence = $5, finished_at_us = $6
+             WHERE tenant = $1 AND delivery_id = $2 AND (finished_at_us IS NULL OR state = $3)",
+        )
+        .bind(self.record.tenant.as_str())
+        .bind(&self.record.id)
+        .bind(i32::from(DeliveryState::Grouped))
+        .bind(text(into))
+        .bind(self.sequence())
+        .bind(at.unwrap_or_else(|| self.record.time.as_microsecond()))
+        .execute(self.tx)
+        .await?;
+        Ok(())
+    }
+
+    async fn requeued(self) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE notifier.delivery SET state = $3, finished_at_us = NULL
+             WHERE tenant = $1 AND delivery_id = $2 AND state = $4",
+        )
+        .bind(self.record.tenant.as_str())
+        .bind(&self.record.id)
+        .bind(i32::from(DeliveryState::Pending))
+        .bind(i32::from(DeliveryState::GaveUp))
+        .execute(self.tx)
+        .await?;
+        Ok(())
+    }
+
     async fn attempted(self, attempt: u32) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE notifier.delivery SET attempts = $3, retry_at_us = NULL WHERE tenant = $1 AND delivery_id = $2 AND finished_at_us IS NULL")
+        sqlx::query(
+            "UPDATE notifier.delivery SET attempts = $3, retry_at_us = NULL, claimed_sequence = coalesce(claimed_sequence, $4),
+                 state = CASE WHEN state = $5 THEN $6 ELSE state END
+             WHERE tenant = $1 AND delivery_id = $2 AND finished_at_us IS NULL",
+        )
             .bind(self.record.tenant.as_str())
             .bind(&self.record.id)
             .bind(i64::from(attempt))
+            .bind(self.sequence())
+            .bind(i32::from(DeliveryState::Held))
+            .bind(i32::from(DeliveryState::Pending))
             .execute(self.tx)
             .await?;
         Ok(())

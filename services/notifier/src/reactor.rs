@@ -2,21 +2,26 @@
 
 use async_trait::async_trait;
 use muster_domain::Aggregate;
-use muster_domain::delivery::{Message, Source, alert, lifecycle};
-use muster_domain::execution::Execution;
+use muster_domain::audit::AuditLog;
+use muster_domain::delivery::{Message, Source, alert, audit_alarm, lifecycle};
+use muster_domain::execution::{Execution, Reservation};
 use muster_domain::inventory::Declared;
 use muster_domain::pb::execution::v1::ExecutionEvent;
 use muster_domain::pb::readiness::v1::ReadinessEvent;
 use muster_domain::pb::request::v1::{RequestEvent, RequestOpened, request_event};
 use muster_domain::readiness::Readiness;
 use muster_domain::request::Request;
+use muster_domain::schedule::Schedule;
 use muster_eventlog::{EventLog, ReactError, Reactor, Record};
+use muster_runtime::Context;
 
+use crate::escalation;
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::told::EndedAlert;
 
 /// The reactor. Its effects are guarded by the delivery aggregate: twice is the same as once.
 pub(crate) struct Messages {
+    pub(crate) ctx: Context,
     pub(crate) log: EventLog,
     pub(crate) outbox: Outbox,
 }
@@ -29,7 +34,16 @@ impl Reactor for Messages {
 
     fn kinds(&self) -> &'static [&'static str] {
         // The inventory is among them for its order: a route declared before an event is used for it.
-        &[Readiness::KIND, Request::KIND, Execution::KIND, Declared::KIND]
+        // So are the reservations: what a run of ours holds is known before the alerts that it causes.
+        &[
+            Readiness::KIND,
+            Request::KIND,
+            Execution::KIND,
+            Schedule::KIND,
+            Declared::KIND,
+            Reservation::KIND,
+            AuditLog::KIND,
+        ]
     }
 
     async fn react(&self, record: &Record) -> Result<(), ReactError> {
@@ -38,7 +52,9 @@ impl Reactor for Messages {
             Readiness::KIND => self.readiness(record).await,
             Request::KIND => self.request(record).await,
             Execution::KIND => self.execution(record).await,
-            Declared::KIND => {
+            Schedule::KIND => self.schedule(record).await,
+            AuditLog::KIND => self.audit_log(record).await,
+            Declared::KIND | Reservation::KIND => {
                 self.outbox.routes.reached(record).await;
                 Ok(())
             }
@@ -51,6 +67,9 @@ impl Messages {
     async fn readiness(&self, record: &Record) -> Result<(), ReactError> {
         let event: ReadinessEvent = record.decode()?;
         let Some(message) = alert::message(&source(record), &event) else { return Ok(()) };
+        let Some(message) = escalation::shaped(&self.ctx, &self.outbox, &record.tenant, message).await? else {
+            return Ok(());
+        };
         match alert::resolved_alert(&event) {
             None => self.tell(record, &message, &Narrowing::default()).await,
             Some(alert) => {
@@ -84,6 +103,13 @@ impl Messages {
         }
     }
 
+    async fn audit_log(&self, record: &Record) -> Result<(), ReactError> {
+        match audit_alarm(&source(record), &record.decode()?) {
+            Some(message) => self.tell(record, &message, &Narrowing::default()).await,
+            None => Ok(()),
+        }
+    }
+
     /// What a request or its run is about: the run has the request's id.
     async fn opened(&self, record: &Record) -> Result<RequestOpened, ReactError> {
         let invalid = |e: muster_domain::InvalidId| ReactError::Failed(e.to_string());
@@ -97,13 +123,18 @@ impl Messages {
         run.started.as_ref().map(lifecycle::opened_from_run).ok_or_else(missing)
     }
 
-    async fn tell(&self, record: &Record, message: &Message, narrowing: &Narrowing<'_>) -> Result<(), ReactError> {
+    pub(crate) async fn tell(
+        &self,
+        record: &Record,
+        message: &Message,
+        narrowing: &Narrowing<'_>,
+    ) -> Result<(), ReactError> {
         let cause = Cause { correlation: record.correlation, event: record.event_id };
         self.outbox.tell(&record.tenant, message, cause, narrowing).await
     }
 }
 
-fn source(record: &Record) -> Source {
+pub(crate) fn source(record: &Record) -> Source {
     Source {
         tenant: record.tenant.to_string(),
         event_id: record.event_id,

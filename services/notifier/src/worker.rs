@@ -6,30 +6,32 @@
 //! written, so no attempt hangs in memory.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::delivery::routing::still_leads_there;
+use muster_domain::delivery::silence::{Because, Fate};
 use muster_domain::delivery::state::{self, NotYet};
-use muster_domain::delivery::{Decision, Delivery, Failure, FailureCode, Phase, Verdict, message};
+use muster_domain::delivery::{Decision, Delivery, Failure, FailureCode, Phase, Verdict, digest, message};
 use muster_domain::ids::derived_id;
 use muster_domain::pb::notification::v1::delivery_event;
 use muster_domain::{AggregateId, TenantId};
 use muster_eventlog::{DecideError, Meta, TimerError, TimerFired, TimerHandler, Timers};
 use muster_runtime::Context;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::channels::{Attempt, Channel, Receipt};
+use crate::lanes::{Lane, WORKERS};
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::parcel::Parcel;
+use crate::templates::dress;
+use crate::{dead_letters, fallback, standing};
 
-/// When every place of a channel is taken the delivery comes again a little later.
-const BUSY_PAUSE: SignedDuration = SignedDuration::from_secs(3);
-/// A page does not stand in line behind reports for long.
-const BUSY_PAUSE_PAGE: SignedDuration = SignedDuration::from_millis(500);
 /// The attempt is cut off this long before its claim ends, so that two can never overlap.
 const CUT_OFF_BEFORE: SignedDuration = SignedDuration::from_secs(2);
 
@@ -45,6 +47,8 @@ pub(crate) struct Worker {
 struct Station {
     channel: Arc<dyn Channel>,
     places: Semaphore,
+    /// All of its places, taken or not.
+    size: usize,
 }
 
 /// A claimed attempt.
@@ -52,6 +56,8 @@ struct Claim {
     number: u32,
     possibly_duplicate: bool,
     at: Timestamp,
+    /// Its place in the tenant's log.
+    sequence: u64,
 }
 
 #[async_trait]
@@ -66,36 +72,126 @@ impl TimerHandler for Worker {
             }
         };
         self.outbox.routes.caught_up().await;
-        self.deliver(&timer.tenant, &parcel).await
+        self.deliver(&timer.tenant, &parcel).await.map(|_| ())
     }
 }
 
 impl Worker {
     pub(crate) fn new(ctx: Context, outbox: Outbox, channels: Vec<Arc<dyn Channel>>) -> Self {
         let station = |channel: Arc<dyn Channel>| {
-            (channel.name(), Station { places: Semaphore::new(channel.concurrency()), channel })
+            let size = channel.concurrency();
+            (channel.name(), Station { places: Semaphore::new(size), size, channel })
         };
         Self { timers: ctx.log.timers(), ctx, outbox, channels: channels.into_iter().map(station).collect() }
     }
 
-    async fn deliver(&self, tenant: &TenantId, parcel: &Parcel) -> Result<(), TimerError> {
+    /// Makes first attempts, without the way through a timer; what goes wrong is left to the timer behind it.
+    pub(crate) async fn run_lanes(&self, shutdown: CancellationToken) {
+        let workers = Lane::ALL.iter().flat_map(|lane| (0..WORKERS).map(|_| self.run_lane(*lane)));
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            _ = futures::future::join_all(workers) => {}
+        }
+    }
+
+    async fn run_lane(&self, lane: Lane) {
+        while let Some((tenant, parcel)) = self.outbox.lanes.next(lane).await {
+            match self.deliver(&tenant, &parcel).await {
+                Ok(Phase::Accepted) => {
+                    if let Err(error) = self.timers.cancel(&parcel.timer(&tenant)).await {
+                        tracing::debug!(%tenant, %error, "a timer that is not needed will fire and find nothing to do");
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%tenant, delivery = %parcel.delivery_id(), %error, "an attempt is left to its timer");
+                }
+            }
+        }
+    }
+
+    /// Where the delivery stands afterwards, as far as this call knows.
+    async fn deliver(&self, tenant: &TenantId, parcel: &Parcel) -> Result<Phase, TimerError> {
         let decision = match self.destination(tenant, parcel) {
             Ok(decision) => decision,
             Err(failure) => return self.end(tenant, parcel, &failure).await,
         };
+        if parcel.held && !self.is_released(tenant, parcel, &decision).await? {
+            return Ok(Phase::Held);
+        }
         let Some(station) = self.channels.get(decision.channel) else {
             let failure =
                 Failure::new(FailureCode::Misconfigured, format!("there is no channel '{}'", decision.channel));
             return self.end(tenant, parcel, &failure).await;
         };
-        let Ok(_place) = station.places.try_acquire() else {
-            let pause = if parcel.message.is_page_class() { BUSY_PAUSE_PAGE } else { BUSY_PAUSE };
-            return self.come_again(tenant, parcel, self.ctx.clock.now() + pause).await;
+        let Some(_place) = station.place(parcel.lane()) else {
+            return self.come_again(tenant, parcel, self.ctx.clock.now() + parcel.lane().pause()).await;
         };
+        if let Err(wait) = station.channel.turn(tenant, &decision.recipient) {
+            return self.come_again(tenant, parcel, self.ctx.clock.now() + wait).await;
+        }
         let limit = station.channel.attempt_limit();
-        let Some(claim) = self.claim(tenant, parcel, limit).await? else { return Ok(()) };
-        let outcome = self.attempt(tenant, parcel, &decision, station.channel.as_ref(), &claim).await;
+        let claim = match self.claim(tenant, parcel, limit).await? {
+            Ok(claim) => claim,
+            Err(phase) => return Ok(phase),
+        };
+        let outcome = match self.told(tenant, parcel, &claim).await {
+            Ok(told) => self.attempt(tenant, &told, &decision, station.channel.as_ref(), &claim).await,
+            Err(failure) => Err(failure),
+        };
         self.record(tenant, parcel, &claim, outcome).await
+    }
+
+    /// Whether what was held may go out now. If not, it is held on, withdrawn, or told with others.
+    async fn is_released(&self, tenant: &TenantId, parcel: &Parcel, decision: &Decision) -> Result<bool, TimerError> {
+        let delivery = self.ctx.log.load::<Delivery>(tenant, &id(parcel)).await.map_err(again)?.state;
+        if delivery.phase != Phase::Held {
+            return Ok(true);
+        }
+        let (now, cause) = (self.ctx.clock.now(), cause(parcel, parcel.message.event_id));
+        let routes = self.outbox.routes.of(tenant);
+        let Some(route) = routes.iter().find(|route| route.name == parcel.route) else { return Ok(true) };
+        match standing::fate(&self.outbox, tenant, &parcel.message, route, now).await.map_err(again)? {
+            Fate::Suppress(rule) => return self.withdraw(tenant, parcel, &rule).await.map(|()| false),
+            Fate::Hold(hold) => {
+                self.outbox.keep(tenant, parcel.clone(), &hold, cause).await.map_err(again)?;
+                return Ok(false);
+            }
+            Fate::Send => {}
+        }
+        if let Some(until) = delivery.held_until.filter(|until| *until > now) {
+            return self.come_again(tenant, parcel, until).await.map(|_| false);
+        }
+        if let Some(group) = &parcel.group {
+            let (members, _) = self.outbox.members(tenant, group, None).await.map_err(again)?;
+            if members == 0 {
+                return self.withdraw(tenant, parcel, "nothing was left to tell").await.map(|()| false);
+            }
+        } else if let (Some(Because::QuietHours), Some(ended)) = (Because::of(&delivery.held_rule), delivery.held_until)
+            && let Some(group) = self.outbox.morning_after(tenant, parcel, ended).await.map_err(again)?
+        {
+            self.outbox.join(tenant, parcel, decision, cause, group).await.map_err(again)?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    async fn withdraw(&self, tenant: &TenantId, parcel: &Parcel, rule: &str) -> Result<(), TimerError> {
+        let meta = self.meta(parcel, derived_id(&["delivery.withdrawn", &parcel.delivery_id().to_string()]));
+        let decide = |delivery: &Delivery| Ok::<_, Infallible>(state::withdraw(delivery, rule));
+        self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await.map_err(again)?;
+        metrics::counter!("muster_deliveries_suppressed_total").increment(1);
+        Ok(())
+    }
+
+    /// What goes out: of a group the message that counts and names its members.
+    async fn told(&self, tenant: &TenantId, parcel: &Parcel, claim: &Claim) -> Result<Parcel, Failure> {
+        let mut told = parcel.clone();
+        if let Some(group) = &parcel.group {
+            let (total, members) = self.outbox.members(tenant, group, Some(claim.sequence)).await?;
+            digest::fill(&mut told.message, group, total, &members);
+        }
+        Ok(told)
     }
 
     /// Where it goes as the routes are now: what changed while it waited counts, above all the rule that
@@ -110,31 +206,33 @@ impl Worker {
         }
     }
 
-    /// Records the attempt before it is made. `None`: there is nothing to do now, and what is to come has its timer.
+    /// Records the attempt before it is made. A phase instead: there is nothing to do now, and what is to come has its
+    /// timer.
     async fn claim(
         &self,
         tenant: &TenantId,
         parcel: &Parcel,
         limit: SignedDuration,
-    ) -> Result<Option<Claim>, TimerError> {
+    ) -> Result<Result<Claim, Phase>, TimerError> {
         let at = self.ctx.clock.now();
         let meta = self.meta(parcel, self.ctx.clock.new_id());
         let mut claimed = None;
         let decide = |delivery: &Delivery| {
             let event = state::attempt(delivery, at, limit)?;
             if let Some(delivery_event::Event::Attempted(e)) = event.as_ref().and_then(|e| e.event.as_ref()) {
-                claimed = Some(Claim { number: e.attempt, possibly_duplicate: e.possibly_duplicate, at });
+                let (number, possibly_duplicate) = (e.attempt, e.possibly_duplicate);
+                claimed = Some(Claim { number, possibly_duplicate, at, sequence: 0 });
             }
             Ok::<_, NotYet>(event)
         };
         match self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await {
             // A crash may have come between giving up and telling so.
-            Ok(decided) if decided.state.phase.is_final() => {
-                self.settle(tenant, parcel, &decided.state).await.map(|()| None)
+            Ok(decided) if decided.state.phase.is_final() => self.settle(tenant, parcel, &decided.state).await.map(Err),
+            Ok(decided) if decided.outcome == muster_eventlog::Outcome::Appended => {
+                Ok(claimed.map(|claim| Claim { sequence: decided.sequence, ..claim }).ok_or(decided.state.phase))
             }
-            Ok(decided) if decided.outcome == muster_eventlog::Outcome::Appended => Ok(claimed),
-            Ok(_) => Ok(None),
-            Err(DecideError::Refused(NotYet { until })) => self.come_again(tenant, parcel, until).await.map(|()| None),
+            Ok(decided) => Ok(Err(decided.state.phase)),
+            Err(DecideError::Refused(NotYet { until })) => self.come_again(tenant, parcel, until).await.map(Err),
             Err(error) => Err(again(error)),
         }
     }
@@ -147,26 +245,31 @@ impl Worker {
         channel: &dyn Channel,
         claim: &Claim,
     ) -> Result<Receipt, Failure> {
+        let link = crate::approvals::link(&self.ctx, tenant, &parcel.route, &parcel.message).await?;
+        let dressed = dress(&self.outbox.routes, tenant, &parcel.route, channel.name(), &parcel.message, &link);
         let attempt = Attempt {
             tenant: tenant.clone(),
             delivery_id: parcel.delivery_id(),
-            message: parcel.message.clone(),
+            message: dressed.message,
             recipient: decision.recipient.clone(),
             route: parcel.route.clone(),
             secret_ref: decision.secret_ref.clone(),
             declared: decision.declared.clone(),
-            link: format!(
-                "{}{}",
-                self.ctx.config.server.public_url.trim_end_matches('/'),
-                parcel.message.console_path()
-            ),
+            link,
             number: claim.number,
             possibly_duplicate: claim.possibly_duplicate,
+            buttons: Vec::new(),
             now: claim.at,
         };
         let limit = Duration::try_from(channel.attempt_limit() - CUT_OFF_BEFORE).unwrap_or(Duration::ZERO);
         let cut_off = || Failure::new(FailureCode::OutcomeUnknown, format!("cut off after {} s", limit.as_secs()));
-        tokio::time::timeout(limit, channel.deliver(&attempt)).await.unwrap_or_else(|_| Err(cut_off()))
+        let receipt =
+            tokio::time::timeout(limit, channel.deliver(&attempt)).await.unwrap_or_else(|_| Err(cut_off()))?;
+        // A template that fails loses no message, and is in the record of the delivery.
+        Ok(match dressed.trouble {
+            Some(trouble) => Receipt(format!("({trouble}) {}", receipt.0)),
+            None => receipt,
+        })
     }
 
     /// Records the outcome and sets what follows. If that fails the timer fires again and the claim shows.
@@ -176,7 +279,7 @@ impl Worker {
         parcel: &Parcel,
         claim: &Claim,
         outcome: Result<Receipt, Failure>,
-    ) -> Result<(), TimerError> {
+    ) -> Result<Phase, TimerError> {
         let now = self.ctx.clock.now();
         let page = parcel.message.is_page_class();
         let meta = self.meta(parcel, outcome_id(parcel, claim.number));
@@ -194,7 +297,7 @@ impl Worker {
     }
 
     /// Ends a delivery without an attempt.
-    async fn end(&self, tenant: &TenantId, parcel: &Parcel, failure: &Failure) -> Result<(), TimerError> {
+    async fn end(&self, tenant: &TenantId, parcel: &Parcel, failure: &Failure) -> Result<Phase, TimerError> {
         let now = self.ctx.clock.now();
         let meta = self.meta(parcel, derived_id(&["delivery.ended", &parcel.delivery_id().to_string()]));
         let decide = |delivery: &Delivery| Ok::<_, NotYet>(state::give_up(delivery, failure, now));
@@ -203,14 +306,33 @@ impl Worker {
     }
 
     /// What follows from where the delivery stands: the next attempt's timer, or word that it failed.
-    async fn settle(&self, tenant: &TenantId, parcel: &Parcel, delivery: &Delivery) -> Result<(), TimerError> {
+    async fn settle(&self, tenant: &TenantId, parcel: &Parcel, delivery: &Delivery) -> Result<Phase, TimerError> {
         match delivery.phase {
             Phase::Waiting => {
-                self.come_again(tenant, parcel, delivery.retry_at.unwrap_or_else(|| self.ctx.clock.now())).await
+                let due = delivery.retry_at.unwrap_or_else(|| self.ctx.clock.now());
+                self.come_again(tenant, parcel, due).await?;
             }
-            Phase::GaveUp => self.tell_failure(tenant, parcel, delivery).await,
-            Phase::None | Phase::Queued | Phase::Attempting | Phase::Accepted | Phase::Suppressed => Ok(()),
+            Phase::GaveUp => self.bury(tenant, parcel, delivery).await?,
+            Phase::None
+            | Phase::Queued
+            | Phase::Attempting
+            | Phase::Held
+            | Phase::Accepted
+            | Phase::Suppressed
+            | Phase::Grouped => {}
         }
+        Ok(delivery.phase)
+    }
+
+    /// The message is kept for whoever sends it again; meanwhile it goes another way, and others hear that this one fails.
+    async fn bury(&self, tenant: &TenantId, parcel: &Parcel, delivery: &Delivery) -> Result<(), TimerError> {
+        self.outbox.recipients.forget(tenant);
+        let kept_until = delivery.gave_up_at.and_then(|at| at.checked_add(dead_letters::KEPT_FOR).ok());
+        if let Some(until) = kept_until.filter(|until| *until > self.ctx.clock.now()) {
+            self.come_again(tenant, parcel, until).await?;
+        }
+        fallback::take_other_way(&self.outbox, tenant, parcel, "gave it up").await.map_err(again)?;
+        self.tell_failure(tenant, parcel, delivery).await
     }
 
     /// The other routes hear that this one does not work. A route that somebody changed is no failure.
@@ -224,14 +346,14 @@ impl Worker {
         else {
             return Ok(());
         };
-        let cause = Cause { correlation: parcel.correlation, event: outcome_id(parcel, delivery.attempts) };
+        let cause = cause(parcel, outcome_id(parcel, delivery.attempts));
         let narrowing = Narrowing { not_route: Some(&parcel.route), ..Narrowing::default() };
         self.outbox.tell(tenant, &message, cause, &narrowing).await.map_err(again)
     }
 
-    async fn come_again(&self, tenant: &TenantId, parcel: &Parcel, at: Timestamp) -> Result<(), TimerError> {
-        let payload = serde_json::to_vec(parcel).map_err(again)?;
-        self.timers.set(&parcel.timer(tenant), at, &payload).await.map_err(again)
+    async fn come_again(&self, tenant: &TenantId, parcel: &Parcel, at: Timestamp) -> Result<Phase, TimerError> {
+        self.outbox.set_timer(tenant, parcel, at).await.map_err(again)?;
+        Ok(Phase::Waiting)
     }
 
     fn meta(&self, parcel: &Parcel, event_id: Uuid) -> Meta {
@@ -251,6 +373,20 @@ impl Worker {
             }
         }
     }
+}
+
+impl Station {
+    /// A place for an attempt, if the lane may take one now.
+    fn place(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        if self.places.available_permits() <= lane.leaves_free(self.size) {
+            return None;
+        }
+        self.places.try_acquire().ok()
+    }
+}
+
+fn cause(parcel: &Parcel, event: Uuid) -> Cause {
+    Cause { correlation: parcel.correlation, event }
 }
 
 fn id(parcel: &Parcel) -> AggregateId {

@@ -22,7 +22,10 @@ pub(crate) async fn list(
     tenant: &TenantId,
     ask: &ListDeliveriesRequest,
 ) -> Result<ListDeliveriesResponse, Status> {
-    let list = format!("deliveries:{tenant}:{}:{}", ask.resource, ask.request_id);
+    let list = format!(
+        "deliveries:{tenant}:{}:{}:{}:{}:{:?}",
+        ask.resource, ask.request_id, ask.route, ask.alert_id, ask.states
+    );
     let page = page::parse::<i64>(ask.page.as_ref(), &list).map_err(|refusal| refused(&refusal))?;
     if ask.min_version > 0 {
         wait_for(&ctx.db, projection::NAME, tenant, ask.min_version, WAIT_FOR_VERSION).await.map_err(waited)?;
@@ -45,6 +48,8 @@ async fn read(
         "SELECT * FROM notifier.delivery
           WHERE tenant = $1 AND ($2 = '' OR resource = $2) AND ($3 = '' OR request_id = $3)
             AND ($4::bigint IS NULL OR sequence < $4)
+            AND (cardinality($6::int[]) = 0 OR state = ANY($6)) AND ($7 = '' OR route = $7)
+            AND ($8 = '' OR alert_id = $8)
           ORDER BY sequence DESC LIMIT $5",
     )
     .bind(tenant.as_str())
@@ -52,6 +57,9 @@ async fn read(
     .bind(ask.request_id.replace('\0', ""))
     .bind(before)
     .bind(limit)
+    .bind(&ask.states)
+    .bind(ask.route.replace('\0', ""))
+    .bind(ask.alert_id.replace('\0', ""))
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -77,7 +85,14 @@ fn view(row: &PgRow) -> Result<DeliveryView, sqlx::Error> {
         last_error: row.try_get("last_error")?,
         receipt: row.try_get("receipt")?,
         retry_at: time(row, "retry_at_us")?,
-        ..DeliveryView::default()
+        severity: row.try_get("severity")?,
+        tier: row.try_get("tier")?,
+        person: row.try_get("person")?,
+        test: row.try_get("test")?,
+        repetition: u32::try_from(row.try_get::<i64, _>("repetition")?).unwrap_or(u32::MAX),
+        alert_id: row.try_get("alert_id")?,
+        rule: row.try_get("rule")?,
+        grouped_into: row.try_get("grouped_into")?,
     })
 }
 

@@ -110,6 +110,20 @@ impl Timers {
         self.put(self.log.names().timer(&handler, &key.tenant, &name), headers, payload.to_vec().into()).await
     }
 
+    /// What a timer that is set and not yet due carries. `None`: there is none.
+    pub async fn payload(&self, key: &TimerKey) -> Result<Option<Bytes>, LogError> {
+        let (handler, name) = (token("timer handler", &key.handler)?, token("timer key", &key.key)?);
+        let (stream, subject) = (self.log.names().timer_stream(), self.log.names().timer(&handler, &key.tenant, &name));
+        let mut patience = Patience::new(PATIENCE);
+        loop {
+            match wire::leader_last(&self.log, &stream, &subject).await {
+                // A cancelled one leaves an empty message for a moment.
+                Ok(stored) => return Ok(stored.map(|stored| stored.payload).filter(|payload| !payload.is_empty())),
+                Err(failure) => self.log.wait_out("reading a timer", &stream, failure, &mut patience).await?,
+            }
+        }
+    }
+
     /// Removes the timer. One that came due already may still be on its way to its handler.
     pub async fn cancel(&self, key: &TimerKey) -> Result<(), LogError> {
         let (handler, name) = (token("timer handler", &key.handler)?, token("timer key", &key.key)?);

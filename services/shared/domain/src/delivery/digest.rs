@@ -69,7 +69,10 @@ fn place(message: &Message, quiet: bool) -> String {
 fn summary(group: &Group, quiet: bool, total: usize, messages: &str, what: &str) -> String {
     let span = |from: Timestamp, to: Timestamp| format!("between {from:.0} and {to:.0}");
     if quiet {
-        return format!("{total} {messages} {what} waited for the end of this route's quiet hours at {:.0}.", group.until);
+        return format!(
+            "{total} {messages} {what} waited for the end of this route's quiet hours at {:.0}.",
+            group.until
+        );
     }
     format!(
         "Besides those that were sent one by one, {total} {messages} {what} came {} and are told together.",
@@ -81,7 +84,11 @@ fn summary(group: &Group, quiet: bool, total: usize, messages: &str, what: &str)
 fn lines(members: &[Member], quiet: bool, total: usize) -> Vec<String> {
     let mut names: Vec<&str> = members
         .iter()
-        .map(|member| if quiet || member.resource.is_empty() { member.subject.as_str() } else { member.resource.as_str() })
+        .map(
+            |member| {
+                if quiet || member.resource.is_empty() { member.subject.as_str() } else { member.resource.as_str() }
+            },
+        )
         .collect();
     names.dedup();
     let separator = if quiet { "; " } else { ", " };

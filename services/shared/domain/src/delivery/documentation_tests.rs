@@ -27,6 +27,9 @@ fn every_reason_not_to_send_has_its_row() {
         rule::TOO_OLD,
         rule::ALERT_NOT_TOLD,
         rule::RECIPIENT_DISABLED,
+        rule::TOLD_ON_ANOTHER_ROUTE,
+        rule::ALERT_ENDED,
+        rule::BLACKOUT,
     ];
     assert_eq!(first_cells("Not sent"), rules);
 }

@@ -82,7 +82,13 @@ impl Group {
     }
 
     /// What quiet hours held until `ended`, told `after` that, so that all of it is there.
-    pub fn of_quiet(tenant: &str, to: (&str, &str), message: &Message, ended: Timestamp, after: SignedDuration) -> Self {
+    pub fn of_quiet(
+        tenant: &str,
+        to: (&str, &str),
+        message: &Message,
+        ended: Timestamp,
+        after: SignedDuration,
+    ) -> Self {
         let until = ended.checked_add(after).unwrap_or(ended);
         Self::new(tenant, to, format!("quiet hours {}", environment_name(message.environment)), true, ended, until)
     }
@@ -130,7 +136,7 @@ fn label(message: &Message) -> String {
 
 /// Whether such a message may be told as one of many. Requests are each waited for by people, and so is a test.
 pub fn may_be_grouped(message: &Message) -> bool {
-    const ONE_BY_ONE: [&str; 3] = ["request.", "security.", "audit."];
+    const ONE_BY_ONE: [&str; 4] = ["request.", "approval.", "security.", "audit."];
     !message.test
         && message.kind != kind::PLAN_NOTICE
         && !ONE_BY_ONE.iter().any(|start| message.kind.starts_with(start))

@@ -111,7 +111,12 @@ fn memory_has_a_bound_and_beyond_it_everything_is_told() {
 }
 
 fn any_message() -> impl Strategy<Value = Message> {
-    let kinds = prop::sample::select(vec![kind::RPO_BREACHED, kind::VISIBILITY_LOST, kind::ALERT_RESOLVED, kind::REQUEST_CREATED]);
+    let kinds = prop::sample::select(vec![
+        kind::RPO_BREACHED,
+        kind::VISIBILITY_LOST,
+        kind::ALERT_RESOLVED,
+        kind::REQUEST_CREATED,
+    ]);
     (kinds, 0u8..40, 0i32..4, -1i32..6, 0usize..3).prop_map(|(kind, resource, tier, environment, severity)| {
         let severity = [Severity::Info, Severity::Warning, Severity::Critical][severity];
         Message { severity, ..alert(kind, &format!("db-{resource}"), tier, environment) }

@@ -16,6 +16,7 @@ mod emergency;
 pub mod escalation;
 pub mod failure;
 pub mod grouping;
+pub mod language;
 pub mod lifecycle;
 pub mod message;
 pub mod personal;

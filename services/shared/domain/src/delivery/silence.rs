@@ -12,6 +12,7 @@ use crate::pb::inventory::v1::{MaintenanceWindow, NotificationRouteSpec, PolicyS
 use crate::time::{from_pb, time_of_day, zone};
 use crate::window::time_window_at;
 
+use super::alert_rule::{Subject, choose};
 use super::message::{Message, Severity, clip, kind};
 use super::routing::rule;
 
@@ -33,10 +34,12 @@ pub enum Because {
     OwnRun,
     /// It comes and goes: the same.
     Flapping,
+    /// The alert's rule gives it time to end by itself: the same.
+    AlertRule,
 }
 
 impl Because {
-    pub const ALL: [Because; 4] = [Self::QuietHours, Self::Maintenance, Self::OwnRun, Self::Flapping];
+    pub const ALL: [Because; 5] = [Self::QuietHours, Self::Maintenance, Self::OwnRun, Self::Flapping, Self::AlertRule];
 
     pub fn words(self) -> &'static str {
         match self {
@@ -44,6 +47,7 @@ impl Because {
             Self::Maintenance => "maintenance",
             Self::OwnRun => "a run of Muster's own",
             Self::Flapping => "flapping",
+            Self::AlertRule => "time to end by itself",
         }
     }
 
@@ -110,13 +114,12 @@ pub fn fate(message: &Message, route: &NotificationRouteSpec, around: Circumstan
     if !passes && let Some((window, _)) = first_open(&route.blackouts, now) {
         return Fate::Suppress(clip(&format!("{}: {}", rule::BLACKOUT, window.name), MAX_RULE_BYTES));
     }
-    if let Some(hold) = own_run(message, around.run, now).or_else(|| maintenance(message, around.policies, now)) {
+    let planned = own_run(message, around.run, now).or_else(|| maintenance(message, around.policies, now));
+    if let Some(hold) = planned.or_else(|| alert_rule(message, around.policies, now)) {
         return Fate::Hold(hold);
     }
     match first_open(&route.quiet_hours, now) {
-        Some((window, Some(until))) if !passes => {
-            Fate::Hold(Hold::new(Because::QuietHours, &window.name, Some(until)))
-        }
+        Some((window, Some(until))) if !passes => Fate::Hold(Hold::new(Because::QuietHours, &window.name, Some(until))),
         _ => Fate::Send,
     }
 }
@@ -199,6 +202,17 @@ fn own_run(message: &Message, run: Option<&ExecutionView>, now: Timestamp) -> Op
         // It failed or was stopped: what is open now is not on purpose any more.
         _ => None,
     }
+}
+
+/// A rule gives an alert some time to end by itself. Told again, it had that.
+fn alert_rule(message: &Message, policies: &[(&str, &PolicySpec)], now: Timestamp) -> Option<Hold> {
+    if !opens_alert(message) || message.repetition > 0 || message.step > 0 {
+        return None;
+    }
+    let subject = Subject::of(message);
+    let chosen = choose(policies.iter().copied(), &subject);
+    let until = message.occurred_at.checked_add(chosen.hold(&subject)).ok()?;
+    (now < until).then(|| Hold::new(Because::AlertRule, &chosen.source, Some(until)))
 }
 
 /// A message that says an alert is there, and not that it is over or looked after.

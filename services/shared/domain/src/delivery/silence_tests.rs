@@ -25,11 +25,20 @@ fn alert(kind: &str, tier: i32, severity: Severity) -> Message {
 }
 
 fn resolved(tier: i32) -> Message {
-    Message { kind: kind::ALERT_RESOLVED.into(), severity: Severity::Info, ..alert(kind::RPO_BREACHED, tier, Severity::Info) }
+    Message {
+        kind: kind::ALERT_RESOLVED.into(),
+        severity: Severity::Info,
+        ..alert(kind::RPO_BREACHED, tier, Severity::Info)
+    }
 }
 
 fn window(from: i64, until: i64) -> TimeWindow {
-    TimeWindow { name: "night".into(), from: Some(to_pb(at(from))), until: Some(to_pb(at(until))), ..Default::default() }
+    TimeWindow {
+        name: "night".into(),
+        from: Some(to_pb(at(from))),
+        until: Some(to_pb(at(until))),
+        ..Default::default()
+    }
 }
 
 fn weekly(start: &str, end: &str, zone: &str) -> TimeWindow {
@@ -54,7 +63,10 @@ fn quiet_hours_hold_until_their_end_and_never_a_breach_of_tier_1() {
     let route = quiet(window(0, 100));
     let warning = alert(kind::RPO_BREACHED, 2, Severity::Warning);
     let Fate::Hold(hold) = fate_at(&warning, &route, 5) else { panic!("held") };
-    assert_eq!((hold.because, hold.until, hold.rule.as_str()), (Because::QuietHours, Some(at(100)), "quiet hours: night"));
+    assert_eq!(
+        (hold.because, hold.until, hold.rule.as_str()),
+        (Because::QuietHours, Some(at(100)), "quiet hours: night")
+    );
     assert_eq!(fate_at(&warning, &route, 100), Fate::Send, "the end is not part of it");
     assert_eq!(fate_at(&alert(kind::RPO_BREACHED, 1, Severity::Warning), &route, 5), Fate::Send);
     assert_eq!(fate_at(&alert(kind::VISIBILITY_LOST, 1, Severity::Critical), &route, 5), Fate::Send);
@@ -87,7 +99,11 @@ fn a_window_that_cannot_be_read_holds_nothing_back() {
 #[test]
 fn somebody_who_tries_a_route_sees_it_work_at_night() {
     let message = Message { test: true, ..alert(kind::ROUTE_TEST, 3, Severity::Info) };
-    let route = NotificationRouteSpec { quiet_hours: vec![window(0, 100)], blackouts: vec![window(0, 100)], ..Default::default() };
+    let route = NotificationRouteSpec {
+        quiet_hours: vec![window(0, 100)],
+        blackouts: vec![window(0, 100)],
+        ..Default::default()
+    };
     assert_eq!(fate_at(&message, &route, 5), Fate::Send);
 }
 
@@ -102,7 +118,8 @@ fn under(message: &Message, policy: &PolicySpec, now: i64) -> Fate {
 
 #[test]
 fn maintenance_holds_the_alerts_of_its_systems_but_never_two_primaries() {
-    let rule = MaintenanceWindow { window: Some(window(0, 100)), resources: vec!["orders-db".into()], ..Default::default() };
+    let rule =
+        MaintenanceWindow { window: Some(window(0, 100)), resources: vec!["orders-db".into()], ..Default::default() };
     let breach = alert(kind::RPO_BREACHED, 1, Severity::Critical);
     let Fate::Hold(hold) = under(&breach, &policy(rule.clone()), 5) else { panic!("held") };
     assert_eq!((hold.because, hold.rule.as_str()), (Because::Maintenance, "maintenance: night (policy changes)"));
@@ -127,7 +144,11 @@ fn run(state: ExecutionState) -> ExecutionView {
     ExecutionView {
         request_id: "r-1".into(),
         state: state.into(),
-        started: Some(ExecutionStarted { started_at: Some(to_pb(at(-10))), members: vec![member], ..Default::default() }),
+        started: Some(ExecutionStarted {
+            started_at: Some(to_pb(at(-10))),
+            members: vec![member],
+            ..Default::default()
+        }),
         succeeded: Some(ExecutionSucceeded { finished_at: Some(to_pb(at(50))), ..Default::default() }),
         failed: Some(ExecutionFailed { finished_at: Some(to_pb(at(50))), ..Default::default() }),
         ..Default::default()
@@ -149,7 +170,11 @@ fn alerts_that_musters_own_run_causes_wait_for_its_end() {
     let done = run(ExecutionState::Succeeded);
     assert!(matches!(during(&broken, &done, 60), Fate::Hold(Hold { until: Some(_), .. })), "the replica settles");
     assert_eq!(during(&broken, &done, 50 + 120), Fate::Send);
-    assert_eq!(during(&broken, &run(ExecutionState::Failed), 60), Fate::Send, "what is broken after a failure is broken");
+    assert_eq!(
+        during(&broken, &run(ExecutionState::Failed), 60),
+        Fate::Send,
+        "what is broken after a failure is broken"
+    );
 }
 
 #[test]

@@ -313,7 +313,7 @@ proptest! {
                         prop_assert!(before == Phase::Attempting && n == state.attempts);
                         state.evolve(&event);
                         prop_assert!(state.phase == Phase::GaveUp || state.retry_at.is_some_and(|due| due > now));
-                        let unknown = [FailureCode::OutcomeUnknown, FailureCode::NotRepeated];
+                        let unknown = [FailureCode::OutcomeUnknown, FailureCode::NotRepeated, FailureCode::RouteChanged];
                         last = last.map(|(when, _)| (when, !unknown.contains(&code)));
                     }
                 }

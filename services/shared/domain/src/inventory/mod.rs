@@ -15,6 +15,7 @@ mod validate_policy;
 mod validate_resource;
 mod validate_route;
 mod validate_schedule;
+mod validate_window;
 mod versions;
 
 pub use validate::{Finding, validate};

@@ -62,7 +62,7 @@ pub fn validate(document: &Document, others: &TenantInventory) -> Finding {
         Some(Spec::ResourceSpec(spec)) => validate_resource(&mut found, &document.name, spec, others),
         Some(Spec::GroupSpec(spec)) => group(&mut found, spec, others),
         Some(Spec::PolicySpec(spec)) => validate_policy(&mut found, spec, others),
-        Some(Spec::NotificationRouteSpec(spec)) => validate_route(&mut found, spec, others),
+        Some(Spec::NotificationRouteSpec(spec)) => validate_route(&mut found, spec, &document.name, others),
         Some(Spec::PlanSpec(spec)) => validate_plan(&mut found, spec),
         Some(Spec::ScheduleSpec(spec)) => validate_schedule(&mut found, document, spec, others),
         Some(Spec::ContactSpec(spec)) => validate_contact(&mut found, document, spec, others),

@@ -65,6 +65,7 @@ pub(super) fn validate_policy(found: &mut Finding, spec: &PolicySpec, others: &T
     for (index, rule) in spec.alerts.iter().enumerate() {
         alert_rule(found, &format!("spec.alerts[{index}]"), rule, others);
     }
+    super::validate_window::maintenance(found, "spec.maintenance", &spec.maintenance);
     if let Some(rule) = &spec.autonomy {
         autonomy(found, rule);
     }

@@ -1,0 +1,90 @@
+//! Another way for what one route does not get rid of in time.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use muster_domain::delivery::{Delivery, Message, Phase};
+use muster_domain::time::{duration_from_pb, humane};
+use muster_domain::{AggregateId, TenantId};
+use muster_eventlog::{ReactError, TimerError, TimerFired, TimerHandler, TimerKey};
+
+use crate::outbox::{Cause, Narrowing, Outbox};
+use crate::parcel::Parcel;
+
+pub(crate) const TIMERS: &str = "notifier.fallback";
+
+/// Where a route's messages go when it does not get rid of them, and after how long.
+fn other_way(outbox: &Outbox, tenant: &TenantId, route: &str) -> Option<(String, SignedDuration)> {
+    let routes = outbox.routes.of(tenant);
+    let spec = &routes.iter().find(|known| known.name == route)?.spec;
+    let after = duration_from_pb(spec.fallback_after.as_ref()).unwrap_or(SignedDuration::ZERO);
+    let exists = spec.fallback_route != route && routes.iter().any(|known| known.name == spec.fallback_route);
+    exists.then(|| (spec.fallback_route.clone(), after))
+}
+
+/// A timer that looks whether the delivery was accepted in time.
+pub(crate) async fn prepare(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    parcel: &Parcel,
+    now: Timestamp,
+) -> Result<(), ReactError> {
+    let Some((_, after)) = other_way(outbox, tenant, &parcel.route).filter(|_| !parcel.message.test) else {
+        return Ok(());
+    };
+    let payload = serde_json::to_vec(parcel).map_err(|error| ReactError::Failed(error.to_string()))?;
+    let key = TimerKey { tenant: tenant.clone(), handler: TIMERS.to_owned(), key: parcel.delivery_id().to_string() };
+    Ok(outbox.timers.set(&key, now.checked_add(after).unwrap_or(now), &payload).await?)
+}
+
+/// Tells it on the fallback route, whose own rules hold: the on-call's above all. Twice is once.
+pub(crate) async fn take_other_way(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    parcel: &Parcel,
+    why: &str,
+) -> Result<(), ReactError> {
+    let Some((other, _)) = other_way(outbox, tenant, &parcel.route).filter(|_| !parcel.message.test) else {
+        return Ok(());
+    };
+    let mut message: Message = parcel.message.clone();
+    message.reasons.insert(0, format!("Told here because route {} {why}.", parcel.route));
+    message.reasons.truncate(muster_domain::delivery::message::MAX_LIST);
+    message.only_routes = vec![other];
+    let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
+    outbox.tell(tenant, &message, cause, &Narrowing::default()).await
+}
+
+/// Fires when a delivery should have been accepted.
+pub(crate) struct Late {
+    pub(crate) outbox: Outbox,
+}
+
+#[async_trait]
+impl TimerHandler for Late {
+    async fn fire(&self, timer: TimerFired) -> Result<(), TimerError> {
+        let again = |error: &dyn std::fmt::Display| TimerError(error.to_string());
+        let Ok(parcel) = serde_json::from_slice::<Parcel>(&timer.payload) else {
+            tracing::error!(tenant = %timer.tenant, key = timer.key, "a fallback's timer cannot be read");
+            return Ok(());
+        };
+        self.outbox.routes.caught_up().await;
+        let id = AggregateId::from(parcel.delivery_id());
+        let loaded = self.outbox.ctx.log.load::<Delivery>(&timer.tenant, &id).await.map_err(|e| again(&e))?;
+        match loaded.state.phase {
+            Phase::Queued | Phase::Attempting | Phase::Waiting | Phase::GaveUp => {
+                let after = other_way(&self.outbox, &timer.tenant, &parcel.route).map(|(_, after)| humane(after));
+                let why = format!("has not got rid of it within {}", after.unwrap_or_default());
+                take_other_way(&self.outbox, &timer.tenant, &parcel, &why).await.map_err(|e| again(&e))
+            }
+            Phase::None | Phase::Held | Phase::Accepted | Phase::Suppressed | Phase::Grouped => Ok(()),
+        }
+    }
+}
+
+impl Late {
+    pub(crate) fn new(outbox: Outbox) -> Arc<Self> {
+        Arc::new(Self { outbox })
+    }
+}
