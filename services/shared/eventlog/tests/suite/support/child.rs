@@ -52,6 +52,9 @@ impl Random {
     }
 }
 
+/// A kill can leave something that fails the next one once. So often, one after the other, and it does its work no more.
+const FAILURES: u32 = 10;
+
 /// How much longer the next one may live, so that on a slow machine one gets as far as it has to.
 const LONGER: Duration = Duration::from_millis(20);
 
@@ -62,14 +65,18 @@ pub(crate) async fn kill_until<F: Future<Output = bool>>(
     mut done: impl FnMut(u32) -> F,
 ) -> u32 {
     let mut random = Random::new();
-    let mut kills = 0;
+    let (mut kills, mut failures) = (0, 0);
     while !done(kills).await {
         let mut child = spawn();
         let life = Duration::from_millis(50 + random.below(longest_life.as_millis() as u64));
         match tokio::time::timeout(life, child.wait()).await {
-            // It ended by itself: its work is done, or it failed and the comparison will show it.
-            Ok(_) => {}
+            // It ended by itself: its work is done, or it failed.
+            Ok(ended) => {
+                failures = if ended.unwrap().success() { 0 } else { failures + 1 };
+                assert!(failures < FAILURES, "the child fails each time it is started");
+            }
             Err(_) => {
+                failures = 0;
                 child.kill().await.unwrap();
                 kills += 1;
                 longest_life += LONGER;
