@@ -1,17 +1,29 @@
 //! gRPC: who was told what, and when.
 
+mod alerts;
 mod list;
+mod preview;
+mod retry;
+mod test_route;
 
 use muster_domain::pb::notification::v1::notifier_service_server::NotifierService;
 use muster_domain::pb::notification::v1::*;
 use muster_runtime::Context;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
+
+use crate::approvals::chat::Binder;
+use crate::escalation::answer::{Answers, via as ways};
+use crate::outbox::Outbox;
 
 #[cfg(test)]
 pub(crate) use list::list;
 
 pub(crate) struct Api {
     pub(crate) ctx: Context,
+    pub(crate) answers: Answers,
+    pub(crate) outbox: Outbox,
+    pub(crate) binder: Binder,
 }
 
 #[tonic::async_trait]
@@ -28,70 +40,77 @@ impl NotifierService for Api {
         &self,
         request: Request<RetryDeliveryRequest>,
     ) -> Result<Response<RetryDeliveryResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("retry_delivery"))
+        let call = self.ctx.authorize(request).await?;
+        retry::again(&self.outbox, call).await.map(Response::new)
     }
 
     async fn test_route(&self, request: Request<TestRouteRequest>) -> Result<Response<TestRouteResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("test_route"))
+        let call = self.ctx.authorize(request).await?;
+        test_route::test(&self.outbox, call).await.map(Response::new)
     }
 
     async fn preview_message(
         &self,
         request: Request<PreviewMessageRequest>,
     ) -> Result<Response<PreviewMessageResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("preview_message"))
+        let call = self.ctx.authorize(request).await?;
+        preview::preview(&self.outbox, call).map(Response::new)
     }
 
     async fn list_escalations(
         &self,
         request: Request<ListEscalationsRequest>,
     ) -> Result<Response<ListEscalationsResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("list_escalations"))
+        let call = self.ctx.authorize(request).await?;
+        alerts::list(&self.ctx, call).await.map(Response::new)
     }
 
     async fn acknowledge_alert(
         &self,
         request: Request<AcknowledgeAlertRequest>,
     ) -> Result<Response<AcknowledgeAlertResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("acknowledge_alert"))
+        let via = via(request.metadata());
+        let call = self.ctx.authorize(request).await?;
+        alerts::acknowledge(&self.answers, call, via).await.map(Response::new)
     }
 
     async fn silence_alert(
         &self,
         request: Request<SilenceAlertRequest>,
     ) -> Result<Response<SilenceAlertResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("silence_alert"))
+        let via = via(request.metadata());
+        let call = self.ctx.authorize(request).await?;
+        alerts::silence(&self.answers, call, via).await.map(Response::new)
     }
 
     async fn bind_chat(&self, request: Request<BindChatRequest>) -> Result<Response<BindChatResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("bind_chat"))
+        let call = self.ctx.authorize(request).await?;
+        self.binder.bind(call).await.map(Response::new)
     }
 
     async fn confirm_chat(
         &self,
         request: Request<ConfirmChatRequest>,
     ) -> Result<Response<ConfirmChatResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("confirm_chat"))
+        let call = self.ctx.authorize(request).await?;
+        self.binder.confirm(call).await.map(Response::new)
     }
 
     async fn unbind_chat(&self, request: Request<UnbindChatRequest>) -> Result<Response<UnbindChatResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("unbind_chat"))
+        let call = self.ctx.authorize(request).await?;
+        self.binder.unbind(call).await.map(Response::new)
     }
 
     async fn list_chat_bindings(
         &self,
         request: Request<ListChatBindingsRequest>,
     ) -> Result<Response<ListChatBindingsResponse>, Status> {
-        self.ctx.authorize(request).await?;
-        Err(Status::unimplemented("list_chat_bindings"))
+        let call = self.ctx.authorize(request).await?;
+        Ok(Response::new(self.binder.list(call).await))
     }
+}
+
+/// How a person called, for the record: pages speak gRPC-Web, programs do not.
+fn via(metadata: &MetadataMap) -> &'static str {
+    if metadata.contains_key("x-grpc-web") { ways::CONSOLE } else { ways::API }
 }

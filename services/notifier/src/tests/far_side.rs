@@ -1,7 +1,9 @@
 //! A channel whose far side does what the recipient's name says, and remembers every attempt.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -13,6 +15,7 @@ use crate::channels::{Attempt, Channel, Receipt};
 #[derive(Default)]
 struct Book {
     attempts: Vec<Attempt>,
+    taken: Vec<Attempt>,
     by_recipient: BTreeMap<String, u32>,
 }
 
@@ -22,11 +25,32 @@ struct Book {
 pub(super) struct FarSide {
     name: &'static str,
     book: Arc<Mutex<Book>>,
+    is_down: Arc<AtomicBool>,
+    takes_ms: Arc<AtomicU64>,
 }
 
 impl FarSide {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, book: Arc::default() }
+        Self { name, book: Arc::default(), is_down: Arc::default(), takes_ms: Arc::default() }
+    }
+
+    /// Nobody answers until `up`.
+    pub(super) fn down(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn up(&self) {
+        self.is_down.store(false, Ordering::SeqCst);
+    }
+
+    /// How long it takes to answer.
+    pub(super) fn slow(&self, takes: Duration) {
+        self.takes_ms.store(takes.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+
+    /// What it took, in the order in which it did.
+    pub(super) fn taken(&self) -> Vec<Attempt> {
+        self.book.lock().unwrap().taken.clone()
     }
 
     pub(super) fn attempts(&self) -> Vec<Attempt> {
@@ -62,12 +86,19 @@ impl Channel for FarSide {
             *count += 1;
             *count == 1
         };
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(Failure::new(FailureCode::Unreachable, "connection refused"));
+        }
+        tokio::time::sleep(Duration::from_millis(self.takes_ms.load(Ordering::SeqCst))).await;
         match name.as_str() {
             n if n.starts_with("gone") => Err(Failure::new(FailureCode::Gone, "HTTP 410")),
             n if n.starts_with("reject") => Err(Failure::new(FailureCode::Rejected, "550 5.7.1 no")),
             n if n.starts_with("later") && first => Err(Failure::new(FailureCode::Deferred, "450 later")),
             n if n.starts_with("hang") && first => std::future::pending().await,
-            _ => Ok(Receipt("250 ok".to_owned())),
+            _ => {
+                self.book.lock().unwrap().taken.push(attempt.clone());
+                Ok(Receipt("250 ok".to_owned()))
+            }
         }
     }
 }

@@ -8,9 +8,12 @@
 
 mod approvals;
 mod crash;
+mod escalation;
 mod far_side;
 mod flow;
+mod silence;
 mod stage;
+mod storm;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::pb::common::v1::{Environment, Tier};

@@ -140,6 +140,19 @@ pub fn status_name(status: Status) -> &'static str {
     }
 }
 
+/// What an alert's subject ends with, by the kind of its message.
+pub(crate) fn headline(message_kind: &str) -> &'static str {
+    let kinds = [
+        AlertKind::RpoBreach,
+        AlertKind::LostSight,
+        AlertKind::ReplicationBroken,
+        AlertKind::Integrity,
+        AlertKind::Unspecified,
+    ];
+    let found = kinds.into_iter().map(words).find(|words| words.message_kind == message_kind);
+    found.map_or("alert", |words| words.headline)
+}
+
 struct Words {
     message_kind: &'static str,
     headline: &'static str,

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, filters, value::Serde};
 
-use super::message::{Message, environment_name, tier_name};
+use super::language::{environment_in, tier_in};
+use super::message::Message;
 
 /// A subject is a line.
 pub const MAX_SUBJECT_SOURCE_BYTES: usize = 500;
@@ -75,8 +76,8 @@ fn values(message: &Message, link: &str) -> Value {
         kind => message.kind.as_str(),
         severity => message.severity.name(),
         resource => message.resource.as_str(),
-        tier => tier_name(message.tier),
-        environment => environment_name(message.environment),
+        tier => tier_in(&message.language, message.tier),
+        environment => environment_in(&message.language, message.environment),
         subject => message.subject.as_str(),
         summary => message.summary.as_str(),
         reasons => message.reasons.clone(),

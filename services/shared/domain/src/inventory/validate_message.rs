@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::delivery::language::LANGUAGES;
 use crate::delivery::message::kind;
 use crate::delivery::routing::CHANNELS;
 use crate::delivery::sample::sample;
@@ -10,8 +11,6 @@ use crate::pb::inventory::v1::MessageTemplateSpec;
 
 use super::validate::{Finding, shorten};
 
-/// What messages are written in.
-pub const LANGUAGES: [&str; 2] = ["en", "de"];
 /// More than there are kinds is a mistake.
 const MAX_KINDS: usize = 60;
 

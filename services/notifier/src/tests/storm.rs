@@ -1,0 +1,121 @@
+//! Very many alerts at once, with the channel down for the first half: nothing lost, nothing doubled, tier 1 first.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use muster_domain::delivery::Message;
+use muster_domain::pb::common::v1::{Environment, Tier};
+use muster_domain::pb::inventory::v1::Grouping;
+use muster_domain::pb::notification::v1::DeliveryState;
+use muster_domain::pb::readiness::v1::{AlertOpened, ReadinessEvent, Severity, readiness_event::Event};
+use muster_domain::readiness::Readiness;
+use muster_domain::time::duration_to_pb;
+
+use super::hook_route;
+use super::stage::Stage;
+
+const ALERTS: usize = 600;
+/// Of so many, one is tier 1.
+const TIER_1_EVERY: usize = 20;
+
+fn opened(number: usize) -> ReadinessEvent {
+    let first = number % TIER_1_EVERY == 0;
+    let (tier, severity) = if first { (Tier::Tier1, Severity::Critical) } else { (Tier::Tier3, Severity::Warning) };
+    ReadinessEvent {
+        event: Some(Event::AlertOpened(AlertOpened {
+            alert_id: format!("alert-{number}"),
+            resource: format!("db-{number}"),
+            kind: 1,
+            severity: severity.into(),
+            tier: tier.into(),
+            environment: Environment::Production.into(),
+            ..AlertOpened::default()
+        })),
+    }
+}
+
+async fn open_all(stage: &Stage) {
+    let now = Timestamp::now();
+    let open =
+        |number: usize| async move { stage.append::<Readiness>(&format!("db-{number}"), opened(number), now).await };
+    futures::future::join_all((0..ALERTS).map(open)).await;
+}
+
+/// Waits until every alert is told, alone or in a group, and every attempt is over.
+async fn all_told(stage: &Stage) -> (Vec<Message>, u64) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    loop {
+        let taken: Vec<Message> = stage.hook.taken().into_iter().map(|attempt| attempt.message).collect();
+        let counted: u64 = taken.iter().map(counts).sum();
+        if counted >= ALERTS as u64 {
+            return (taken, counted);
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{counted} of {ALERTS} were told in {} messages", taken.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How many alerts a message tells.
+fn counts(message: &Message) -> u64 {
+    let total = message.facts.iter().find(|fact| fact.name == "Messages" && message.resource.is_empty());
+    total.map_or(1, |fact| fact.value.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_over_a_channel_that_is_down_loses_nothing_and_doubles_nothing() {
+    let mut stage = Stage::new().await;
+    stage.hook.down();
+    let mut route = hook_route("https://hooks.example.com/storm");
+    route.grouping =
+        Some(Grouping { more_than: 10, window: Some(duration_to_pb(jiff::SignedDuration::from_secs(10))), flaps: 0 });
+    stage.route("storm", route).await;
+    stage.start().await;
+    open_all(&stage).await;
+    // The first attempts meet a closed door.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while stage.hook.attempts().len() < 10 {
+        assert!(tokio::time::Instant::now() < deadline, "nothing was tried");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stage.hook.up();
+    let (taken, counted) = all_told(&stage).await;
+    assert_eq!(counted, ALERTS as u64, "each alert is told once");
+    // At most ten one by one of each tier, and a group or two for each.
+    assert!(taken.len() <= 2 * (2 * 10 + 2), "{} messages", taken.len());
+    let ids: Vec<_> = stage.hook.taken().iter().map(|attempt| attempt.delivery_id).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "no delivery is taken twice");
+    assert!(stage.hook.taken().iter().all(|attempt| !attempt.possibly_duplicate));
+    for message in taken.iter().filter(|message| message.resource.is_empty()) {
+        assert!(message.subject.contains("more messages 'rpo.breached'"), "{}", message.subject);
+    }
+    // What the record says agrees: every alert has its delivery, none is open.
+    let all = stage.whole_list("storm").await;
+    let grouped = all.iter().filter(|d| d.state() == DeliveryState::Grouped).count();
+    let accepted = all.iter().filter(|d| d.state() == DeliveryState::Accepted).count();
+    assert_eq!((grouped + accepted, accepted), (all.len(), taken.len()), "{grouped} grouped, {accepted} accepted");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tier_1_goes_first_when_there_are_too_many_to_send_at_once() {
+    let mut stage = Stage::new().await;
+    stage.hook.slow(Duration::from_millis(20));
+    let mut route = hook_route("https://hooks.example.com/storm");
+    // Nothing is grouped: every alert is a message of its own.
+    route.grouping = Some(Grouping { more_than: 10_000, window: None, flaps: 0 });
+    stage.route("storm", route).await;
+    open_all(&stage).await;
+    stage.start().await;
+    let (taken, _) = all_told(&stage).await;
+    assert_eq!(taken.len(), ALERTS);
+    let place = |wanted: Tier| {
+        let places: Vec<usize> =
+            taken.iter().enumerate().filter(|(_, m)| m.tier == wanted).map(|(place, _)| place).collect();
+        places[places.len() / 2]
+    };
+    // Half of tier 1 was out before half of the rest, although it came spread among it.
+    let (first, rest) = (place(Tier::Tier1), place(Tier::Tier3));
+    assert!(first < rest, "median place of tier 1: {first}, of the rest: {rest}");
+    stage.stop().await;
+}
