@@ -1,8 +1,10 @@
 //! The commands of people: everything goes through the gRPC API with the person's own token. What the API does not
 //! allow, no command can do.
 
+mod alert;
 mod apply;
 mod audit;
+mod chat;
 mod delegate;
 mod delete;
 mod describe;
@@ -15,12 +17,14 @@ mod get;
 mod kinds;
 pub(crate) mod login;
 mod moment;
+mod notify;
 mod output;
 mod plan;
 mod policy;
 mod profile;
 mod request;
 mod run;
+mod schedule;
 mod session;
 mod watch;
 mod witnessed;
@@ -91,6 +95,12 @@ pub(crate) enum ClientCommand {
     Delete(delete::DeleteArgs),
     /// The fleet as it is now, live.
     Watch(watch::WatchArgs),
+    /// What is wrong now, and who looks after it.
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
+    /// Who was told what and when, and whether a route works.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Requests to move a system: open, decide, start, follow.
     #[command(subcommand)]
     Request(request::RequestCommand),
@@ -108,9 +118,15 @@ pub(crate) enum ClientCommand {
     /// Who decides for you while you are away.
     #[command(subcommand)]
     Delegate(delegate::DelegateCommand),
+    /// The chat account in which you are asked.
+    #[command(subcommand)]
+    Chat(chat::ChatCommand),
     /// Who would have to approve a request.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// What is due when: drills, rotations, reviews.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// What is not as it should be, until it is closed or accepted until a date.
     #[command(subcommand)]
     Gap(gap::GapCommand),
@@ -180,6 +196,10 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Describe(args) => describe::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Delete(args) => delete::run(args, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Watch(args) => watch::run(args, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Alert(command) => alert::run(command, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Notify(command) => {
+            return notify::run(command, &Session::with_tenant(global).await?, screen).await;
+        }
         ClientCommand::Request(command) => {
             let session = Session::with_tenant(global).await?;
             return Box::pin(request::run(command, &session, screen)).await;
@@ -195,7 +215,11 @@ async fn dispatch(command: ClientCommand, global: &GlobalArgs, screen: &Screen) 
         ClientCommand::Delegate(command) => {
             delegate::run(command, &Session::with_tenant(global).await?, screen).await?;
         }
+        ClientCommand::Chat(command) => chat::run(command, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Policy(command) => policy::run(command, &Session::with_tenant(global).await?, screen).await?,
+        ClientCommand::Schedule(command) => {
+            schedule::run(command, &Session::with_tenant(global).await?, screen).await?;
+        }
         ClientCommand::Gap(command) => gap::run(command, &Session::with_tenant(global).await?, screen).await?,
         ClientCommand::Audit(command) => return Box::pin(audit::run(command, global, screen)).await,
     }

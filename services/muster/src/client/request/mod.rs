@@ -92,7 +92,13 @@ pub(crate) async fn run(command: RequestCommand, session: &Session, screen: &Scr
     match command {
         RequestCommand::Open(args) => open::run(args, session, screen).await?,
         RequestCommand::List(args) => list(args, session, screen).await?,
-        RequestCommand::Show(args) => show::print(&find::find(&args.id, session).await?, session.clock.now(), screen)?,
+        RequestCommand::Show(args) => {
+            let view = find::find(&args.id, session).await?;
+            show::print(&view, session.clock.now(), screen)?;
+            if screen.is_table() {
+                super::notify::of_request(&view.request_id, session, screen).await?;
+            }
+        }
         RequestCommand::Approve(args) => change::approve(args, session, screen).await?,
         RequestCommand::Deny(args) => change::deny(args, session, screen).await?,
         RequestCommand::Override(args) => exceptions::override_check(args, session, screen).await?,
