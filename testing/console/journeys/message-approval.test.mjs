@@ -33,7 +33,7 @@ function mailTo(address, kind) {
 }
 
 const linkIn = (mail) => mail.match(new RegExp(`${product.url}/intent/[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+`))?.[0];
-const events = (type) => (product.json("vera", ["audit", "list", "--type", type]).events ?? []).length;
+const events = (type) => product.json("vera", ["audit", "list", "--limit", "500", "--type", type]).records?.length ?? 0;
 /** What decides, and what was refused. Deliveries go on meanwhile. */
 const decisions = () => ["request.*", "intent.*", "access.*"].map(events);
 
@@ -78,6 +78,7 @@ describe("an approval in a message", { timeout: LIMIT_MS }, () => {
       await fetch(link, { method });
     }
     assert.deepEqual(decisions(), before);
+    assert.ok(before[0] >= 1 && before[1] === 2, `counted for real: ${before}`);
     assert.equal(product.json("vera", ["request", "show", request]).approvals?.length ?? 0, 0);
   });
 
@@ -88,7 +89,7 @@ describe("an approval in a message", { timeout: LIMIT_MS }, () => {
     assert.equal(await visitor.page.getByRole("button", { name: "Approve" }).count(), 0);
     assert.deepEqual(visitor.problems, []);
     await visitor.close();
-    await until("the record of it", () => events("intent.refused") === 1 || undefined);
+    await until("the record of it", () => events("intent.refused") >= 1 || undefined, 20_000);
   });
 
   it("decides for the person who was asked, after a login made for it, once", async () => {
