@@ -73,7 +73,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
         await breach.waitFor({ timeout: 90_000 });
         assert.match(await whyNot(breach.getByRole("button", { name: /^Silence/ })), /tier 1 breach in production is not silenced/);
         await breach.getByText("Nobody has acknowledged it").waitFor();
-        await breach.getByRole("button", { name: "Acknowledge" }).click();
+        await breach.getByRole("button", { name: "Acknowledge", exact: true }).click();
         await say(page, "Note (optional)", "the link is being mended", "Acknowledge");
         await breach.getByText(/Acknowledged.*by.*Olga.*“the link is being mended”/s).waitFor();
         assert.match(await whyNot(breach.getByRole("button", { name: /^Acknowledge/ })), /looks after it already/);
@@ -213,10 +213,15 @@ describe("running it", { timeout: LIMIT_MS }, () => {
       await main(page).getByRole("button", { name: "Apply" }).click();
       await page.waitForURL(/settings\/plan\/cache-by-hand$/);
     });
-    world.product.muster("olga", ["plan", "submit", "cache-by-hand"]);
-    world.product.muster("ingo", ["plan", "publish", "cache-by-hand"]);
+    for (const [person, deed, note] of [["olga", "Submit for review", null], ["ingo", "Publish", "Note (optional)"]]) {
+      await world.as(person, async (page) => {
+        await page.goto(at("/plans/cache-by-hand"));
+        await main(page).getByRole("button", { name: deed, exact: true }).click();
+        await say(page, note, "read", deed === "Publish" ? "Publish" : "Submit");
+      });
+    }
     const id = open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--plan", "cache-by-hand", "--reason", "by hand");
-    for (const person of ["ingo", "bea"]) world.product.muster(person, ["request", "approve", id]);
+    world.product.muster("ingo", ["request", "approve", id]);
     await world.as("olga", async (page) => {
       await page.goto(at(`/requests/${id}`));
       await start(page);
