@@ -239,6 +239,17 @@ const FRAMES: &[(&str, &str, &str)] = &[
     (kind::PLAN_NOTICE, "Aus dem Plan", "Ein Schritt des Plans teilt mit:"),
     (kind::DELIVERY_FAILED, "NICHT ZUGESTELLT", "Eine andere Nachricht ließ sich nicht zustellen."),
     (kind::ROUTE_TEST, "Probe", "Jemand probiert diese Route aus; es ist nichts geschehen."),
+    (
+        kind::APPROVAL_ASKED,
+        "Ihre Entscheidung",
+        "Sie werden um eine Entscheidung gebeten; entschieden wird auf der Seite, nach Anmeldung.",
+    ),
+    (kind::APPROVAL_OUTCOME, "Ergebnis", "Über den Antrag, zu dem Sie gefragt wurden, ist entschieden."),
+    (
+        kind::SECURITY_INTENTS_REFUSED,
+        "SICHERHEIT",
+        "Links aus Nachrichten wurden mehrfach abgewiesen: weitergeleitet, wiederholt oder erfunden.",
+    ),
     (kind::AUDIT_ALARM, "Aufzeichnung", "Mit der Aufzeichnung selbst stimmt etwas nicht."),
 ];
 
