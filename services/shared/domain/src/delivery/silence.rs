@@ -211,7 +211,9 @@ fn alert_rule(message: &Message, policies: &[(&str, &PolicySpec)], now: Timestam
     }
     let subject = Subject::of(message);
     let chosen = choose(policies.iter().copied(), &subject);
-    let until = message.occurred_at.checked_add(chosen.hold(&subject)).ok()?;
+    // Without a hold nothing waits, not even for a clock that is ahead of ours.
+    let hold = Some(chosen.hold(&subject)).filter(|hold| hold.is_positive())?;
+    let until = message.occurred_at.checked_add(hold).ok()?;
     (now < until).then(|| Hold::new(Because::AlertRule, &chosen.source, Some(until)))
 }
 
