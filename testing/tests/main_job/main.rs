@@ -16,6 +16,7 @@ mod evidence;
 mod failover;
 mod groups;
 mod readiness;
+mod schedules;
 mod story;
 mod support;
 mod switchover;
@@ -62,6 +63,8 @@ fn main() {
         "TC-045 a group of three platforms switches over and fails back, no row lost" => groups::over_and_back,
         "a group that is stopped in the middle says what is left, and a failback leaves that" => groups::stopped_in_the_middle,
         "an isolated drill measures a copy and leaves nothing behind" => groups::isolated_drill,
+        "TC-060 a schedule falls due: people are told and asked, the run is theirs, its success is known" => schedules::falls_due,
+        "TC-061 a schedule that nobody answers never runs by itself: it lapses and is overdue" => schedules::never_by_itself,
         "5 kill -9 in the middle of a run, at three steps" => crash::three_kills,
         "TC-050 a request's every actor, time, payload and outcome are in its story and its report" => story::told_and_reported,
         "6 TC-050 TC-051 TC-052 everything is in the audit, exported as JSON and CSV" => audit::complete_and_exported,

@@ -1,5 +1,5 @@
 //! PlanService as callers meet it: over gRPC, behind the guards of every service, on a real log and real tables.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
 
 mod documents;
 mod issuer;

@@ -62,13 +62,8 @@ fn of_request(view: &RequestView) -> Progress {
             (format!("{} withdrew it: {}", name(withdrawn.actor.as_ref()), withdrawn.reason), withdrawn.withdrawn_at)
         }
         RequestState::Expired => {
-            let missing = if view.missing.is_empty() {
-                "nobody started it".to_owned()
-            } else {
-                format!("missing: {}", view.missing.join(", "))
-            };
             let at = view.expired.as_ref().and_then(|expired| expired.expired_at);
-            (format!("it was not approved and started in its window; {missing}"), at)
+            ("it was not approved and started in its window".to_owned(), at)
         }
         RequestState::Confirmed | RequestState::Executing => return Progress::Running,
         ended
