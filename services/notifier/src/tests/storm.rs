@@ -15,7 +15,7 @@ use muster_domain::time::duration_to_pb;
 use super::hook_route;
 use super::stage::Stage;
 
-const ALERTS: usize = 600;
+const ALERTS: usize = 400;
 /// Of so many, one is tier 1.
 const TIER_1_EVERY: usize = 20;
 
