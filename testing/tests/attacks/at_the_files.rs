@@ -43,7 +43,8 @@ pub(crate) async fn damaged(stage: &mut Stage) -> Result<()> {
     let events = here.append(5).await?;
     here.covered().await?;
     here.at_the_files(|files| files.edit_payload(events[2], |payload| payload[2] ^= 1)).await?;
-    here.verify_says(&[], &[&format!("event {} (", events[2]), "was logged and is no longer there"])
+    here.verify_says(&[], &[&format!("event {} (", events[2]), "was logged and is no longer there"])?;
+    here.fsck_says(&[&format!("sequence {}:", events[2])])
 }
 
 pub(crate) async fn removed(stage: &mut Stage) -> Result<()> {
@@ -52,7 +53,12 @@ pub(crate) async fn removed(stage: &mut Stage) -> Result<()> {
     here.covered().await?;
     here.at_the_files(|files| files.remove(events[1])).await?;
     here.verify_says(&[], &[&format!("event {} (", events[1]), "was logged and is no longer there"])?;
-    here.fsck_says(&[&format!("sequence {}:", events[1])])
+    here.fsck_says(&[&format!("sequence {}:", events[1])])?;
+    here.says("the watch to see it", |event| match event {
+        Event::StreamChanged(changed) => (changed.what == "message deleted").then_some(()),
+        _ => None,
+    })
+    .await
 }
 
 pub(crate) async fn reordered(stage: &mut Stage) -> Result<()> {
