@@ -17,6 +17,7 @@ mod report;
 mod runs;
 mod settings;
 mod stack;
+mod timers;
 mod tlog;
 
 use std::time::Instant;
@@ -25,7 +26,8 @@ use anyhow::{Result, bail};
 
 use settings::Settings;
 
-const BENCHES: [&str; 8] = ["append", "checkpoints", "export", "load", "readiness", "rebuild", "runs", "tlog"];
+const BENCHES: [&str; 9] =
+    ["append", "checkpoints", "export", "load", "readiness", "rebuild", "runs", "timers", "tlog"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -48,6 +50,7 @@ async fn main() -> Result<()> {
             "load" => load::run(&settings).await?,
             "readiness" => readiness::run(&settings).await?,
             "rebuild" => rebuild::run(&settings).await?,
+            "timers" => timers::run(&settings).await?,
             "tlog" => tlog::run(&settings)?,
             _ => runs::run(&settings).await?,
         }

@@ -16,6 +16,9 @@ pub(crate) struct Settings {
     pub(crate) rebuild_turns: usize,
     /// Leaves of the log whose root is rebuilt.
     pub(crate) tlog_leaves: usize,
+    /// Timers that are pending at once, and over how long they come due.
+    pub(crate) timers: usize,
+    pub(crate) timers_spread: Duration,
     /// How long the log is measured under load.
     pub(crate) checkpoints: Duration,
     /// Events in the record that a late log catches up with.
@@ -44,6 +47,8 @@ impl Settings {
             rebuild_events: number("MUSTER_BENCH_REBUILD_EVENTS", 200_000)?,
             rebuild_turns: number("MUSTER_BENCH_REBUILD_TURNS", 2)?,
             tlog_leaves: number("MUSTER_BENCH_TLOG_LEAVES", 250_000)?,
+            timers: number("MUSTER_BENCH_TIMERS", 100_000)?,
+            timers_spread: Duration::from_secs(number("MUSTER_BENCH_TIMERS_SPREAD_SECONDS", 200)?),
             checkpoints: Duration::from_secs(number("MUSTER_BENCH_CHECKPOINTS_SECONDS", 15)?),
             checkpoint_events: number("MUSTER_BENCH_CHECKPOINT_EVENTS", 100_000)?,
             export_events: number("MUSTER_BENCH_EXPORT_EVENTS", 50_000)?,
