@@ -25,7 +25,7 @@ async fn anchored(here: &Installation, kind: &'static str) -> Result<CheckpointA
     here.says(&format!("a checkpoint at {kind}"), wanted).await
 }
 
-pub(crate) async fn rolled_back(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn rolled_back(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let (folder, repository) = (here.path("worm"), here.path("customer.git"));
     here.anchors(vec![
@@ -59,7 +59,7 @@ pub(crate) async fn rolled_back(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn time_stamped(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn time_stamped(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let authority = Authority::start(&here.path("authority")).await?;
     here.anchors(vec![anchor("tsa", AnchorKind::Rfc3161, &authority.url)]);

@@ -20,7 +20,7 @@ async fn administrator(here: &Installation) -> Result<jetstream::Context> {
     Ok(jetstream::new(async_nats::connect(here.nats.url()).await?))
 }
 
-pub(crate) async fn changed(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn changed(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let name = here.log.record_stream_name(&tenant());
     let stream = administrator(&here).await?.get_stream(&name).await?;
@@ -37,6 +37,7 @@ pub(crate) async fn changed(stage: &mut Stage) -> Result<()> {
     administrator(&here).await?.update_stream(&config).await?;
     let changed = here.says("the change to be recorded", told("updated", "max_msgs: -1 -> 1000")).await?;
     ensure!(changed.config_sha256_before != changed.config_sha256_after, "{changed:?}");
+    ensure!(!changed.by.is_empty(), "the advisory says who: {changed:?}");
 
     // While nobody watches.
     here.stop().await?;
@@ -61,7 +62,7 @@ pub(crate) async fn changed(stage: &mut Stage) -> Result<()> {
     here.verify_is_good()
 }
 
-pub(crate) async fn recreated(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn recreated(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     poll::until("the watch to have looked", LIMIT, || async {
         Ok(if here.epoch(1).join("stream").exists() { Look::Found(()) } else { Look::NotYet(()) })

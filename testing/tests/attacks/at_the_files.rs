@@ -8,7 +8,7 @@ use crate::stage::{LIMIT, Stage};
 
 const A_DAY_NS: i64 = 24 * 3600 * 1_000_000_000;
 
-pub(crate) async fn edited(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn edited(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let events = here.append(8).await?;
     here.covered().await?;
@@ -38,7 +38,7 @@ pub(crate) async fn edited(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn damaged(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn damaged(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let events = here.append(5).await?;
     here.covered().await?;
@@ -47,21 +47,17 @@ pub(crate) async fn damaged(stage: &mut Stage) -> Result<()> {
     here.fsck_says(&[&format!("sequence {}:", events[2])])
 }
 
-pub(crate) async fn removed(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn removed(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let events = here.append(5).await?;
     here.covered().await?;
     here.at_the_files(|files| files.remove(events[1])).await?;
     here.verify_says(&[], &[&format!("event {} (", events[1]), "was logged and is no longer there"])?;
     here.fsck_says(&[&format!("sequence {}:", events[1])])?;
-    here.says("the watch to see it", |event| match event {
-        Event::StreamChanged(changed) => (changed.what == "message deleted").then_some(()),
-        _ => None,
-    })
-    .await
+    here.says_stream_changed("message deleted").await
 }
 
-pub(crate) async fn reordered(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn reordered(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let events = here.append(6).await?;
     here.covered().await?;
@@ -70,7 +66,7 @@ pub(crate) async fn reordered(stage: &mut Stage) -> Result<()> {
     here.verify_says(&[], &[&one, &other, "was edited"])
 }
 
-pub(crate) async fn truncated(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn truncated(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let events = here.append(10).await?;
     let logged = here.covered().await?;
@@ -87,7 +83,7 @@ pub(crate) async fn truncated(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn back_dated(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn back_dated(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     here.verify_is_good()?;
     here.stop().await?;

@@ -46,7 +46,7 @@ pub(crate) async fn roll_back(here: &mut Installation, anchors: usize) -> Result
     .await
 }
 
-pub(crate) async fn rolled_back(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn rolled_back(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     roll_back(&mut here, 0).await?;
     here.append(3).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn rolled_back(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn forged(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn forged(stage: &Stage) -> Result<()> {
     let here = stage.installation().await?;
     let size = here.covered().await?.size;
     here.verify_is_good()?;
@@ -78,7 +78,7 @@ pub(crate) async fn forged(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn stolen_key(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn stolen_key(stage: &Stage) -> Result<()> {
     let here = stage.installation().await?;
     let size = here.covered().await?.size;
     here.verify_is_good()?;
@@ -97,7 +97,7 @@ pub(crate) async fn stolen_key(stage: &mut Stage) -> Result<()> {
     here.verify_says(&[], &["too few witnesses"])
 }
 
-pub(crate) async fn split_view(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn split_view(stage: &Stage) -> Result<()> {
     let here = stage.installation().await?;
     here.verify_is_good()?;
     let size = here.checkpoint(1).context("a checkpoint")?.size;
@@ -107,7 +107,7 @@ pub(crate) async fn split_view(stage: &mut Stage) -> Result<()> {
     here.verify_says(&["--checkpoint", &other.display().to_string()], &["there are two logs", &format!("size {size}")])
 }
 
-pub(crate) async fn left_out(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn left_out(stage: &Stage) -> Result<()> {
     let here = stage.installation().await?;
     here.append(10).await?;
     here.covered().await?;

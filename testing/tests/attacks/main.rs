@@ -10,18 +10,23 @@ mod at_the_broker;
 mod at_the_files;
 mod at_the_log;
 mod forged;
+mod keys;
+mod packaged;
 mod stage;
 mod time_stamps;
 mod witnessed;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 use stage::Stage;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::OnceCell};
 
-type Case = for<'a> fn(&'a mut Stage) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+/// They share a database server, and mostly wait, for checkpoints and for looks at the stream.
+const AT_ONCE: usize = 2;
+
+type Case = for<'a> fn(&'a Stage) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 macro_rules! cases {
     ($($name:literal => $module:ident::$case:ident),* $(,)?) => {
@@ -31,10 +36,10 @@ macro_rules! cases {
 
 fn main() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // They share a database server.
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    let arguments = Arguments::from_args();
+    let arguments = Arguments { test_threads: Some(arguments.test_threads.unwrap_or(AT_ONCE)), ..arguments };
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
-    let stage: Arc<Mutex<Option<Stage>>> = Arc::default();
+    let stage: Arc<OnceCell<Stage>> = Arc::default();
     let cases = cases![
         "payload, header, subject and time of stored events are edited, with checksums that fit" => at_the_files::edited,
         "one byte of a stored event is changed" => at_the_files::damaged,
@@ -48,6 +53,9 @@ fn main() {
         "a checkpoint is forged" => at_the_log::forged,
         "the log's key is stolen" => at_the_log::stolen_key,
         "two readers are shown two logs" => at_the_log::split_view,
+        "a rotated key is followed, and a revoked one never" => keys::rotated_and_revoked,
+        "content is destroyed with its key, and a package still verifies" => keys::content_destroyed,
+        "packages of odd runs and of a touched record are accepted" => packaged::odd_runs,
         "events are left out of an export" => at_the_log::left_out,
         "the witness is killed at any moment and forgets nothing" => witnessed::killed,
         "anchors outside hold what was rolled back" => anchored::rolled_back,
@@ -56,19 +64,12 @@ fn main() {
     let trials = cases.into_iter().map(|(name, case)| {
         let (runtime, stage) = (runtime.clone(), stage.clone());
         Trial::test(name, move || {
-            let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = runtime.block_on(async {
-                let stage = match &mut *stage {
-                    Some(stage) => stage,
-                    None => stage.insert(Stage::start().await?),
-                };
-                case(stage).await
-            });
+            let outcome = runtime.block_on(async { case(stage.get_or_try_init(Stage::start).await?).await });
             outcome.map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // The servers end before the runtime that their connections live on.
-    runtime.block_on(async { drop(stage.lock().unwrap_or_else(PoisonError::into_inner).take()) });
+    runtime.block_on(async { drop(stage) });
     conclusion.exit();
 }

@@ -5,6 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +25,7 @@ use muster_domain::{
 use muster_eventlog::{
     Database, EventLog, LogConfig, Meta,
     db::{OWNER_ROLE, SERVICE_ROLE},
+    keyring::{FileKeyring, Keyring},
 };
 use muster_local::{
     nats::{NatsOptions, NatsServer},
@@ -50,21 +55,37 @@ pub(crate) fn tenant() -> TenantId {
     TENANT.parse().unwrap()
 }
 
+/// Of one length, whenever it is made.
+pub(crate) fn meta() -> Result<Meta> {
+    let actor =
+        Actor { id: "service:test".into(), name: "test".into(), kind: ActorKind::Service.into(), roles: vec![] };
+    let time = Timestamp::from_second(Timestamp::now().as_second())?;
+    Ok(Meta { event_id: Uuid::now_v7(), actor, time, correlation: Uuid::now_v7(), causation: None })
+}
+
 /// What all attacks share.
 pub(crate) struct Stage {
     postgres: PostgresServer,
-    installations: usize,
+    installations: AtomicUsize,
 }
 
 impl Stage {
     pub(crate) async fn start() -> Result<Self> {
-        Ok(Self { postgres: PostgresServer::temporary().await?, installations: 0 })
+        Ok(Self { postgres: PostgresServer::temporary().await?, installations: AtomicUsize::new(0) })
     }
 
     /// A fresh one, running, with some events that a witness has seen.
-    pub(crate) async fn installation(&mut self) -> Result<Installation> {
-        self.installations += 1;
-        let name = format!("attack{}", self.installations);
+    pub(crate) async fn installation(&self) -> Result<Installation> {
+        self.installation_with(|_, _| {}).await
+    }
+
+    /// One that encrypts payloads.
+    pub(crate) async fn sealed_installation(&self) -> Result<Installation> {
+        self.installation_with(|config, here| config.audit.payload_keys = Some(here.join("payload-keys"))).await
+    }
+
+    async fn installation_with(&self, set: impl FnOnce(&mut Config, &Path)) -> Result<Installation> {
+        let name = format!("attack{}", self.installations.fetch_add(1, Ordering::Relaxed) + 1);
         self.postgres.sql(&format!("CREATE DATABASE {name}")).await?;
         Database::prepare(&self.postgres.url("postgres", &name)).await?;
         Database::migrate(&self.postgres.url(OWNER_ROLE, &name), &[muster_audit::MIGRATIONS]).await?;
@@ -85,6 +106,7 @@ impl Stage {
         config.audit.keys = Some(here.join("keys"));
         config.audit.witnesses = vec![witness.entry.clone()];
         config.audit.quorum = 1;
+        set(&mut config, here);
         drop(listener);
         let log = connect(&config).await?;
         log.provision().await?;
@@ -103,7 +125,11 @@ impl Stage {
 }
 
 async fn connect(config: &Config) -> Result<EventLog> {
-    Ok(EventLog::connect(&LogConfig { url: config.nats.url.clone(), ..LogConfig::default() }).await?)
+    let keyring = match &config.audit.payload_keys {
+        Some(directory) => Some(Arc::new(FileKeyring::open(directory)?) as Arc<dyn Keyring>),
+        None => None,
+    };
+    Ok(EventLog::connect(&LogConfig { url: config.nats.url.clone(), keyring, ..LogConfig::default() }).await?)
 }
 
 struct Running {
@@ -162,14 +188,7 @@ impl Installation {
     pub(crate) async fn append(&self, count: usize) -> Result<Vec<u64>> {
         let mut sequences = Vec::new();
         for _ in 0..count {
-            let actor = Actor {
-                id: "service:test".into(),
-                name: "test".into(),
-                kind: ActorKind::Service.into(),
-                roles: vec![],
-            };
-            let time = Timestamp::from_second(Timestamp::now().as_second())?;
-            let meta = Meta { event_id: Uuid::now_v7(), actor, time, correlation: Uuid::now_v7(), causation: None };
+            let meta = meta()?;
             let created = ExportCreated { format: "json".into(), ..ExportCreated::default() };
             let event = ExportEvent { event: Some(export_event::Event::Created(created)) };
             let id = AggregateId::from(Uuid::now_v7());
@@ -233,6 +252,15 @@ impl Installation {
             let events = self.own_events().await?;
             let seen = format!("{events:?}");
             Ok(events.into_iter().find_map(&wanted).map_or(Look::NotYet(seen), Look::Found))
+        })
+        .await
+    }
+
+    /// Waits until the watch over the stream has told of this.
+    pub(crate) async fn says_stream_changed(&self, what: &str) -> Result<()> {
+        self.says(what, |event| match event {
+            Event::StreamChanged(changed) => (changed.what == what).then_some(()),
+            _ => None,
         })
         .await
     }

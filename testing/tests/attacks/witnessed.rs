@@ -6,7 +6,7 @@ use crate::{forged, stage::Stage};
 
 const KILLS: usize = 5;
 
-pub(crate) async fn killed(stage: &mut Stage) -> Result<()> {
+pub(crate) async fn killed(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let key = here.stolen_key().await?;
     let origin = here.key().await?.name().to_owned();

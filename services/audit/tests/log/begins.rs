@@ -4,7 +4,7 @@ use muster_tlog::{Leaf, Policy, bundle::decode_bundle, tile::bundle_of};
 
 use crate::world::{World, acme, eventually};
 
-pub(crate) async fn a_new_tenants_log_begins_by_itself(world: &mut World) {
+pub(crate) async fn a_new_tenants_log_begins_by_itself(world: &World) {
     let mut here = world.installation().await;
     let before = here.append(3).await;
     here.start().await;
@@ -47,7 +47,7 @@ pub(crate) async fn a_new_tenants_log_begins_by_itself(world: &mut World) {
     here.stop().await;
 }
 
-pub(crate) async fn missing_sequences_are_gap_leaves(world: &mut World) {
+pub(crate) async fn missing_sequences_are_gap_leaves(world: &World) {
     let mut here = world.installation().await;
     // A stream that lets messages be deleted, in place of ours, before anything is logged.
     let client = async_nats::connect(world.nats.url()).await.unwrap();
@@ -109,7 +109,7 @@ pub(crate) async fn missing_sequences_are_gap_leaves(world: &mut World) {
     here.stop().await;
 }
 
-pub(crate) async fn two_processes_write_one_tree(world: &mut World) {
+pub(crate) async fn two_processes_write_one_tree(world: &World) {
     let here = world.installation().await;
     let (one, two) = (here.another().await, here.another().await);
     for _ in 0..20 {

@@ -6,7 +6,7 @@ use crate::world::{World, eventually};
 
 type Damage<'f> = &'f dyn Fn(&mut Vec<u8>);
 
-pub(crate) async fn fsck_names_what_is_wrong(world: &mut World) {
+pub(crate) async fn fsck_names_what_is_wrong(world: &World) {
     let mut here = world.installation().await;
     here.append(300).await;
     here.start().await;
@@ -47,7 +47,7 @@ fn edit(bytes: &mut Vec<u8>, from: &[u8], to: &[u8]) {
 }
 
 /// The private key is not where it was, for a while.
-pub(crate) async fn a_log_without_its_key_waits_for_it(world: &mut World) {
+pub(crate) async fn a_log_without_its_key_waits_for_it(world: &World) {
     let mut here = world.installation().await;
     here.append(5).await;
     here.start().await;
@@ -70,7 +70,7 @@ pub(crate) async fn a_log_without_its_key_waits_for_it(world: &mut World) {
 }
 
 /// Somebody wrote tiles for a size that was not signed yet, under the name that ours will have.
-pub(crate) async fn another_tree_in_the_store_stops_the_signer(world: &mut World) {
+pub(crate) async fn another_tree_in_the_store_stops_the_signer(world: &World) {
     let mut here = world.installation().await;
     here.append(250).await;
     here.start().await;

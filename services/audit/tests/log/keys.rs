@@ -1,14 +1,20 @@
 //! Keys that change.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_domain::pb::audit::v1::{RevokeLogKeyRequest, RotateLogKeyRequest};
+use muster_domain::pb::audit::v1::{ReadLogFileRequest, RevokeLogKeyRequest, RotateLogKeyRequest};
 use muster_runtime::Clock;
-use muster_tlog::{Checkpoint, Note, Policy, VerifierKey};
+use muster_tlog::{
+    Checkpoint, Note, Policy, VerifierKey,
+    verify::{
+        StoredEvent,
+        package::{KEY_CHANGES, last_of},
+    },
+};
 use tonic::Code;
 
 use crate::world::{World, eventually};
 
-pub(crate) async fn both_sign_for_a_month_after_a_rotation(world: &mut World) {
+pub(crate) async fn both_sign_for_a_month_after_a_rotation(world: &World) {
     let mut here = world.installation().await;
     here.start().await;
     here.append(2).await;
@@ -25,6 +31,13 @@ pub(crate) async fn both_sign_for_a_month_after_a_rotation(world: &mut World) {
     };
     eventually("both keys sign", async || signers().await.len() == 2).await;
     let old = here.get_log().await.verifier_keys[0].clone();
+    // For who has only the old key: the event that names the new one, as it is stored.
+    let ask = ReadLogFileRequest { tenant: "acme".into(), path: KEY_CHANGES.into(), epoch: 0 };
+    let changes = here.client().read_log_file(here.ask(ask)).await.unwrap().into_inner().content;
+    let changes: Vec<StoredEvent> =
+        str::from_utf8(&changes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(changes.len(), 1);
+    assert!(changes[0].subject.starts_with("rec.acme.audit-log.record."), "{}", changes[0].subject);
     assert_eq!(signers().await, [old.clone(), rotated.verifier_key.clone()]);
     here.stop().await;
 
@@ -37,6 +50,11 @@ pub(crate) async fn both_sign_for_a_month_after_a_rotation(world: &mut World) {
         Note::parse(&note).unwrap().signatures().len() == 1
     })
     .await;
+    // What it signed last is kept, and covers that event.
+    let old_key: VerifierKey = old.parse().unwrap();
+    let last = files.read(&last_of(old_key.id())).await.unwrap().unwrap();
+    let (last, ..) = Checkpoint::open(&last, &[old_key]).unwrap();
+    assert!(last.size > changes[0].seq, "{last:?}");
     let policy = files.read("policy").await.unwrap().unwrap();
     let policy: Policy = str::from_utf8(&policy).unwrap().parse().unwrap();
     let ends: Vec<(String, bool)> =
@@ -48,7 +66,7 @@ pub(crate) async fn both_sign_for_a_month_after_a_rotation(world: &mut World) {
     assert_eq!(here.findings().await, [""; 0]);
 }
 
-pub(crate) async fn a_revoked_key_ends_its_epoch(world: &mut World) {
+pub(crate) async fn a_revoked_key_ends_its_epoch(world: &World) {
     let mut here = world.installation().await;
     here.start().await;
     here.append(10).await;

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::world::{World, eventually};
 
-pub(crate) async fn an_event_is_proven_by_id_and_by_sequence(world: &mut World) {
+pub(crate) async fn an_event_is_proven_by_id_and_by_sequence(world: &World) {
     let mut here = world.installation().await;
     here.start().await;
     let events = here.append(40).await;
@@ -38,7 +38,7 @@ pub(crate) async fn an_event_is_proven_by_id_and_by_sequence(world: &mut World) 
     here.stop().await;
 }
 
-pub(crate) async fn readers_get_the_files_of_the_log_and_nothing_else(world: &mut World) {
+pub(crate) async fn readers_get_the_files_of_the_log_and_nothing_else(world: &World) {
     let mut here = world.installation().await;
     here.start().await;
     here.append(600).await;

@@ -6,7 +6,7 @@ use muster_local::nats::{NatsOptions, NatsServer};
 use crate::world::{World, acme, connect, eventually};
 
 /// The stream as an older copy has it: what is promoted at another site, or restored.
-pub(crate) async fn a_lost_tail_is_declared_and_a_new_epoch_opens(world: &mut World) {
+pub(crate) async fn a_lost_tail_is_declared_and_a_new_epoch_opens(world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let (store, copy) = (directory.path().join("store"), directory.path().join("copy"));
     let mut nats = NatsServer::start(NatsOptions { dir: store.clone(), ..NatsOptions::default() }).await.unwrap();
@@ -62,7 +62,7 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
 }
 
 /// An event is replaced while nobody looks; all others are the same, with their times.
-pub(crate) async fn an_edited_event_stops_the_signer(world: &mut World) {
+pub(crate) async fn an_edited_event_stops_the_signer(world: &World) {
     let mut here = world.installation().await;
     here.append(20).await;
     here.start().await;
@@ -108,7 +108,7 @@ fn replace_leaf_12(log: &std::path::Path) {
     std::fs::write(log.join("signer"), state.to_string()).unwrap();
 }
 
-pub(crate) async fn lost_files_are_derived_again(world: &mut World) {
+pub(crate) async fn lost_files_are_derived_again(world: &World) {
     let mut here = world.installation().await;
     here.append(700).await;
     here.start().await;

@@ -6,7 +6,7 @@ use muster_runtime::{Clock, config::HumanDuration};
 
 use crate::world::{World, absent_witness, checkpoint, eventually, serve_audit};
 
-pub(crate) async fn an_idle_log_says_hourly_that_it_lives(world: &mut World) {
+pub(crate) async fn an_idle_log_says_hourly_that_it_lives(world: &World) {
     let here = world.installation().await;
     here.append(3).await;
     let (clock, time) = Clock::manual(Timestamp::now());
@@ -27,7 +27,7 @@ pub(crate) async fn an_idle_log_says_hourly_that_it_lives(world: &mut World) {
     running.stop().await;
 }
 
-pub(crate) async fn witnesses_that_are_away_hold_up_nothing_and_people_are_told(world: &mut World) {
+pub(crate) async fn witnesses_that_are_away_hold_up_nothing_and_people_are_told(world: &World) {
     let mut here = world.installation().await;
     here.config.audit.witnesses = vec![absent_witness()];
     here.config.audit.quorum = 1;

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -38,25 +39,24 @@ pub(crate) struct World {
     pub(crate) postgres: PostgresServer,
     pub(crate) nats: NatsServer,
     issuer: Issuer,
-    installations: usize,
+    installations: AtomicUsize,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
         let (nats, postgres, issuer) =
             tokio::join!(NatsServer::temporary(), PostgresServer::temporary(), Issuer::start());
-        Self { postgres: postgres.unwrap(), nats: nats.unwrap(), issuer, installations: 0 }
+        Self { postgres: postgres.unwrap(), nats: nats.unwrap(), issuer, installations: AtomicUsize::new(0) }
     }
 
     /// With a tenant acme, on the shared server.
-    pub(crate) async fn installation(&mut self) -> Installation {
+    pub(crate) async fn installation(&self) -> Installation {
         let url = self.nats.url();
         self.installation_on(&url).await
     }
 
-    pub(crate) async fn installation_on(&mut self, nats_url: &str) -> Installation {
-        self.installations += 1;
-        let name = format!("case{}", self.installations);
+    pub(crate) async fn installation_on(&self, nats_url: &str) -> Installation {
+        let name = format!("case{}", self.installations.fetch_add(1, Ordering::Relaxed) + 1);
         self.postgres.sql(&format!("CREATE DATABASE {name}")).await.unwrap();
         Database::prepare(&self.postgres.url("postgres", &name)).await.unwrap();
         Database::migrate(&self.postgres.url(OWNER_ROLE, &name), &[muster_audit::MIGRATIONS]).await.unwrap();

@@ -16,7 +16,6 @@ use crate::approvals::chat::Binder;
 use crate::escalation::answer::{Answers, via as ways};
 use crate::outbox::Outbox;
 
-#[cfg(test)]
 pub(crate) use list::list;
 
 pub(crate) struct Api {
@@ -33,7 +32,7 @@ impl NotifierService for Api {
         request: Request<ListDeliveriesRequest>,
     ) -> Result<Response<ListDeliveriesResponse>, Status> {
         let call = self.ctx.authorize(request).await?;
-        list::list(&self.ctx, &call.tenant, &call.message).await.map(Response::new)
+        list(&self.ctx, &call.tenant, &call.message).await.map(Response::new)
     }
 
     async fn retry_delivery(

@@ -171,7 +171,11 @@ fn api_call(payload: &[u8]) -> Option<StreamAdvisory> {
     let stream = called.subject.strip_prefix(prefix)?.to_owned();
     let response: Value = serde_json::from_str(&called.response).unwrap_or_default();
     // What was refused changed nothing.
-    response.get("error").is_none().then(|| StreamAdvisory { stream, action: (*action).to_owned(), by: called.client.words() })
+    response.get("error").is_none().then(|| StreamAdvisory {
+        stream,
+        action: (*action).to_owned(),
+        by: called.client.words(),
+    })
 }
 
 #[cfg(test)]
@@ -211,7 +215,8 @@ mod tests {
             Some(StreamAdvisory { stream: "REC_acme_1".into(), action: action.into(), by: by.into() })
         };
         // As nats-server 2.15 writes them.
-        let payload = json!({"type": "io.nats.jetstream.advisory.v1.stream_action", "stream": "REC_acme_1", "action": "delete"});
+        let payload =
+            json!({"type": "io.nats.jetstream.advisory.v1.stream_action", "stream": "REC_acme_1", "action": "delete"});
         assert_eq!(advisory(payload.to_string().as_bytes()), told("delete", ""));
         assert_eq!(advisory(b"{}"), None);
         assert_eq!(advisory(b"not json"), None);
@@ -223,7 +228,8 @@ mod tests {
             );
             api_call(call.as_bytes())
         };
-        let (user, name) = (json!({"user": "root", "name": "cli", "host": "10.0.0.9"}), json!({"name": "cli", "host": "10.0.0.9"}));
+        let (user, name) =
+            (json!({"user": "root", "name": "cli", "host": "10.0.0.9"}), json!({"name": "cli", "host": "10.0.0.9"}));
         assert_eq!(call("$JS.API.STREAM.UPDATE.REC_acme_1", user.clone(), "{}"), told("modify", "root from 10.0.0.9"));
         assert_eq!(call("$JS.API.STREAM.PURGE.REC_acme_1", name, "{}"), told("purge", "cli from 10.0.0.9"));
         assert_eq!(call("$JS.API.STREAM.MSG.DELETE.REC_acme_1", json!({}), "{}"), told("delete message", ""));

@@ -5,10 +5,10 @@
 //! (`schedule`) until it is accepted or given up (`failure` says why).
 
 pub mod alert;
+pub mod alert_rule;
 pub mod ask;
 mod audit_alarm;
 mod belonging;
-pub mod alert_rule;
 pub mod chat_binding;
 pub mod digest;
 pub mod due;
@@ -22,9 +22,9 @@ pub mod message;
 pub mod personal;
 pub mod recipient;
 pub mod routing;
+pub mod sample;
 pub mod schedule;
 pub mod silence;
-pub mod sample;
 pub mod state;
 pub mod template;
 

@@ -80,8 +80,8 @@ pub fn route(message: &Message, routes: &[Route]) -> Vec<Decision> {
     let mut decisions = Vec::new();
     // Names that are no route any more must not make a message disappear: then all are told that ask for it.
     // A personal one goes to its person or to nobody.
-    let named = super::personal::is_personal(message)
-        || routes.iter().any(|route| message.only_routes.contains(&route.name));
+    let named =
+        super::personal::is_personal(message) || routes.iter().any(|route| message.only_routes.contains(&route.name));
     let concerned = |route: &&Route| match named {
         true => message.only_routes.contains(&route.name),
         false => concerns(&route.spec, message),

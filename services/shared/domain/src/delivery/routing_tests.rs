@@ -187,9 +187,11 @@ fn any_route() -> impl Strategy<Value = Route> {
     let channel = prop_oneof![
         prop::collection::vec(any_email(), 0..4).prop_map(|to| Channel::Email(EmailChannel { to })),
         any_url().prop_map(|url| Channel::Webhook(WebhookChannel { url, secret_ref: String::new() })),
-        any_of(&["C0NCALL01", " C0NCALL01 ", "c0ncall01", "C0THER001", "U0NCALL01", "#oncall", ""]).prop_map(|channel| {
-            Channel::Slack(SlackChannel { channel, token_ref: "file:any".into(), ..SlackChannel::default() })
-        }),
+        any_of(&["C0NCALL01", " C0NCALL01 ", "c0ncall01", "C0THER001", "U0NCALL01", "#oncall", ""]).prop_map(
+            |channel| {
+                Channel::Slack(SlackChannel { channel, token_ref: "file:any".into(), ..SlackChannel::default() })
+            }
+        ),
         any_of(&["file:pager", "file:other", ""]).prop_map(|routing_key_ref| {
             Channel::Pagerduty(PagerdutyChannel { routing_key_ref, ..PagerdutyChannel::default() })
         }),

@@ -17,8 +17,9 @@ use muster_eventlog::{
 use muster_local::{nats::NatsServer, postgres::StopMode};
 use tokio_util::sync::CancellationToken;
 
+use crate::sealed;
 use crate::support::{
-    Counter, child, connect, counted, eventually, id, meta, provisioned,
+    Counter, child, counted, eventually, id, meta, provisioned,
     tables::{Counting, INVALID, VIOLATING, database, projected, rebuild_all, rows, service_url, wait_until_projected},
     tenant, the_whole_log,
 };
@@ -35,11 +36,19 @@ const WRITERS: [&str; 2] = ["writer-0", "writer-1"];
 async fn killed_at_any_instant_nothing_is_lost_and_nothing_doubled() {
     let nats = NatsServer::temporary().await.unwrap();
     let (postgres, db) = database().await;
-    let log = provisioned(nats.url(), 1, &TENANTS).await;
+    provisioned(nats.url(), 1, &TENANTS).await;
     let dir = tempfile::tempdir().unwrap();
+    // Payloads are encrypted and signed: a killed writer leaves neither an event that nobody can open, nor a hole in its chain.
+    let log = sealed::connect(nats.url(), dir.path(), "test").await;
     let acknowledged = dir.path().join("acknowledged");
     let (nats_url, postgres_url, file) = (nats.url(), service_url(&postgres), acknowledged.display().to_string());
-    let settings = [("TEST_NATS", nats_url.as_str()), ("TEST_POSTGRES", postgres_url.as_str()), ("TEST_FILE", &file)];
+    let keys = dir.path().display().to_string();
+    let settings = [
+        ("TEST_NATS", nats_url.as_str()),
+        ("TEST_POSTGRES", postgres_url.as_str()),
+        ("TEST_FILE", &file),
+        ("TEST_KEYS", &keys),
+    ];
     let spawn = |role: &'static str| move || child::spawn("projections::child", role, &settings);
     let enough = |kills| {
         let noted = std::fs::read_to_string(&acknowledged).unwrap_or_default().lines().count();
@@ -53,6 +62,7 @@ async fn killed_at_any_instant_nothing_is_lost_and_nothing_doubled() {
         child::kill_until(spawn("project"), life, enough),
     );
     every_acknowledged_event_is_in_the_log_once(&log, &acknowledged).await;
+    sealed::every_signature_and_digest_is_right(&log, &tenant("acme")).await;
     let stop = project_here(&log, &db);
     the_tables_are_the_log(&log, &db).await;
 
@@ -73,7 +83,9 @@ async fn killed_at_any_instant_nothing_is_lost_and_nothing_doubled() {
 #[ignore = "run by killed_at_any_instant_nothing_is_lost_and_nothing_doubled in processes of their own"]
 async fn child() {
     let Some(role) = child::role() else { return };
-    let log = connect(child::setting("TEST_NATS"), 1).await;
+    // Each process is a producer of its own, with a key of its own.
+    let producer = format!("{role}-{}", std::process::id());
+    let log = sealed::connect(child::setting("TEST_NATS"), Path::new(&child::setting("TEST_KEYS")), &producer).await;
     let db = Database::connect(&child::setting("TEST_POSTGRES")).await.unwrap();
     match role.as_str() {
         "append" => append_and_note(&log, Path::new(&child::setting("TEST_FILE"))).await,
