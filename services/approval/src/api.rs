@@ -61,7 +61,7 @@ impl ApprovalService for Api {
 
     async fn start_request(&self, request: Request<StartRequestRequest>) -> Answer<StartRequestResponse> {
         let call = self.0.ctx.authorize(request).await?;
-        let (request, version) = self.0.start(call).await?;
+        let (request, version) = Box::pin(self.0.start(call)).await?;
         Ok(Response::new(StartRequestResponse { request: Some(request), version }))
     }
 
@@ -120,7 +120,7 @@ impl ApprovalService for Api {
 
     async fn get_intent(&self, request: Request<GetIntentRequest>) -> Answer<GetIntentResponse> {
         let call = self.0.ctx.authorize(request).await?;
-        Ok(Response::new(self.0.get_intent(call).await?))
+        Ok(Response::new(Box::pin(self.0.get_intent(call)).await?))
     }
 
     async fn decide_by_intent(&self, request: Request<DecideByIntentRequest>) -> Answer<DecideByIntentResponse> {

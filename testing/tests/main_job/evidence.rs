@@ -55,7 +55,8 @@ impl Runs {
     /// Those that the cases before have left, or new ones when this case stands alone.
     async fn ensure(product: &mut Product) -> Result<Self> {
         healthy(product, "orders-db").await?;
-        let request = started(product, RequestType::ReadinessDrill, "orders-db", "").await?;
+        let (_, target) = direction(product, "orders-db").await?;
+        let request = started(product, RequestType::ReadinessDrill, "orders-db", &target).await?;
         let done = ended(product, &request.request_id).await?;
         ensure!(done.state() == RequestState::Succeeded, "{}", account(&done));
         let succeeded = newest(product, "execution.succeeded", |event| event.request_id == request.request_id).await?;

@@ -14,14 +14,15 @@ use muster_domain::pb::{
 use muster_testing::{Person, Product};
 use serde_json::Value;
 
-use crate::support::{account, ended, healthy, started};
+use crate::support::{account, direction, ended, healthy, started};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn told_and_reported(product: &mut Product) -> Result<()> {
     let vera = product.person("vera").await?;
     healthy(product, "orders-db").await?;
-    let request = started(product, RequestType::ReadinessDrill, "orders-db", "").await?;
+    let (_, target) = direction(product, "orders-db").await?;
+    let request = started(product, RequestType::ReadinessDrill, "orders-db", &target).await?;
     let id = request.request_id;
     // A viewer tries to go beyond what a viewer may.
     ensure!(vera.stop(&id, "I would like to").await.is_err(), "a viewer stops nothing");

@@ -7,7 +7,7 @@ use muster_domain::{
     TenantId,
     pb::inventory::v1::{ApplyRequest, planner_service_client::PlannerServiceClient},
 };
-use muster_runtime::{Context, status::refusal_of};
+use muster_runtime::{Context, config::LOCAL_ISSUER_PATH, status::refusal_of};
 use tonic::{Code, Request, transport::Channel};
 
 use super::people::OTHER_TENANT;
@@ -30,7 +30,7 @@ pub(crate) async fn seed(context: &Context, place: &Place, estate: &Estate) -> R
     let channel = Channel::from_shared(url.clone())?.connect_lazy();
     world::webhook_secret(place)?;
     apply(&channel, &token, TenantId::OPERATING, &tenants()).await?;
-    apply(&channel, &token, TENANT, &inventory(place, estate)?).await?;
+    apply(&channel, &token, TENANT, &inventory(place, estate, &local_issuer(context))?).await?;
     apply(&channel, &token, OTHER_TENANT, &sites(OTHER_TENANT)).await
 }
 
@@ -79,7 +79,7 @@ fn sites(tenant: &str) -> String {
         .join("---\n")
 }
 
-fn inventory(place: &Place, estate: &Estate) -> Result<String> {
+fn inventory(place: &Place, estate: &Estate, issuer: &str) -> Result<String> {
     let mut documents = vec![sites(TENANT)];
     documents.extend(estate.pairs.iter().map(resource));
     documents.push(shop(estate));
@@ -96,8 +96,23 @@ fn inventory(place: &Place, estate: &Estate) -> Result<String> {
         documents.push(format!(
             "kind: NotificationRoute\nmetadata: {{name: demo-mail, tenant: {TENANT}}}\nspec:\n  description: Everything, to the demo's mail box\n  email: {{to: [oncall@acme.example]}}\n"
         ));
+        documents.extend(
+            [("ingo", "Approver-IT"), ("bea", "Approver-Business")].map(|(name, role)| contact(issuer, name, role)),
+        );
     }
     Ok(documents.join("---\n"))
+}
+
+/// Who is asked by a mail of their own.
+fn contact(issuer: &str, name: &str, role: &str) -> String {
+    format!(
+        "kind: Contact\nmetadata: {{name: {name}, tenant: {TENANT}}}\nspec:\n  person: \"{issuer}|{name}\"\n  email: {name}@example.com\n  askedAs: [{role}]\n"
+    )
+}
+
+fn local_issuer(context: &Context) -> String {
+    let issuers = context.config.auth.issuers.iter();
+    issuers.map(|issuer| issuer.issuer.clone()).find(|issuer| issuer.ends_with(LOCAL_ISSUER_PATH)).unwrap_or_default()
 }
 
 /// What moves together when the shop moves: the cache needs the catalogue, the catalogue the orders.

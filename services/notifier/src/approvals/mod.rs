@@ -83,11 +83,11 @@ impl Reactor for Approvals {
         }
         let event = record.decode::<RequestEvent>()?.event;
         match event {
-            Some(Event::Opened(_)) => self.ask(record, 0).await,
-            Some(Event::Escalated(escalated)) => self.ask(record, escalated.stage).await,
+            Some(Event::Opened(_)) => Box::pin(self.ask(record, 0)).await,
+            Some(Event::Escalated(escalated)) => Box::pin(self.ask(record, escalated.stage)).await,
             Some(Event::Approved(approved)) if !approved.completes => {
                 let approver = approved.approver.map(|approver| approver.id).unwrap_or_default();
-                self.tell_outcome(record, Some(&approver)).await
+                Box::pin(self.tell_outcome(record, Some(&approver))).await
             }
             Some(
                 Event::Approved(_)
@@ -95,8 +95,10 @@ impl Reactor for Approvals {
                 | Event::Withdrawn(_)
                 | Event::Expired(_)
                 | Event::BreakGlassLapsed(_),
-            ) => self.tell_outcome(record, None).await,
-            Some(Event::Confirmed(confirmed)) if confirmed.break_glass => self.tell_outcome(record, None).await,
+            ) => Box::pin(self.tell_outcome(record, None)).await,
+            Some(Event::Confirmed(confirmed)) if confirmed.break_glass => {
+                Box::pin(self.tell_outcome(record, None)).await
+            }
             Some(
                 Event::Confirmed(_)
                 | Event::CheckOverridden(_)

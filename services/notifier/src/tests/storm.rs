@@ -20,7 +20,7 @@ const ALERTS: usize = 400;
 const TIER_1_EVERY: usize = 20;
 
 fn opened(number: usize) -> ReadinessEvent {
-    let first = number % TIER_1_EVERY == 0;
+    let first = number.is_multiple_of(TIER_1_EVERY);
     let (tier, severity) = if first { (Tier::Tier1, Severity::Critical) } else { (Tier::Tier3, Severity::Warning) };
     ReadinessEvent {
         event: Some(Event::AlertOpened(AlertOpened {

@@ -105,7 +105,7 @@ mod tests {
         }
         let config =
             config::Approval { intent_key_refs: keys.iter().map(|(name, _)| format!("file:{name}")).collect() };
-        let secrets = config::Secrets { directory: Some(directory.to_owned()), ..config::Secrets::default() };
+        let secrets = config::Secrets { directory: Some(directory.to_owned()) };
         IntentLinks::new(&config, SecretResolver::new(&secrets))
     }
 

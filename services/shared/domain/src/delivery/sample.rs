@@ -66,18 +66,11 @@ fn alert_event(message_kind: &str, now: Timestamp) -> Option<ReadinessEvent> {
 }
 
 fn judgement(status: Status, now: Timestamp) -> Assessment {
-    let measured = Measurement {
-        name: "rpo_seconds".into(),
-        value: Some(95.0),
-        limit: Some(60.0),
-        unit: "s".into(),
-        ..Measurement::default()
-    };
+    let measured = Measurement { name: "rpo_seconds".into(), value: Some(95.0), limit: Some(60.0), unit: "s".into() };
     let reason = Reason {
         code: "RPO_BREACH".into(),
         text: "more could be missing than was agreed".into(),
         measurements: vec![measured],
-        ..Reason::default()
     };
     let loss = LossStatement { text: "potential loss window up to 95 s".into(), ..LossStatement::default() };
     Assessment {

@@ -4,7 +4,7 @@
 //! message's own lists are let in, with a handful of filters: nothing can include a file, define, repeat or multiply.
 //! What is let in is bounded all the same, in steps and in bytes.
 
-use std::io::{self, Write};
+use std::io::{Error, Result as Written, Write};
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, filters, value::Serde};
 
@@ -171,16 +171,16 @@ struct Bounded {
 }
 
 impl Write for Bounded {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, buffer: &[u8]) -> Written<usize> {
         if self.bytes.len() + buffer.len() > MAX_RESULT_BYTES {
             self.overflowed = true;
-            return Err(io::Error::other("too much"));
+            return Err(Error::other("too much"));
         }
         self.bytes.extend_from_slice(buffer);
         Ok(buffer.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> Written<()> {
         Ok(())
     }
 }

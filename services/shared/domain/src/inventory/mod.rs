@@ -5,6 +5,7 @@ pub mod platform;
 mod validate;
 mod validate_alert_rule;
 mod validate_approval;
+mod validate_channel;
 mod validate_contact;
 mod validate_data;
 mod validate_message;

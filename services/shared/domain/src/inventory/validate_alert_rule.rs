@@ -26,7 +26,7 @@ pub(super) fn alert_rule(found: &mut Finding, field: &str, rule: &AlertRule, oth
             Some(start) => kind.starts_with(start),
             None => kind == pattern,
         };
-        if !ALERT_KINDS.iter().any(|kind| matches(&kind)) {
+        if !ALERT_KINDS.iter().any(matches) {
             found.fault(
                 at("kinds"),
                 "kinds of alerts",

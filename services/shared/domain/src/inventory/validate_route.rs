@@ -4,13 +4,13 @@ use jiff::SignedDuration;
 
 use crate::delivery::alert_rule::severity_named;
 use crate::delivery::grouping::{MAX_FLAPS, MAX_MORE_THAN, MAX_WINDOW};
-use crate::pb::inventory::v1::{Kind, NotificationRouteSpec, notification_route_spec::Channel};
+use crate::pb::inventory::v1::{Kind, NotificationRouteSpec};
 
 use super::TenantInventory;
 use super::validate::{Finding, duration, shorten, text};
+use super::validate_channel::channel;
 use super::validate_window::windows;
 
-const MAX_RECIPIENTS: usize = 50;
 const MAX_NAMED: usize = 50;
 /// Later it is no second way any more.
 const MAX_FALLBACK_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -86,7 +86,7 @@ fn grouping(found: &mut Finding, spec: &NotificationRouteSpec) {
 fn fallback(found: &mut Finding, name: &str, spec: &NotificationRouteSpec, others: &TenantInventory) {
     duration(found, "spec.fallbackAfter", spec.fallback_after.as_ref(), MAX_FALLBACK_AFTER);
     let (route, after) = (&spec.fallback_route, spec.fallback_after.is_some());
-    if route.is_empty() != !after {
+    if route.is_empty() == after {
         found.fault(
             "spec.fallbackRoute",
             "a fallback has a route and a time",
@@ -103,51 +103,4 @@ fn fallback(found: &mut Finding, name: &str, spec: &NotificationRouteSpec, other
             "declare that route, or name another one",
         );
     }
-}
-
-fn channel(found: &mut Finding, spec: &NotificationRouteSpec) {
-    match &spec.channel {
-        Some(Channel::Email(email)) => {
-            if email.to.is_empty() || email.to.len() > MAX_RECIPIENTS {
-                found.fault(
-                    "spec.email.to",
-                    "an e-mail route has recipients",
-                    email.to.len().to_string(),
-                    format!("1 to {MAX_RECIPIENTS}"),
-                    "list the addresses",
-                );
-            }
-            for address in email.to.iter().filter(|address| !is_address(address)) {
-                found.fault("spec.email.to", "mail addresses", address, "name@example.org", "correct the address");
-            }
-        }
-        Some(Channel::Webhook(webhook)) => {
-            if !(webhook.url.starts_with("https://")
-                || webhook.url.starts_with("http://127.0.0.1")
-                || webhook.url.starts_with("http://localhost"))
-                || webhook.url.len() > 2_000
-                || webhook.url.contains(['@', ' ', '\n'])
-            {
-                found.fault(
-                    "spec.webhook.url",
-                    "webhooks go over https and carry no credentials in the address",
-                    shorten(&webhook.url),
-                    "https://…",
-                    "correct the address",
-                );
-            }
-            super::validate_resource::secret_ref(found, "spec.webhook.secretRef", &webhook.secret_ref);
-        }
-        Some(Channel::Slack(_) | Channel::Teams(_) | Channel::Pagerduty(_) | Channel::GdsNotification(_)) => {}
-        None => found.fault("spec", "a route has a channel", "absent", "email or webhook", "add one of them"),
-    }
-}
-
-pub(super) fn is_address(address: &str) -> bool {
-    let Some((local, domain)) = address.rsplit_once('@') else { return false };
-    let plain = |text: &str| {
-        !text.is_empty()
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';' | '"'))
-    };
-    address.len() <= 254 && plain(local) && plain(domain) && !local.contains('@')
 }
