@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::{
     groups,
-    support::{account, ended, healthy, started},
+    support::{account, direction, ended, healthy, started},
     switchover,
 };
 
