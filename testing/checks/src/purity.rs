@@ -25,10 +25,14 @@ const PURE: [&str; 13] = [
 ];
 
 /// Names that reach out of pure computing; module names with `::`, so that `use std::{fs, ..}` is seen at its use.
-const BANNED_NAMES: [&str; 22] = [
+const BANNED_NAMES: [&str; 25] = [
     "env::",
     "fs::",
-    "io::",
+    // What std::io has that is not memory.
+    "stdin",
+    "stdout",
+    "stderr",
+    "pipe(",
     "process::",
     "thread::",
     "TcpListener",
