@@ -119,6 +119,12 @@ pub enum Finding {
         was: u64,
         is: u64,
     },
+    /// A new epoch counts less of the one before than was seen, and has all of that again.
+    LoggedAgain {
+        path: String,
+        was: u64,
+        is: u64,
+    },
     /// Two checkpoints of one size with different roots.
     SplitView {
         path: String,
@@ -169,6 +175,7 @@ impl Finding {
             Self::NoWitnessAsked
             | Self::OtherLogKey { .. }
             | Self::KeyFollowed { .. }
+            | Self::LoggedAgain { .. }
             | Self::Gap { .. }
             | Self::Behind { .. } => Severity::Notice,
             _ => Severity::Broken,
@@ -196,6 +203,7 @@ impl Finding {
             Self::LeafCount { .. } => "leaf-count",
             Self::HistoryRewritten { .. } => "history-rewritten",
             Self::Truncated { .. } => "truncated",
+            Self::LoggedAgain { .. } => "logged-again",
             Self::SplitView { .. } => "split-view",
             Self::Tile { .. } => "tile",
             Self::EventEdited { .. } => "event-edited",
@@ -292,6 +300,10 @@ impl fmt::Display for Finding {
             Self::Truncated { path, was, is } => {
                 write!(f, "the log was cut off: it has {is} leaves, and {path} shows that it had {was}")
             }
+            Self::LoggedAgain { path, was, is } => write!(
+                f,
+                "the new epoch counts {is} leaves of the one before, and {path} shows that it had {was}: all of their events are in the new epoch, unchanged"
+            ),
             Self::SplitView { path, size, ours, theirs } => {
                 write!(f, "there are two logs: for size {size} the checkpoint says {ours} and {path} says {theirs}")
             }

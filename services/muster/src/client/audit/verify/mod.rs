@@ -2,6 +2,7 @@
 //! stream as they are now. Without: a package, a log folder or one proof.
 
 mod archive;
+mod epoch_before;
 mod key_changes;
 mod offline;
 mod online;

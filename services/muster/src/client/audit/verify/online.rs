@@ -11,8 +11,7 @@ use muster_domain::pb::audit::v1::{
     audit_service_client::AuditServiceClient,
 };
 use muster_tlog::{
-    Leaf, Note,
-    leaf::Genesis,
+    Leaf,
     verify::{
         Files, Finding, Findings, Walked, difference, name_of,
         package::{self, KEY_CHANGES},
@@ -21,19 +20,12 @@ use muster_tlog::{
 use tokio::{runtime::Handle, task::block_in_place};
 use tonic::{Code, Streaming, transport::Channel};
 
-use super::{Bar, Trusted, VerifyArgs, key_changes, pin_name, say};
-use crate::client::{
-    GlobalArgs,
-    error::CliError,
-    exit::Exit,
-    output::Screen,
-    profile::{ProfileFile, TrustedLog},
-    session::Session,
-};
+use super::{Bar, Trusted, VerifyArgs, epoch_before::SeenBefore, key_changes, pin_name, say};
+use crate::client::{GlobalArgs, error::CliError, exit::Exit, output::Screen, profile::ProfileFile, session::Session};
 
 /// An entry bundle has at most 256 leaves of 64 KiB.
 const MAX_MESSAGE_BYTES: usize = 20 << 20;
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 
 pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen) -> Result<Exit, CliError> {
     let session = Session::with_tenant(global).await?;
@@ -58,9 +50,14 @@ pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen)
         false => None,
     };
     let bar = Bar::new();
+    let mut seen_before = None;
     let mut each = |walked: &Walked, bytes: &[u8], findings: &mut Findings| {
         if let (0, Some(Leaf::Genesis(genesis))) = (walked.index, &walked.leaf) {
-            compare_with_epoch_before(genesis, known.as_ref(), findings);
+            seen_before = SeenBefore::of(genesis, known.as_ref(), findings);
+        }
+        if let Some(seen) = &mut seen_before {
+            let read = |origin: &str, path: &str| Handle::current().block_on(files.fetch_old(origin, path));
+            seen.leaf(walked, bytes, &read, findings).map_err(|error| files.fail(error))?;
         }
         let compared = stream.as_mut().map_or(Ok(()), |stream| stream.compare(walked, bytes, findings));
         compared.map_err(|error| files.fail(error))
@@ -73,6 +70,9 @@ pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen)
         (Err(error), None) => return Err(CliError::Failed(error.to_string())),
         (Ok(report), None) => report,
     };
+    if let Some(seen) = seen_before {
+        seen.finish(&mut report.findings);
+    }
     report.events_compared = stream.map_or(0, |stream| stream.compared);
     if let Some(judgement) = report.judgement.as_ref().filter(|_| target.present) {
         let published = judgement.checkpoint.size;
@@ -92,27 +92,13 @@ pub(super) async fn run(args: &VerifyArgs, global: &GlobalArgs, screen: &Screen)
     Ok(exit)
 }
 
-const KEPT: &str = "the checkpoint that this profile kept";
+pub(super) const KEPT: &str = "the checkpoint that this profile kept";
 
 /// Loads anew: the file may have got a new login meanwhile.
 fn remember(file: &ProfileFile, trusted: Trusted, pin: &str, origin: &str, note: &[u8]) -> Result<(), CliError> {
     let mut profile = file.load()?;
     trusted.remember(&mut profile.logs, pin, origin, &String::from_utf8_lossy(note));
     file.save(&profile)
-}
-
-/// The new epoch must go on where the old one was at least as large as we saw it.
-fn compare_with_epoch_before(genesis: &Genesis, known: Option<&TrustedLog>, findings: &mut Findings) {
-    let Some(previous) = &genesis.previous else { return };
-    let kept = known.and_then(|known| known.checkpoints.get(&previous.origin));
-    let kept = kept.and_then(|note| Note::parse(note.as_bytes()).ok()?.text().parse::<muster_tlog::Checkpoint>().ok());
-    let Some(kept) = kept else { return };
-    let path = format!("{KEPT} of {}", previous.origin);
-    if kept.size > previous.size {
-        findings.push(Finding::Truncated { path, was: kept.size, is: previous.size });
-    } else if kept.size == previous.size && kept.root != previous.root {
-        findings.push(Finding::SplitView { path, size: kept.size, ours: previous.root, theirs: kept.root });
-    }
 }
 
 /// The log to verify: the present epoch or an older one.
@@ -176,9 +162,17 @@ impl LogFiles<'_> {
         io::Error::other(text)
     }
 
-    async fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, CliError> {
+    /// Of another epoch; none when the server does not name it.
+    async fn fetch_old(&self, origin: &str, path: &str) -> Result<Option<Vec<u8>>, CliError> {
+        match self.log.epochs.iter().find(|opened| opened.origin == origin) {
+            Some(opened) => self.fetch(opened.epoch, path).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn fetch(&self, epoch: u32, path: &str) -> Result<Option<Vec<u8>>, CliError> {
         let (tenant, path) = (self.session.tenant(), path.to_owned());
-        let ask = ReadLogFileRequest { tenant, path, epoch: self.target.epoch };
+        let ask = ReadLogFileRequest { tenant, path, epoch };
         match client(self.session).read_log_file(self.session.ask(ask)).await {
             Ok(answer) => Ok(Some(answer.into_inner().content)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
@@ -204,7 +198,7 @@ impl Files for LogFiles<'_> {
                 Ok(Some(self.log.pending.clone().into_bytes()))
             }
             "policy" if self.target.present => Ok(Some(self.log.policy.clone().into_bytes())),
-            _ if is_of_the_log(path) => Handle::current().block_on(self.fetch(path)),
+            _ if is_of_the_log(path) => Handle::current().block_on(self.fetch(self.target.epoch, path)),
             _ => Ok(None),
         };
         let content = content.map_err(|error| self.fail(error))?;
@@ -297,7 +291,7 @@ fn missing(logged: &Walked) -> Finding {
 }
 
 /// How one sequence of the stream differs from its logged leaf.
-fn finding(logged: &Walked, now: &[u8]) -> Option<Finding> {
+pub(super) fn finding(logged: &Walked, now: &[u8]) -> Option<Finding> {
     let sequence = logged.leaf.as_ref().and_then(Leaf::sequence).unwrap_or(logged.index);
     let event = logged.name();
     let now = match Leaf::parse(now) {
