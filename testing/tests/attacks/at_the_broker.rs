@@ -1,7 +1,10 @@
 //! Somebody with an administrator's account at the broker.
 
 use anyhow::{Result, ensure};
-use async_nats::{HeaderMap, jetstream};
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, stream},
+};
 use muster_domain::pb::audit::v1::{StreamChanged, audit_log_event::Event};
 use muster_testing::poll::{self, Look};
 
@@ -20,6 +23,20 @@ async fn administrator(here: &Installation) -> Result<jetstream::Context> {
     Ok(jetstream::new(async_nats::connect(here.nats.url()).await?))
 }
 
+/// Lets the stream forget what is older than its newest 1000 events, while it is watched.
+pub(crate) async fn limited(here: &Installation) -> Result<stream::Config> {
+    // A change is told once the watch has looked.
+    poll::until("the watch to have looked", LIMIT, || async {
+        Ok(if here.epoch(1).join("stream").exists() { Look::Found(()) } else { Look::NotYet(()) })
+    })
+    .await?;
+    let jetstream = administrator(here).await?;
+    let stream = jetstream.get_stream(here.log.record_stream_name(&tenant())).await?;
+    let config = stream::Config { max_messages: 1000, ..stream.cached_info().config.clone() };
+    jetstream.update_stream(&config).await?;
+    Ok(config)
+}
+
 pub(crate) async fn changed(stage: &Stage) -> Result<()> {
     let mut here = stage.installation().await?;
     let name = here.log.record_stream_name(&tenant());
@@ -27,14 +44,7 @@ pub(crate) async fn changed(stage: &Stage) -> Result<()> {
     ensure!(stream.delete_message(5).await.is_err(), "the stream lets a message be deleted");
     ensure!(stream.purge().await.is_err(), "the stream lets itself be purged");
 
-    // The watch has looked once; a change is told from then on.
-    poll::until("the watch to have looked", LIMIT, || async {
-        Ok(if here.epoch(1).join("stream").exists() { Look::Found(()) } else { Look::NotYet(()) })
-    })
-    .await?;
-    let mut config = stream.cached_info().config.clone();
-    config.max_messages = 1000;
-    administrator(&here).await?.update_stream(&config).await?;
+    let mut config = limited(&here).await?;
     let changed = here.says("the change to be recorded", told("updated", "max_msgs: -1 -> 1000")).await?;
     ensure!(changed.config_sha256_before != changed.config_sha256_after, "{changed:?}");
     ensure!(!changed.by.is_empty(), "the advisory says who: {changed:?}");

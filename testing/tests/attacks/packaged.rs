@@ -25,7 +25,10 @@ use muster_domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::stage::{Installation, Stage, TENANT, meta, tenant};
+use crate::{
+    at_the_broker,
+    stage::{Installation, Stage, TENANT, meta, tenant},
+};
 
 /// The run's id.
 async fn run(here: &Installation, started: ExecutionStarted, end: Event) -> Result<String> {
@@ -82,7 +85,7 @@ async fn declare_plan(here: &Installation, name: &str) -> Result<()> {
 }
 
 pub(crate) async fn odd_runs(stage: &Stage) -> Result<()> {
-    let mut here = stage.installation().await?;
+    let here = stage.installation().await?;
     let on = |kind: &str, drill| ExecutionStarted { r#type: kind.into(), drill, ..ExecutionStarted::default() };
     let isolated = ExecutionStarted { resource: "orders-db".into(), ..on("isolated-drill", true) };
     let isolated = run(&here, isolated, failed("the copy did not start")).await?;
@@ -96,11 +99,9 @@ pub(crate) async fn odd_runs(stage: &Stage) -> Result<()> {
     let own = run(&here, own, succeeded()).await?;
     here.covered().await?;
 
-    // Somebody takes an event out of the broker's files meanwhile; the package says that, too.
-    let victim = here.append(3).await?[1];
-    here.covered().await?;
-    here.at_the_files(|files| files.remove(victim)).await?;
-    here.says_stream_changed("message deleted").await?;
+    // Somebody gives the stream a limit meanwhile; the package says that, too. An event that is taken out would stop the log.
+    at_the_broker::limited(&here).await?;
+    here.says_stream_changed("updated").await?;
     here.covered().await?;
 
     let package = here.path("package");

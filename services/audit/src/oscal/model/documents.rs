@@ -31,6 +31,8 @@ pub(crate) struct Import {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct PlanDefinitions {
+    /// None where only a group or the record is observed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) components: Vec<Component>,
     pub(crate) activities: Vec<Activity>,
 }
