@@ -11,7 +11,8 @@ use muster_domain::{
     gate::Gate,
     inventory::Declared,
     plan::Plan,
-    request::Request,
+    request::{Intent, Request},
+    schedule::Schedule,
 };
 use muster_eventlog::{Projection, ProjectionError, Record};
 use sqlx::PgConnection;
@@ -40,6 +41,8 @@ impl Projection for Views {
             Plan::KIND,
             Gap::KIND,
             Review::KIND,
+            Intent::KIND,
+            Schedule::KIND,
         ]
     }
 

@@ -83,7 +83,7 @@ fn parents(request_id: &str, records: &[AuditRecord]) -> Vec<Option<usize>> {
 }
 
 fn is_before(record: &AuditRecord) -> bool {
-    record.aggregate.starts_with("readiness/") || record.aggregate.starts_with("preflight/")
+    ["readiness/", "preflight/", "schedule/"].iter().any(|kind| record.aggregate.starts_with(kind))
 }
 
 /// `None`: that of its cause.
@@ -91,12 +91,12 @@ fn chapter(request_id: &str, record: &AuditRecord, undo_from: Option<u64>) -> Op
     let kind = record.aggregate.split('/').next().unwrap_or_default();
     let is_end = ["execution.succeeded", "execution.failed", "execution.stopped"].contains(&record.r#type.as_str());
     Some(match (kind, record.r#type.as_str()) {
-        ("readiness", _) => Chapter::Event,
+        ("readiness" | "schedule", _) => Chapter::Event,
         ("preflight", _) => Chapter::Analysis,
         ("request", _) if record.aggregate != format!("request/{request_id}") => Chapter::Rollback,
         ("request", "request.created") => Chapter::Gate,
         ("request", "request.break_glass_reviewed" | "request.break_glass_review_overdue") => Chapter::After,
-        ("request" | "denial" | "delegation", _) => Chapter::Decision,
+        ("request" | "denial" | "delegation" | "intent", _) => Chapter::Decision,
         ("execution", _) if undo_from.is_some_and(|from| record.sequence >= from) && !is_end => Chapter::Rollback,
         ("execution", _) => Chapter::Execution,
         ("reservation", kind) if kind.contains("cool_down") => Chapter::After,
