@@ -99,7 +99,9 @@ pub(crate) async fn recreated(stage: &Stage) -> Result<()> {
         jetstream.publish_with_headers(message.subject, headers, message.payload).await?.await?;
     }
     here.start().await?;
-    // The content is the same, the times cannot be.
-    here.verify_says(&[], &["event 1 (", "was edited", "time"])?;
+    // The content is the same, the times cannot be. As soon as the log has seen that, it begins an epoch that nobody trusts yet.
+    let edited: &[&str] = &["event 1 (", "was edited", "time"];
+    let begun_anew: &[&str] = &["A new epoch has a new key", "Epoch 2 began because: promoted"];
+    here.verify_says(&[], edited).or_else(|_| here.verify_says(&[], begun_anew))?;
     here.says("the watch to see it", told("recreated", "made ")).await.map(drop)
 }
