@@ -15,7 +15,7 @@ use prost::Message as _;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-pub(crate) const NAME: &str = "notifier.escalations";
+pub(crate) const NAME: &str = "notifier.alerts";
 
 /// The projection. Every alert has a row, also where no rule asks for an answer: anybody may give one.
 pub(crate) struct Escalations;

@@ -9,6 +9,7 @@ use muster_domain::delivery::escalation::{self, next_at, words};
 use muster_domain::delivery::routing::MAX_NEWS_AGE;
 use muster_domain::delivery::{Escalation, Message, alert};
 use muster_domain::ids::derived_id;
+use muster_domain::inventory::Declared;
 use muster_domain::pb::notification::v1::{
     AlertAcknowledged, EscalationEvent, EscalationStarted, escalation_event::Event as Decided,
 };
@@ -38,7 +39,8 @@ impl Reactor for Escalations {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[Readiness::KIND, Escalation::KIND]
+        // The inventory is among them for its order: a rule declared before an alert holds for it.
+        &[Readiness::KIND, Escalation::KIND, Declared::KIND]
     }
 
     async fn react(&self, record: &Record) -> Result<(), ReactError> {
@@ -46,6 +48,10 @@ impl Reactor for Escalations {
         match record.kind.as_str() {
             Readiness::KIND => self.seen(record).await,
             Escalation::KIND => self.decided(record).await,
+            Declared::KIND => {
+                self.outbox.routes.reached(record).await;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -141,9 +141,9 @@ impl Stage {
         }
     }
 
-    /// Asks the list until it holds; fails after 90 s and shows the list.
+    /// Asks the list until it holds; fails after 30 s and shows the list.
     pub(super) async fn until(&self, what: &str, holds: impl Fn(&[DeliveryView]) -> bool) -> Vec<DeliveryView> {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
             let list = self.list().await;
             if holds(&list) {

@@ -33,7 +33,7 @@ const IDLE_POSITION_EVERY: Duration = Duration::from_secs(2);
 /// A reaction to events.
 #[async_trait]
 pub trait Reactor: Send + Sync + 'static {
-    /// "notifier.deliveries": the key of its position, for ever.
+    /// "notifier.messages": the key of its position, for ever.
     fn name(&self) -> &'static str;
 
     /// The aggregate kinds it reacts to; empty for all.
@@ -97,9 +97,11 @@ pub fn reaction_id(handler: &str, source: Uuid) -> Uuid {
 /// Runs a reactor for all tenants, present and future, until `shutdown`. A tenant seen for the first time is read
 /// from the beginning of its log.
 pub async fn run_reactor(log: EventLog, db: Database, reactor: Arc<dyn Reactor>, shutdown: CancellationToken) {
+    // Its position has the same name, so that a projection of the reactor's name does not move it.
     let name = format!("reactor.{}", reactor.name());
-    run_for_tenants(log.clone(), name, shutdown, move |tenant, stop| {
-        let work = TenantReactor { log: log.clone(), db: db.clone(), reactor: reactor.clone(), tenant };
+    run_for_tenants(log.clone(), name.clone(), shutdown, move |tenant, stop| {
+        let position = name.clone();
+        let work = TenantReactor { log: log.clone(), db: db.clone(), reactor: reactor.clone(), position, tenant };
         async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -114,12 +116,14 @@ struct TenantReactor {
     log: EventLog,
     db: Database,
     reactor: Arc<dyn Reactor>,
+    /// The key of its position in the tenant's log.
+    position: String,
     tenant: TenantId,
 }
 
 impl TenantReactor {
     async fn run(self) {
-        let mut position = self.wait_out(|| position::reached(&self.db, self.reactor.name(), &self.tenant)).await;
+        let mut position = self.wait_out(|| position::reached(&self.db, &self.position, &self.tenant)).await;
         let stream = self.log.names().record_stream(&self.tenant);
         let mut follower = Follower::new(self.log.clone(), stream, Vec::new(), Position::After(position));
         let mut noted = Instant::now();
@@ -195,9 +199,9 @@ impl TenantReactor {
     /// Moves the position forward, never back: where it is now.
     async fn advance(&self, through: u64) -> Result<u64, sqlx::Error> {
         let mut tx = self.db.tenant_tx(&self.tenant).await?;
-        let reached = position::lock(&mut tx, self.reactor.name(), &self.tenant).await?;
+        let reached = position::lock(&mut tx, &self.position, &self.tenant).await?;
         if reached < through {
-            position::set(&mut tx, self.reactor.name(), &self.tenant, through).await?;
+            position::set(&mut tx, &self.position, &self.tenant, through).await?;
         }
         tx.commit().await?;
         Ok(reached.max(through))

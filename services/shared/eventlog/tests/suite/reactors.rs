@@ -11,12 +11,17 @@ use std::{
 
 use async_trait::async_trait;
 use muster_domain::pb::audit::v1::{ParkedEvent, parked_event::Event};
-use muster_eventlog::{EventLog, Meta, Outcome, PARKED_KIND, ReactError, Reactor, Record, reaction_id, run_reactor};
+use muster_eventlog::{
+    EventLog, Meta, Outcome, PARKED_KIND, Projection, ReactError, Reactor, Record, position::reached, reaction_id,
+    run_projection, run_reactor,
+};
 use muster_local::nats::NatsServer;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    Counted, Counter, counted, eventually, id, meta, provisioned, tables::database, tenant, the_whole_log,
+    Counted, Counter, counted, eventually, id, meta, provisioned,
+    tables::{Counting, database},
+    tenant, the_whole_log,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -103,4 +108,42 @@ async fn answers(log: &EventLog, of: &str) -> Vec<u64> {
     let records = the_whole_log(log, &["counter"]).await;
     let answers = records.iter().filter(|record| record.id == "answers" && record.tenant.as_str() == of);
     answers.map(|record| record.decode::<Counted>().unwrap().number).collect()
+}
+
+/// Reacts under the name of the projection `Counting`.
+struct Namesake {
+    seen: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Reactor for Namesake {
+    fn name(&self) -> &'static str {
+        Counting.name()
+    }
+
+    async fn react(&self, record: &Record) -> Result<(), ReactError> {
+        self.seen.lock().unwrap().push(record.decode::<Counted>()?.number);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_of_the_same_name_does_not_move_a_reactor() {
+    let nats = NatsServer::temporary().await.unwrap();
+    let (_postgres, db) = database().await;
+    let log = provisioned(nats.url(), 1, &["acme"]).await;
+    for version in 1..=3 {
+        log.append::<Counter>(&tenant("acme"), &id("asked"), version, &meta(), &counted(version)).await.unwrap();
+    }
+    let shutdown = CancellationToken::new();
+    let projecting = tokio::spawn(run_projection(log.clone(), db.clone(), Arc::new(Counting), shutdown.clone()));
+    let counted = || async { reached(&db, Counting.name(), &tenant("acme")).await.unwrap() == 3 };
+    eventually("the projection is at the end", SOON, counted).await;
+
+    let reactor = Arc::new(Namesake { seen: Mutex::default() });
+    let reacting = tokio::spawn(run_reactor(log, db.clone(), reactor.clone(), shutdown.clone()));
+    eventually("all are reacted to", SOON, || async { *reactor.seen.lock().unwrap() == [1, 2, 3] }).await;
+    shutdown.cancel();
+    projecting.await.unwrap();
+    reacting.await.unwrap();
 }
