@@ -1,5 +1,5 @@
-//! What this profile saw of the epoch before. After a revoked key, the new epoch counts fewer leaves of it than were seen:
-//! those must then stand in the new epoch again, event by event, or they were lost or rewritten under cover of the revocation.
+//! What this profile saw of the epoch before must stand in the new epoch again, event by event, however many leaves of the
+//! old one the new one counts: or it was lost or rewritten under cover of a revocation, a promotion or a restored stream.
 
 use std::collections::VecDeque;
 
@@ -31,10 +31,12 @@ pub(super) struct SeenBefore {
     /// Over the old leaves: the server's word for them is nothing until they lead to the kept root.
     seen: Frontier,
     is_whole: bool,
+    /// An event is another one now, and that is a finding.
+    differs: bool,
 }
 
 impl SeenBefore {
-    /// None when the new epoch counts all that was seen, or that is already a finding.
+    /// None when nothing was seen, or that is already a finding.
     pub(super) fn of(genesis: &Genesis, known: Option<&TrustedLog>, findings: &mut Findings) -> Option<Self> {
         let previous = genesis.previous.as_ref()?;
         let note = known?.checkpoints.get(&previous.origin)?;
@@ -45,15 +47,7 @@ impl SeenBefore {
             return None;
         }
         let (counted, seen) = (previous.size, Frontier::new());
-        (kept.size > counted).then(|| Self {
-            path,
-            kept,
-            counted,
-            old_size: None,
-            ready: VecDeque::new(),
-            seen,
-            is_whole: true,
-        })
+        Some(Self { path, kept, counted, old_size: None, ready: VecDeque::new(), seen, is_whole: true, differs: false })
     }
 
     /// Compares the next leaf of the new epoch with the old one at its place.
@@ -76,19 +70,29 @@ impl SeenBefore {
         // Each epoch has a genesis of its own.
         if let Some(found) = finding(&old, bytes).filter(|_| walked.index > 0) {
             findings.push(found);
-            self.is_whole = false;
+            (self.is_whole, self.differs) = (false, true);
         }
         Ok(())
     }
 
     /// After the last leaf of the new epoch.
     pub(super) fn finish(self, findings: &mut Findings) {
-        let Self { path, kept, counted, seen, is_whole, .. } = self;
-        let is_kept = seen.size() == kept.size && seen.root() == kept.root;
-        findings.push(match is_whole && is_kept {
-            true => Finding::LoggedAgain { path, was: kept.size, is: counted },
-            false => Finding::Truncated { path, was: kept.size, is: counted },
-        });
+        let Self { path, kept, counted, seen, is_whole, differs, .. } = self;
+        let is_again = is_whole && seen.size() == kept.size && seen.root() == kept.root;
+        let (was, is) = (kept.size, counted);
+        let finding = match (kept.size > counted, is_again) {
+            (true, true) => Some(Finding::LoggedAgain { path, was, is }),
+            (true, false) => Some(Finding::Truncated { path, was, is }),
+            (false, false) if !differs => {
+                let problem =
+                    format!("the server does not show the {was} leaves any more that this epoch must have again");
+                Some(Finding::Proof { path, problem })
+            }
+            (false, _) => None,
+        };
+        if let Some(finding) = finding {
+            findings.push(finding);
+        }
     }
 
     fn next(&mut self, read: &ReadOld<'_>) -> Result<Option<Vec<u8>>, CliError> {
@@ -186,12 +190,28 @@ mod tests {
     #[test]
     fn what_was_seen_must_be_logged_again() {
         let (old, new) = (leaves(OLD, 6), leaves(NEW, 9));
-        assert!(codes(&old[..1], &old, &new).is_empty(), "the new epoch counts all that was seen");
+        assert!(codes(&old[..1], &old, &new).is_empty(), "the new epoch counts all that was seen, and has it");
+        assert_eq!(codes(&old[..1], &[], &new), ["proof"], "nobody can tell whether it has it");
         assert_eq!(codes(&old[..2], &old, &new), ["split-view"], "the new epoch names another root");
         assert_eq!(codes(&old[..5], &old, &new), ["logged-again"]);
         assert_eq!(codes(&old, &old, &new), ["logged-again"]);
         assert_eq!(codes(&old, &old, &new[..4]), ["truncated"], "the new epoch ends before");
         assert_eq!(codes(&old, &old[..4], &new), ["truncated"], "the server lost old leaves");
+    }
+
+    #[test]
+    fn an_epoch_that_counts_all_that_was_seen_must_have_it() {
+        let (old, mut new) = (leaves(OLD, 6), leaves(NEW, 9));
+        if let Leaf::Genesis(Genesis { previous: Some(previous), .. }) = &mut new[0] {
+            previous.size = 7;
+        }
+        assert!(codes(&old, &old, &new).is_empty());
+        if let Leaf::Event(event) = &mut new[2] {
+            event.time_ns += 1;
+        }
+        assert_eq!(codes(&old, &old, &new), ["event-edited"]);
+        assert!(codes(&old[..2], &old, &new).is_empty(), "only what was seen can be judged");
+        assert_eq!(codes(&old, &old[..4], &new[..2]), ["proof"]);
     }
 
     #[test]
