@@ -79,6 +79,8 @@ pub async fn service(context: &Context, write_manifest: WriteManifest) -> Result
         "/t/{tenant}/settings/{part}",
         "/t/{tenant}/settings/{kind}/{name}",
         "/t/{tenant}/audit",
+        "/t/{tenant}/gaps",
+        "/t/{tenant}/evidence",
         "/intent/{token}",
     ];
     let pages = pages.into_iter().fold(Router::new(), |routes, address| routes.route(address, get(app::page)));

@@ -1,4 +1,5 @@
-// Writes src/gen: the typed client of the API from proto/, and who may call what from docs/access.md.
+// Writes src/gen: the typed client of the API from proto/, who may call what from docs/access.md, and which checks may be
+// overridden from docs/approvals.md. Both pages are compared with the domain by its own tests.
 //   node generate/generate.mjs          writes
 //   node generate/generate.mjs --check  compares with what is checked in, and fails on a difference
 import { execFileSync } from "node:child_process";
@@ -53,9 +54,29 @@ function generateAccess(target) {
   );
 }
 
+/** The checks that a person may take the responsibility for, each with what it weighs. */
+function generateOverridable(target) {
+  const lines = readFileSync(join(project, "docs/approvals.md"), "utf8").split("\n");
+  const head = lines.indexOf("| check | weighs |");
+  const rows = [];
+  // Past the heading and the line below it, as far as the table goes.
+  for (const line of head < 0 ? [] : lines.slice(head + 2)) {
+    const row = line.match(/^\| `(\w+)` \| (.+) \|$/);
+    if (!row) break;
+    rows.push([row[1], row[2].replaceAll("`", "")]);
+  }
+  if (rows.length < 5) throw new Error(`docs/approvals.md has only ${rows.length} checks that can be overridden`);
+  const entries = rows.map(([check, weighs]) => `  ${check}: ${JSON.stringify(weighs)},`).join("\n");
+  writeFileSync(
+    join(target, "overridable.ts"),
+    `// Generated from docs/approvals.md by generate/generate.mjs. Do not edit.\n\nexport const OVERRIDABLE: Readonly<Record<string, string>> = {\n${entries}\n};\n`,
+  );
+}
+
 function generateInto(target) {
   generateClient(target);
   generateAccess(target);
+  generateOverridable(target);
 }
 
 if (process.argv[2] === "--check") {
@@ -66,7 +87,7 @@ if (process.argv[2] === "--check") {
     const text = (directory, name) => (existsSync(join(directory, name)) ? readFileSync(join(directory, name), "utf8") : null);
     const different = [...names].filter((name) => text(fresh, name) !== text(checkedIn, name));
     if (different.length > 0) {
-      console.error(`src/gen differs from proto/ or docs/access.md: ${different.join(", ")}\nNext: npm run generate in services/console/web, and commit it`);
+      console.error(`src/gen differs from proto/, docs/access.md or docs/approvals.md: ${different.join(", ")}\nNext: npm run generate in services/console/web, and commit it`);
       process.exit(1);
     }
   } finally {

@@ -12,9 +12,11 @@ import { AlertsPage } from "./pages/alerts/page.tsx";
 import { AuditPage } from "./pages/audit/page.tsx";
 import { StoryPage } from "./pages/audit/story.tsx";
 import { DelegationsPage } from "./pages/delegations/page.tsx";
+import { EvidencePage } from "./pages/evidence/page.tsx";
 import { EverywherePage } from "./pages/everywhere/page.tsx";
 import { OPERATING } from "./pages/everywhere/worst.ts";
 import { FleetPage } from "./pages/fleet/page.tsx";
+import { GapsPage } from "./pages/gaps/page.tsx";
 import { IntentPage } from "./pages/intent/page.tsx";
 import { MessagesPage } from "./pages/messages/page.tsx";
 import { PlanPage } from "./pages/plans/plan.tsx";
@@ -111,6 +113,8 @@ function Pages({ person }: { person: Person }) {
         {({ tenant, kind, name }) => <Frame tenant={tenant} title={name}>{<DocumentPage tenant={tenant} token={kind} name={name} />}</Frame>}
       </Route>
       <Route path="/t/:tenant/audit">{({ tenant }) => <Frame tenant={tenant} title="Audit">{<AuditPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/gaps">{({ tenant }) => <Frame tenant={tenant} title="Gaps">{<GapsPage tenant={tenant} />}</Frame>}</Route>
+      <Route path="/t/:tenant/evidence">{({ tenant }) => <Frame tenant={tenant} title="Evidence">{<EvidencePage tenant={tenant} />}</Frame>}</Route>
       <Route path="/intent/:token">{({ token }) => <IntentPage key={token} token={token} />}</Route>
       <Route>
         <main>

@@ -1,5 +1,6 @@
 // Enumerations of the API in words, and numbers with their units.
 
+import { GapState, Severity as GapSeverity } from "../gen/muster/audit/v1/gap_pb.ts";
 import { LossCertainty, Tier, Environment } from "../gen/muster/common/v1/common_pb.ts";
 import { CheckOutcome, ExecutionState, StepState, Verdict } from "../gen/muster/execution/v1/execution_pb.ts";
 import { DeliveryState } from "../gen/muster/notification/v1/notification_pb.ts";
@@ -26,6 +27,8 @@ export const planState = word(PlanState);
 export const proofState = word(ProofState);
 export const alertKind = (kind: AlertKind): string => (kind === AlertKind.RPO_BREACH ? "RPO breach" : word(AlertKind)(kind));
 export const severity = word(Severity);
+export const gapSeverity = word(GapSeverity);
+export const gapState = word(GapState);
 export const environment = word(Environment);
 export const deliveryState = word(DeliveryState);
 export const occurrenceState = word(OccurrenceState);

@@ -7,6 +7,9 @@ import { newKey } from "../api/clients.ts";
 import { troubleOf } from "../api/trouble.ts";
 import { TroubleNotice } from "./states.tsx";
 
+/** The API's own limit of a text. */
+const MAX_TEXT = 2000;
+
 interface Ask {
   /** On the button that opens it. */
   label: string;
@@ -22,7 +25,7 @@ interface Ask {
   /** What is still missing in `children`; the deed waits for it. */
   hold?: string | null;
   /** What to type: a note, a reason, a phrase. */
-  text?: { label: string; hint?: string; required?: boolean; exactly?: string; long?: boolean };
+  text?: { label: string; hint?: string; required?: boolean; exactly?: string; long?: boolean; most?: number };
   /** The key is the same for every try of one opened dialog: a repeated call is one deed. */
   act: (text: string, key: string) => Promise<unknown>;
 }
@@ -75,9 +78,9 @@ function AskDialog({ title, confirm, danger, children, hold: without, text, act,
             {text.label}
             {text.hint && <span className="hint">{text.hint}</span>}
             {text.long ? (
-              <textarea value={typed} maxLength={2000} onChange={(event) => setTyped(event.target.value)} autoFocus />
+              <textarea value={typed} maxLength={text.most ?? MAX_TEXT} onChange={(event) => setTyped(event.target.value)} autoFocus />
             ) : (
-              <input value={typed} maxLength={2000} autoComplete="off" autoCapitalize="off" spellCheck={false} onChange={(event) => setTyped(event.target.value)} autoFocus />
+              <input value={typed} maxLength={text.most ?? MAX_TEXT} autoComplete="off" autoCapitalize="off" spellCheck={false} onChange={(event) => setTyped(event.target.value)} autoFocus />
             )}
           </label>
         )}

@@ -66,7 +66,7 @@ function sectionsOf(tenant: string, path: string, waiting: number): Section[] {
     section("Alerts", ["alerts", "messages"], true),
     section("Schedules", ["schedules"], true),
     section("Plans", ["plans"], false),
-    section("Audit", ["audit"], false),
+    section("Audit", ["audit", "gaps", "evidence"], false),
     section("Settings", ["settings"], false),
   ];
 }

@@ -16,7 +16,6 @@ import { WhoWasTold } from "../messages/panel.tsx";
 import { AlertActions } from "./act.tsx";
 import { answered } from "./answer.ts";
 import { useAlertList, useEscalations } from "./data.ts";
-import "./alerts.css";
 
 export function AlertsPage({ tenant }: { tenant: string }) {
   const here = useHere(tenant);
@@ -54,7 +53,7 @@ export function AlertsPage({ tenant }: { tenant: string }) {
           <p className="quiet">An alert opens when a problem has held for as long as its resource’s limits say.</p>
         </Empty>
       ) : (
-        <ul className="alerts">
+        <ul className="entries">
           {found.map((alert) => (
             <Line key={alert.alertId} here={here} alert={alert} escalation={escalations.data?.get(alert.alertId)} known={escalations.data !== undefined} />
           ))}

@@ -8,9 +8,11 @@ import { troubleOf, type Trouble } from "../../api/trouble.ts";
 import { type AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { ExportFormat } from "../../gen/muster/audit/v1/audit_service_pb.ts";
 import { useFields } from "../../lib/address.ts";
+import { save } from "../../lib/save.ts";
 import { Older } from "../../ui/older.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { AuditParts } from "./parts.tsx";
 import { ProofCheck } from "./proof.tsx";
 import { filterOf, KINDS, SEARCH, type Search } from "./search.ts";
 import "./audit.css";
@@ -35,6 +37,7 @@ export function AuditPage({ tenant }: { tenant: string }) {
         <span className="grow" />
         <Export tenant={tenant} search={search} />
       </div>
+      <AuditParts tenant={tenant} here="audit" />
       <Filters search={search} change={change} />
       {found.error ? (
         <TroubleNotice trouble={troubleOf(found.error)} retry={() => void found.refetch()} />
@@ -215,12 +218,3 @@ function Export({ tenant, search }: { tenant: string; search: Search }) {
     </div>
   );
 }
-
-function save(content: Blob, name: string) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-

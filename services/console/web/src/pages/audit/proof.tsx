@@ -5,6 +5,7 @@ import { useState } from "react";
 import { audit } from "../../api/clients.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import type { AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
+import { save } from "../../lib/save.ts";
 import { Light, type Tone } from "../../ui/light.tsx";
 import { TroubleNotice } from "../../ui/states.tsx";
 import { check, type Finding, verdictOf } from "./check.ts";
@@ -71,20 +72,11 @@ export function ProofCheck({ record }: { record: AuditRecord }) {
               . The text of the event below is as the server reads it; <code>muster audit verify</code> also reads the stored bytes themselves.
             </p>
           )}
-          <button type="button" className="button small-button" onClick={() => save(proving.data?.proof, `seq-${record.sequence}.tlog-proof`)}>
+          <button type="button" className="button small-button" onClick={() => save(new Blob([new Uint8Array(proving.data?.proof ?? [])], { type: "text/plain" }), `seq-${record.sequence}.tlog-proof`)}>
             Keep the proof as a file
           </button>
         </div>
       )}
     </section>
   );
-}
-
-function save(content: Uint8Array | undefined, name: string) {
-  if (!content) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([new Uint8Array(content)], { type: "text/plain" }));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }

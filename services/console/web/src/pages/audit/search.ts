@@ -7,6 +7,9 @@ import type { AuditFilterSchema } from "../../gen/muster/audit/v1/audit_pb.ts";
 export const SEARCH = ["resource", "request", "actor", "kind", "from", "to"] as const;
 export type Search = Record<(typeof SEARCH)[number], string>;
 
+/** That somebody looked: at a run, at a period of the record. */
+export const REVIEWS = ["drill.reviewed", "audit.reviewed"];
+
 /** Types of events by what they are about. The key stands in the address; a trailing * matches the rest. */
 export const KINDS: Record<string, { word: string; types: string[] }> = {
   "request.*": { word: "Requests and decisions", types: ["request.*", "intent.*"] },
@@ -20,6 +23,7 @@ export const KINDS: Record<string, { word: string; types: string[] }> = {
   "delivery.*": { word: "Messages", types: ["delivery.*", "chat_binding.*"] },
   "audit.*": { word: "The log and its keys", types: ["audit.*", "producer.*"] },
   "gap.*": { word: "Gaps", types: ["gap.*"] },
+  reviews: { word: "Reviews", types: REVIEWS },
   "export.*": { word: "Exports", types: ["export.*"] },
 };
 

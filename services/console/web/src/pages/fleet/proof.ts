@@ -1,5 +1,6 @@
 // Whether the plan for a resource was ever proven: the plan of the resource itself, or of a group that it is in.
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
 import { planner, plans } from "../../api/clients.ts";
 import { Kind, type Document } from "../../gen/muster/inventory/v1/inventory_pb.ts";
@@ -29,6 +30,13 @@ export function proofs(all: readonly PlanView[], groups: readonly Document[]): M
     }
   }
   return found;
+}
+
+/** How old the proof of a plan is: when it last passed a test or a real run. Undefined where there is none. */
+export function provenAt(plan: PlanView | undefined): Timestamp | undefined {
+  if (plan?.proof !== ProofState.PROVEN && plan?.proof !== ProofState.STALE) return undefined;
+  // The newest are listed first.
+  return plan.tests.find((test) => test.passed)?.at;
 }
 
 /** A published plan before a draft, a proven one before an unproven. */

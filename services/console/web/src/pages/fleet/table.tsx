@@ -9,7 +9,8 @@ import { tier } from "../../lib/words.ts";
 import { useNow } from "../../lib/clock.ts";
 import { Light } from "../../ui/light.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
-import type { Proof } from "./proof.ts";
+import { Ago } from "../../ui/time.tsx";
+import { type Proof, provenAt } from "./proof.ts";
 import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, outlived, why, type Row, type Seen } from "./rows.ts";
 
 const DESK_ROW = 52;
@@ -113,6 +114,11 @@ function Cells({ tenant, row, proof }: { tenant: string; row: Row; proof: Proof 
       </div>
       <div role="cell" className="c-plan small">
         {proof && <ProofLight plan={proof.plan} />}
+        {provenAt(proof?.plan) && (
+          <span className="quiet clip">
+            <Ago at={provenAt(proof?.plan)} />
+          </span>
+        )}
       </div>
     </>
   );

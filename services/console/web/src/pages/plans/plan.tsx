@@ -9,6 +9,7 @@ import { type Here, useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { LintSeverity, PlanState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
 import { RenderFormat } from "../../gen/muster/plan/v1/plan_service_pb.ts";
+import { save } from "../../lib/save.ts";
 import { humane, instant, milliseconds } from "../../lib/time.ts";
 import { capital, planState } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
@@ -223,13 +224,7 @@ function PlanDocument({ tenant, name }: { tenant: string; name: string }) {
   const document = useQuery({ queryKey: ["plan-document", tenant, name], queryFn: () => plans.renderPlan({ tenant, name, format: RenderFormat.MARKDOWN }) });
   const card = useMutation({
     mutationFn: (format: RenderFormat) => plans.renderPlan({ tenant, name, format }),
-    onSuccess: ({ content, mediaType }, format) => {
-      const link = globalThis.document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([content], { type: mediaType }));
-      link.download = `${name}-${format === RenderFormat.RUN_CARD ? "run-card" : "plan"}.html`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    },
+    onSuccess: ({ content, mediaType }, format) => save(new Blob([content], { type: mediaType }), `${name}-${format === RenderFormat.RUN_CARD ? "run-card" : "plan"}.html`),
   });
   return (
     <div className="stack">

@@ -5,12 +5,13 @@ import { useState } from "react";
 import { approval, executor, newKey } from "../../api/clients.ts";
 import type { Here } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
+import { OVERRIDABLE } from "../../gen/overridable.ts";
 import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { typeName } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { TroubleNotice } from "../../ui/states.tsx";
 import { PreflightResult } from "../requests/open.tsx";
-import { OVERRIDABLE, weighs } from "./overridable.ts";
+import { weighs } from "./overridable.ts";
 
 /** A preflight looks at every node itself. */
 const PREFLIGHT_LIMIT_MS = 60_000;

@@ -1,19 +1,9 @@
-// Checks that one Approver-IT may take the responsibility for. The API keeps the list (docs/execution.md); what it does not
-// name is refused there, whatever this says.
+// Checks that one Approver-IT may take the responsibility for: the domain's own list. What it does not name is refused.
 
-export const OVERRIDABLE: Record<string, string> = {
-  bytes_behind: "how long writes pause while the target catches up",
-  integrity: "one question about the data whose answer is not the expected one",
-  keys_have_not_collapsed: "that one side holds far fewer keys than the other",
-  newest_backup_age: "that a drill restores from an older backup than wished",
-  other_standbys: "that further standbys do not follow the new primary by themselves",
-  rewind_possible: "that the old primary has to be rebuilt instead of rewound",
-  target_free_disk: "that the target may run out of room",
-  target_uses_slot: "that log which the target needs may be removed",
-  way_back: "that the old primary cannot follow by itself afterwards",
-};
+import { OVERRIDABLE } from "../../gen/overridable.ts";
 
-/** "integrity/orders-count" is one of the kind "integrity". */
+/** What somebody takes the responsibility for; undefined: never. "integrity/orders-count" is one of the kind "integrity". */
 export function weighs(check: string): string | undefined {
-  return OVERRIDABLE[check.split("/")[0] ?? ""];
+  const kind = check.split("/")[0] ?? "";
+  return Object.hasOwn(OVERRIDABLE, kind) ? OVERRIDABLE[kind] : undefined;
 }

@@ -17,6 +17,7 @@ import { Decisions } from "./decisions.tsx";
 import { EvidencePanel } from "./evidence.tsx";
 import { Exceptions } from "./exceptions.tsx";
 import { Result } from "./result.tsx";
+import { Aftermath } from "./reviews.tsx";
 import { RunPanel } from "./run.tsx";
 import "./request.css";
 
@@ -67,6 +68,7 @@ function Request({ tenant, request }: { tenant: string; request: RequestView }) 
         <Asked request={request} tenant={tenant} />
         <Decisions request={request} />
       </div>
+      {ended && <Aftermath here={here} request={request} />}
       {!isDecidable(request) && <EvidencePanel request={request} tenant={tenant} open={false} />}
       <WhoWasTold tenant={tenant} about={{ requestId: request.requestId }} />
     </div>

@@ -5,21 +5,16 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { useLocation } from "wouter";
-import { approval, executor, monitor, newKey, planner } from "../../api/clients.ts";
+import { approval, executor, newKey } from "../../api/clients.ts";
 import { useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
-import { Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { RequestType } from "../../gen/muster/request/v1/request_pb.ts";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { capital, checkOutcome, gateLevel, requestType, typeName, verdict } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { TroubleNotice } from "../../ui/states.tsx";
+import { type Scope, scopeLabel, scopeOf, scopeValue, useScopes } from "./scopes.ts";
 import { CHECK_TONES, VERDICT_TONES } from "./tones.ts";
-
-export interface Scope {
-  case: "resource" | "group";
-  name: string;
-}
 
 const TYPES: { type: RequestType; says: string }[] = [
   { type: RequestType.SWITCHOVER, says: "Planned move, both sides healthy." },
@@ -70,26 +65,6 @@ interface Draft {
   ticket: string;
   glass: boolean;
   incident: string;
-}
-
-function useScopes(tenant: string) {
-  return useQuery({
-    queryKey: ["scopes", tenant],
-    queryFn: async () => {
-      const [fleet, groups, sites] = await Promise.all([
-        monitor.listReadiness({ tenant, page: { pageSize: 500 } }),
-        planner.listDocuments({ tenant, kind: Kind.GROUP, page: { pageSize: 500 } }),
-        planner.listDocuments({ tenant, kind: Kind.SITE, page: { pageSize: 500 } }),
-      ]);
-      return {
-        scopes: [
-          ...groups.documents.map((document): Scope => ({ case: "group", name: document.name })),
-          ...fleet.resources.map((view): Scope => ({ case: "resource", name: view.resource })),
-        ],
-        sites: sites.documents.map((document) => document.name),
-      };
-    },
-  });
 }
 
 function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; scope?: Scope; from?: string; to?: string; glassOnly: boolean; close: () => void }) {
@@ -154,11 +129,11 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
         {!scope && (
           <label className="field">
             What
-            <select value={`${draft.scope.case}/${draft.scope.name}`} onChange={(event) => set({ scope: scopeOf(event.target.value) })} autoFocus>
+            <select value={scopeValue(draft.scope)} onChange={(event) => set({ scope: scopeOf(event.target.value) })} autoFocus>
               <option value="resource/">Choose a resource or group</option>
               {choices.data?.scopes.map((choice) => (
-                <option key={`${choice.case}/${choice.name}`} value={`${choice.case}/${choice.name}`}>
-                  {choice.case === "group" ? `Group ${choice.name}` : choice.name}
+                <option key={scopeValue(choice)} value={scopeValue(choice)}>
+                  {scopeLabel(choice)}
                 </option>
               ))}
             </select>
@@ -239,11 +214,6 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
       </form>
     </Ariakit.Dialog>
   );
-}
-
-function scopeOf(value: string): Scope {
-  const [kind, name = ""] = value.split("/");
-  return { case: kind === "group" ? "group" : "resource", name };
 }
 
 /** What is still missing in the form, in words. */

@@ -14,6 +14,7 @@ import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { ageOf, isFresh, LIGHT_WORDS, type Lit, lightNow, lightOf, lightTone, outlived, type Seen } from "../fleet/rows.ts";
 import { useGroups, useProofs } from "../fleet/proof.ts";
+import { GapsPanel } from "../gaps/panel.tsx";
 import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
@@ -71,6 +72,7 @@ function Resource({ tenant, seen }: { tenant: string; seen: Seen }) {
         <Markers assessment={view.assessment} />
         <Alerts tenant={tenant} resource={view.resource} />
         <PlanAndGroup tenant={tenant} resource={view.resource} />
+        <GapsPanel here={here} resource={view.resource} scope={{ case: "resource", name: view.resource }} />
         <History tenant={tenant} resource={view.resource} />
         <Runs tenant={tenant} resource={view.resource} />
       </div>

@@ -1,53 +1,50 @@
 // Who must approve this? Asked of the policies as they are now; nothing is changed by asking.
 
-import { useQueries, useQuery } from "@tanstack/react-query";
-import { approval, monitor, planner } from "../../api/clients.ts";
+import { useQueries } from "@tanstack/react-query";
+import { approval } from "../../api/clients.ts";
 import { troubleOf } from "../../api/trouble.ts";
-import { Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { RequestType } from "../../gen/muster/request/v1/request_pb.ts";
 import { useFields } from "../../lib/address.ts";
 import { capital, gateLevel, requestType } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
-import { Empty } from "../../ui/states.tsx";
+import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { scopeLabel, scopeOf, scopeValue, useScopes } from "../requests/scopes.ts";
 
 const TYPES = Object.values(RequestType).filter((type): type is RequestType => typeof type === "number" && type !== RequestType.UNSPECIFIED && type !== RequestType.ROLLBACK);
 
 export function PolicyPart({ tenant }: { tenant: string }) {
   const [{ what }, change] = useFields(["what"]);
-  const scopes = useQuery({
-    queryKey: ["policy-scopes", tenant],
-    queryFn: async () => {
-      const [groups, fleet] = await Promise.all([planner.listDocuments({ tenant, kind: Kind.GROUP, page: { pageSize: 500 } }), monitor.listReadiness({ tenant, page: { pageSize: 500 } })]);
-      return [...fleet.resources.map(({ resource }) => `resource/${resource}`), ...groups.documents.map(({ name }) => `group/${name}`)];
-    },
-  });
-  const chosen = what || scopes.data?.[0] || "";
+  const scopes = useScopes(tenant);
+  const names = scopes.data?.scopes.map(scopeValue) ?? [];
+  const chosen = what || names[0] || "";
   return (
     <>
       <div className="fields">
         <label className="field">
           What would be moved or tested
           <select value={chosen} onChange={(event) => change({ what: event.target.value })}>
-            {[...new Set([...(scopes.data ?? []), ...(what ? [what] : [])])].map((scope) => (
+            {[...new Set([...names, ...(what ? [what] : [])])].map((scope) => (
               <option key={scope} value={scope}>
-                {scope.replace("resource/", "").replace("group/", "Group ")}
+                {scopeLabel(scopeOf(scope))}
               </option>
             ))}
           </select>
         </label>
       </div>
+      {scopes.error && !scopes.data && <TroubleNotice trouble={troubleOf(scopes.error)} retry={() => void scopes.refetch()} />}
+      {scopes.isPending && !what && <Loading what="what can be moved" rows={3} />}
       {chosen ? <Answers tenant={tenant} scope={chosen} /> : scopes.data && <Empty title="Nothing is protected yet" />}
     </>
   );
 }
 
 function Answers({ tenant, scope }: { tenant: string; scope: string }) {
-  const [kind, name = ""] = scope.split("/");
+  const about = scopeOf(scope);
   const answers = useQueries({
     queries: TYPES.map((type) => ({
       queryKey: ["policy", tenant, scope, type],
-      queryFn: () => approval.explainPolicy({ tenant, type, [kind === "group" ? "group" : "resource"]: name }),
+      queryFn: () => approval.explainPolicy({ tenant, type, [about.case]: about.name }),
     })),
   });
   return (
