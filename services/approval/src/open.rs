@@ -48,6 +48,7 @@ impl Approval {
         let asked = Asked { tenant: &call.tenant, now: call.now, group: &group, resource: &resource };
         let facts = self.facts(&asked, &command, earlier.as_ref(), &inventory).await?;
         let seen_at = self.sight.seen_at(&call.tenant, &names(&facts.scope), call.now);
+        let last_seen = self.sight.last_seen(&call.tenant, &names(&facts.scope));
         let case = Case {
             scope: &facts.scope,
             plan: facts.plan.as_ref().map(|plan| &plan.document),
@@ -55,6 +56,7 @@ impl Approval {
             gate: &facts.gate,
             evidence: Some(facts.evidence),
             seen_at: &seen_at,
+            last_seen: &last_seen,
             earlier: earlier.as_ref(),
         };
         let decided = self

@@ -149,13 +149,7 @@ impl Approval {
         let asked = Asked { tenant: due.tenant, now, group: &group, resource: &resource };
         let facts = self.facts(&asked, &command, None, &inventory).await?;
         let seen_at = self.sight.seen_at(due.tenant, &names(&facts.scope), now);
-        if command.target_site.is_empty() && kind == RequestType::Rotation {
-            let seen =
-                facts.scope.members.first().and_then(|member| Some((member.spec, seen_at.get(&member.document.name)?)));
-            let other =
-                seen.map(|(spec, at)| if *at == spec.primary_site { &spec.dr_site } else { &spec.primary_site });
-            command.target_site = other.cloned().unwrap_or_default();
-        }
+        let last_seen = self.sight.last_seen(due.tenant, &names(&facts.scope));
         let case = Case {
             scope: &facts.scope,
             plan: facts.plan.as_ref().map(|plan| &plan.document),
@@ -163,6 +157,7 @@ impl Approval {
             gate: &facts.gate,
             evidence: Some(facts.evidence),
             seen_at: &seen_at,
+            last_seen: &last_seen,
             earlier: None,
         };
         let requester = declarer(&document);

@@ -14,9 +14,10 @@ use muster_domain::{
     pb::{
         execution::v1::{ExecutionEvent, ExecutionStarted, execution_event},
         readiness::v1::{Assessment, ReadinessEvent, Status, readiness_event},
-        request::v1::{Evidence, MemberEvidence},
+        request::v1::{Evidence, MemberEvidence, RequestType},
     },
     readiness::Readiness,
+    request::type_of,
     time::{duration_to_pb, from_pb, to_pb},
 };
 use muster_eventlog::{EventLog, LiveFold, Record, live_fold};
@@ -32,7 +33,16 @@ struct Seen {
     /// When a run on the resource was heard of last.
     touched: BTreeMap<String, Timestamp>,
     /// Resources of runs that have not ended, by request.
-    running: BTreeMap<String, Vec<String>>,
+    running: BTreeMap<String, Running>,
+    /// Where each primary was seen, or brought by a run, last.
+    primaries: BTreeMap<String, (Timestamp, String)>,
+}
+
+#[derive(Default)]
+struct Running {
+    resources: Vec<String>,
+    /// Where they are when it succeeds. Empty: where they were.
+    ends_at: String,
 }
 
 type Tenants = Arc<RwLock<BTreeMap<TenantId, Seen>>>;
@@ -81,6 +91,14 @@ impl Sight {
         let sure = |resource: &&&str| Some(((**resource).to_owned(), seen.site(resource, now)?));
         resources.iter().filter_map(|resource| sure(&resource)).collect()
     }
+
+    /// Where each primary was last, however long ago. Nothing is told while a run may be moving it.
+    pub(crate) fn last_seen(&self, tenant: &TenantId, resources: &[&str]) -> BTreeMap<String, String> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(seen) = tenants.get(tenant) else { return BTreeMap::new() };
+        let known = |resource: &&str| Some(((*resource).to_owned(), seen.last_site(resource)?));
+        resources.iter().filter_map(known).collect()
+    }
 }
 
 impl Seen {
@@ -91,7 +109,7 @@ impl Seen {
                 self.look(event);
             }
         } else if let Ok(ExecutionEvent { event: Some(event) }) = record.decode() {
-            self.run(record, event);
+            self.run(&record.id, record.time, event);
         }
     }
 
@@ -104,6 +122,10 @@ impl Seen {
             Event::AlertResolved(e) => (e.resource, e.assessment),
         };
         let Some(assessment) = assessment else { return };
+        let site = assessment.primary.as_ref().map(|primary| primary.site.clone()).unwrap_or_default();
+        if let Some(at) = from_pb(assessment.observed_at.as_ref()) {
+            self.primary_was(&resource, at, &site);
+        }
         let newer =
             |known: &Assessment| from_pb(known.observed_at.as_ref()) <= from_pb(assessment.observed_at.as_ref());
         if self.looks.get(&resource).is_none_or(newer) {
@@ -111,17 +133,25 @@ impl Seen {
         }
     }
 
-    fn run(&mut self, record: &Record, event: execution_event::Event) {
+    fn run(&mut self, request: &str, at: Timestamp, event: execution_event::Event) {
         use execution_event::Event;
         match event {
             Event::Started(started) => {
                 let resources = resources_of(&started);
-                self.touch(&resources, record.time);
-                self.running.insert(record.id.clone(), resources);
+                self.touch(&resources, at);
+                let ends_at = ends_at(&started).to_owned();
+                self.running.insert(request.to_owned(), Running { resources, ends_at });
             }
-            Event::Succeeded(_) | Event::Failed(_) | Event::Stopped(_) => {
-                let resources = self.running.remove(&record.id).unwrap_or_default();
-                self.touch(&resources, record.time);
+            Event::Succeeded(_) => {
+                let run = self.running.remove(request).unwrap_or_default();
+                self.touch(&run.resources, at);
+                for resource in &run.resources {
+                    self.primary_was(resource, at, &run.ends_at);
+                }
+            }
+            Event::Failed(_) | Event::Stopped(_) => {
+                let run = self.running.remove(request).unwrap_or_default();
+                self.touch(&run.resources, at);
             }
             _ => {}
         }
@@ -133,14 +163,31 @@ impl Seen {
         }
     }
 
+    fn primary_was(&mut self, resource: &str, at: Timestamp, site: &str) {
+        let is_older = self.primaries.get(resource).is_some_and(|(known, _)| at < *known);
+        if !site.is_empty() && !is_older {
+            self.primaries.insert(resource.to_owned(), (at, site.to_owned()));
+        }
+    }
+
+    fn is_run_on(&self, resource: &str) -> bool {
+        self.running.values().flat_map(|run| &run.resources).any(|running| running == resource)
+    }
+
+    fn last_site(&self, resource: &str) -> Option<String> {
+        let moves = self.running.values().filter(|run| !run.ends_at.is_empty());
+        let is_moved = moves.flat_map(|run| &run.resources).any(|moved| moved == resource);
+        let (_, site) = self.primaries.get(resource).filter(|_| !is_moved)?;
+        Some(site.clone())
+    }
+
     fn site(&self, resource: &str, now: Timestamp) -> Option<String> {
         let look = self.looks.get(resource).filter(|look| look.status() != Status::Unknown)?;
         let at = from_pb(look.observed_at.as_ref())?;
         let stale = now.duration_since(at) > FRESH;
         let moved_since = self.touched.get(resource).is_some_and(|touched| at <= *touched);
-        let runs = self.running.values().flatten().any(|running| running == resource);
         let site = &look.primary.as_ref()?.site;
-        (!stale && !moved_since && !runs && !site.is_empty()).then(|| site.clone())
+        (!stale && !moved_since && !self.is_run_on(resource) && !site.is_empty()).then(|| site.clone())
     }
 }
 
@@ -155,8 +202,108 @@ fn member(resource: &str, look: Option<&Assessment>, now: Timestamp) -> MemberEv
     }
 }
 
+/// A live drill goes over and comes back; the other drills move nothing.
+fn ends_at(started: &ExecutionStarted) -> &str {
+    match type_of(&started.r#type) {
+        Some(
+            RequestType::Switchover
+            | RequestType::Failover
+            | RequestType::Failback
+            | RequestType::Rotation
+            | RequestType::Rollback,
+        ) => &started.target_site,
+        Some(RequestType::LiveDrill) => &started.from_site,
+        _ => "",
+    }
+}
+
 fn resources_of(started: &ExecutionStarted) -> Vec<String> {
     let members = started.members.iter().map(|member| member.resource.clone());
     let all: BTreeSet<String> = members.chain([started.resource.clone()]).filter(|name| !name.is_empty()).collect();
     all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use muster_domain::pb::{
+        common::v1::Marker,
+        execution::v1::{ExecutionFailed, ExecutionSucceeded},
+        readiness::v1::StatusChanged,
+    };
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    fn look(second: i64, site: &str) -> readiness_event::Event {
+        readiness_event::Event::StatusChanged(StatusChanged {
+            resource: "orders-db".into(),
+            assessment: Some(Assessment {
+                status: Status::Green.into(),
+                observed_at: Some(to_pb(at(second))),
+                primary: (!site.is_empty()).then(|| Marker { site: site.into(), ..Marker::default() }),
+                ..Assessment::default()
+            }),
+            ..StatusChanged::default()
+        })
+    }
+
+    fn begun(kind: &str) -> execution_event::Event {
+        execution_event::Event::Started(ExecutionStarted {
+            r#type: kind.into(),
+            resource: "orders-db".into(),
+            from_site: "fra".into(),
+            target_site: "ams".into(),
+            ..ExecutionStarted::default()
+        })
+    }
+
+    fn succeeded() -> execution_event::Event {
+        execution_event::Event::Succeeded(ExecutionSucceeded::default())
+    }
+
+    #[test]
+    fn where_a_primary_was_last_is_known_long_after_the_look() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.last_site("orders-db"), None);
+        seen.look(look(0, "fra"));
+        assert_eq!(seen.site("orders-db", at(3_600)), None, "an hour old, it is no evidence");
+        assert_eq!(seen.last_site("orders-db").unwrap(), "fra");
+        // Lost from sight, and older news that come late: still where it was.
+        seen.look(look(20, ""));
+        seen.look(look(-5, "ams"));
+        assert_eq!(seen.last_site("orders-db").unwrap(), "fra");
+    }
+
+    #[test]
+    fn a_run_that_moves_says_where_it_is_and_one_that_does_not_leaves_it() {
+        for (kind, ends_at) in [
+            ("switchover", "ams"),
+            ("failover", "ams"),
+            ("rotation", "ams"),
+            ("live-drill", "fra"),
+            ("readiness-drill", "fra"),
+            ("isolated-drill", "fra"),
+        ] {
+            let mut seen = Seen::default();
+            seen.look(look(0, "fra"));
+            seen.run("r-1", at(10), begun(kind));
+            let moves = !["readiness-drill", "isolated-drill"].contains(&kind);
+            assert_eq!(seen.last_site("orders-db").is_none(), moves, "{kind}: while it runs");
+            seen.run("r-1", at(20), succeeded());
+            // What the monitor saw before the end is older than the end.
+            seen.look(look(15, "fra"));
+            assert_eq!(seen.last_site("orders-db").unwrap(), ends_at, "{kind}");
+        }
+        let mut seen = Seen::default();
+        seen.look(look(0, "fra"));
+        seen.run("r-1", at(10), begun("switchover"));
+        seen.run("r-1", at(20), execution_event::Event::Failed(ExecutionFailed::default()));
+        assert_eq!(seen.last_site("orders-db").unwrap(), "fra");
+        seen.look(look(30, "ams"));
+        assert_eq!(seen.last_site("orders-db").unwrap(), "ams");
+    }
 }

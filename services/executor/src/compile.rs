@@ -80,7 +80,7 @@ impl Run<'_> {
             .collect()
     }
 
-    fn member(&self, resource: &str, version: u64, spec: &ResourceSpec) -> Member {
+    pub(crate) fn member(&self, resource: &str, version: u64, spec: &ResourceSpec) -> Member {
         let (from_site, target_site) = (self.opened.from_site.clone(), self.opened.target_site.clone());
         let sides = sides(&from_site, &target_site, spec).ok();
         let (from_node, target_node) = sides.map(|sides| (sides.from, sides.target)).unwrap_or_default();

@@ -42,6 +42,7 @@ mod runs;
 mod statement;
 mod step;
 mod steps;
+mod target;
 mod trace;
 mod unfinished;
 mod watch;

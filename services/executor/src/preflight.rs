@@ -1,6 +1,8 @@
 //! A preflight: could this be run now? Every check of a run, made without claiming anything, and one verdict. Usable
 //! before anybody approved; the run makes its checks again.
 
+use std::collections::BTreeMap;
+
 use muster_domain::{
     AggregateId, Refusal,
     execution::{self, Reservation},
@@ -16,7 +18,7 @@ use muster_domain::{
     plan::{self, Scope},
     preflight::Preflight,
     refusal::{describe, field_refusal},
-    request::{self, Request, effective_policy, type_name, type_of},
+    request::{self, Chosen, Request, effective_policy, type_name, type_of},
     time::to_pb,
 };
 use muster_proto::execution::v1::{PreflightRequest, PreflightResponse};
@@ -30,6 +32,7 @@ use crate::{
     error::RunError,
     reserve::{id_of, names},
     run::{Run, markers_of},
+    target::target,
     unfinished::RunKey,
 };
 
@@ -45,9 +48,9 @@ pub(crate) async fn make(executor: &Executor, call: Call<PreflightRequest>) -> R
     }
     let kind = type_of(&ask.r#type).ok_or_else(|| refused(&unknown_type(&ask.r#type)))?;
     let key = RunKey { tenant: call.tenant.clone(), id: id.clone() };
-    let run = prepared(executor, &key, kind, &ask).await?;
+    let (run, chosen) = Box::pin(prepared(executor, &key, kind, &ask)).await?;
     let mut report =
-        Box::pin(report(run, kind, call.now)).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Box::pin(report(run, kind, &chosen, call.now)).await.map_err(|error| Status::unavailable(error.to_string()))?;
     report.actor = Some(call.actor.clone());
     report.preflight_id = id.to_string();
     let event = PreflightEvent { event: Some(Event::Checked(PreflightChecked { report: Some(report.clone()) })) };
@@ -64,41 +67,54 @@ pub(crate) async fn make(executor: &Executor, call: Call<PreflightRequest>) -> R
     Ok(PreflightResponse { report: Some(report), version: decided.sequence })
 }
 
-/// The run as it would be, with nothing behind it in the log.
+/// The run as it would be, with nothing behind it in the log, and why it goes where it goes.
 async fn prepared<'a>(
     executor: &'a Executor,
     key: &'a RunKey,
     kind: RequestType,
     ask: &PreflightRequest,
-) -> Result<Run<'a>, Status> {
+) -> Result<(Run<'a>, Chosen), Status> {
     let ctx = &executor.ctx;
     let resources = if ask.resource.is_empty() { Vec::new() } else { vec![ask.resource.as_str()] };
     let about = Names { group: &ask.group, resources: resources.clone(), plan: None };
     let documents = Documents::load(ctx, &key.tenant, about).await.map_err(IntoStatus::into_status)?;
-    let (reference, opened) = {
-        let scope = documents.scope(&ask.group, &ask.resource).map_err(|refusal| refused(&refusal))?;
-        let sites = request::sites(kind, &scope, &ask.target_site).map_err(|refusal| refused(&refusal))?;
+    let mut run = Run {
+        executor,
+        key,
+        request: Request::default(),
+        opened: RequestOpened {
+            r#type: kind.into(),
+            resource: ask.resource.clone(),
+            group: ask.group.clone(),
+            ..RequestOpened::default()
+        },
+        documents,
+        legs: Vec::new(),
+        only_looks: true,
+    };
+    let (reference, opened, chosen) = {
+        let scope = run.documents.scope(&ask.group, &ask.resource).map_err(|refusal| refused(&refusal))?;
+        let depends = ask.target_site.is_empty() && request::goes_to_the_other_side(kind);
+        let seen = if depends { run.runs_at(&scope).await } else { BTreeMap::new() };
+        let sites = request::sites(kind, &scope, &ask.target_site, &seen).map_err(|refusal| refused(&refusal))?;
         let reference = plan_for(executor, key, kind, &scope, &ask.plan).await?;
         let version = scope.members.first().map(|member| member.document.version).unwrap_or_default();
         let (tier, environment) = request::worst(&scope);
         let opened = RequestOpened {
-            r#type: kind.into(),
-            resource: ask.resource.clone(),
-            group: ask.group.clone(),
             from_site: sites.from,
             target_site: sites.target,
             tier: tier.into(),
             environment: environment.into(),
             resource_version: version,
-            ..RequestOpened::default()
+            ..run.opened.clone()
         };
-        (reference, opened)
+        (reference, opened, sites.chosen)
     };
     let about = Names { group: &ask.group, resources, plan: reference.as_ref() };
-    let documents = Documents::load(ctx, &key.tenant, about).await.map_err(IntoStatus::into_status)?;
-    let plan = documents.scope(&ask.group, &ask.resource).ok().map(|scope| documents.reference(&scope));
-    let opened = RequestOpened { plan, ..opened };
-    Ok(Run { executor, key, request: Request::default(), opened, documents, legs: Vec::new(), only_looks: true })
+    run.documents = Documents::load(ctx, &key.tenant, about).await.map_err(IntoStatus::into_status)?;
+    let plan = run.documents.scope(&ask.group, &ask.resource).ok().map(|scope| run.documents.reference(&scope));
+    run.opened = RequestOpened { plan, ..opened };
+    Ok((run, chosen))
 }
 
 /// The published plan that is named, or the only one that fits. `None`: the built-in one.
@@ -151,9 +167,14 @@ fn is_of(spec: &PlanSpec, scope: &Scope<'_>) -> bool {
     }
 }
 
-async fn report(mut run: Run<'_>, kind: RequestType, now: jiff::Timestamp) -> Result<PreflightReport, RunError> {
+async fn report(
+    mut run: Run<'_>,
+    kind: RequestType,
+    chosen: &Chosen,
+    now: jiff::Timestamp,
+) -> Result<PreflightReport, RunError> {
     let compiled = run.compile().await?;
-    let mut checks = vec![planned(&compiled.trouble, compiled.steps.len())];
+    let mut checks = vec![target(&run.opened, chosen), planned(&compiled.trouble, compiled.steps.len())];
     checks.extend(free(&run, kind, now).await?);
     let started = ExecutionStarted {
         r#type: type_name(kind).to_owned(),

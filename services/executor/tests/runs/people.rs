@@ -108,6 +108,7 @@ impl World {
             gate: &gate::effective(kind, "", tier, environment, &nothing_decided, &nothing_decided),
             evidence: None,
             seen_at: &BTreeMap::new(),
+            last_seen: &BTreeMap::new(),
             earlier: earlier.as_ref(),
         };
         let id = AggregateId::from(Uuid::now_v7());

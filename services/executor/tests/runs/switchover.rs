@@ -3,23 +3,43 @@
 use muster_domain::{
     pb::{
         common::v1::LossCertainty,
-        execution::v1::{CheckOutcome, ExecutionState, StepState},
+        execution::v1::{CheckOutcome, ExecutionState, PreflightRequest, StepState, Verdict},
         request::v1::RequestType,
     },
     time::duration_from_pb,
 };
+use muster_testing::Person;
 
 use crate::{
     movers::{Around, movers},
     traffic::{Guard, Writer},
-    world::{World, eventually},
+    world::{RESOURCE, World, eventually},
 };
+
+/// A preflight that names no target says which one it took, and why.
+async fn a_drill_is_about_the_other_side(person: &Person, runs_at: &str, other: &str) {
+    for kind in ["readiness-drill", "live-drill"] {
+        let ask = PreflightRequest {
+            tenant: "acme".into(),
+            r#type: kind.into(),
+            resource: RESOURCE.into(),
+            ..PreflightRequest::default()
+        };
+        let report = person.executor().preflight(person.request(ask)).await.unwrap().into_inner().report.unwrap();
+        assert_eq!(report.target_site, other, "{kind}");
+        let check = report.checks.iter().find(|check| check.name == "target_site").unwrap();
+        assert_eq!((check.value.as_str(), check.outcome()), (other, CheckOutcome::Passed));
+        assert_eq!(check.text, format!("it runs at {runs_at}, so this is about the other site"));
+        assert_ne!(report.verdict(), Verdict::NoGo, "{report:#?}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switchover_and_its_failback_lose_no_row_and_say_so() {
     let world = World::start().await;
     let (find, _) = movers(Around::Nothing);
-    let _executor = world.executor(find).await;
+    let executor = world.executor(find).await;
+    let olga = Person::login(&executor.url, "olga").await.unwrap();
     let writer = Writer::start(&world.pair);
     eventually("the application writes", async || writer.count() > 100).await;
 
@@ -64,6 +84,7 @@ async fn a_switchover_and_its_failback_lose_no_row_and_say_so() {
         );
         assert!(outage.is_positive() && outage < rto, "{outage} within {rto}");
         assert!(end.rto_met);
+        a_drill_is_about_the_other_side(&olga, site, if site == "east" { "west" } else { "east" }).await;
     }
 
     let written = writer.count();

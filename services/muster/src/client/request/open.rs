@@ -20,7 +20,7 @@ pub(crate) struct OpenArgs {
     /// … or a group, with everything in it.
     #[arg(long, default_value = "", hide_default_value = true)]
     group: String,
-    /// The site it shall run on afterwards. Drills rehearse the DR site; a failback goes home; a rollback goes back.
+    /// The site it shall run on afterwards. Without it, drills and rotations are about the side where it does not run, a failback goes home, a rollback goes back.
     #[arg(long, value_name = "SITE", default_value = "", hide_default_value = true)]
     to: String,
     /// A published plan; default: the published one of the scope, or the built-in one.

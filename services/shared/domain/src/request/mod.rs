@@ -39,7 +39,7 @@ pub use open::{Case, OpenRequest, Scheduled, open, same_question};
 pub use overrides::{OVERRIDABLE, OVERRIDING_ROLE, apply_overrides, may_be_overridden, override_check};
 pub use policy::{EffectivePolicy, MAX_ESCALATIONS, effective_policy, touches_production};
 pub use rollback::Earlier;
-pub use sites::{Sites, confirmation_phrase, members, sites, worst};
+pub use sites::{Chosen, Sites, confirmation_phrase, goes_to_the_other_side, members, sites, worst};
 pub use start::{StartTerms, start};
 
 use jiff::Timestamp;

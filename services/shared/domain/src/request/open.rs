@@ -65,6 +65,9 @@ pub struct Case<'a> {
     pub evidence: Option<Evidence>,
     /// Where each resource's primary was seen just now. Nothing about those that nobody saw.
     pub seen_at: &'a BTreeMap<String, String>,
+    /// Where each resource's primary was seen last, however long ago: the other side is what a drill without a target is
+    /// about. The checks before the first step look for themselves.
+    pub last_seen: &'a BTreeMap<String, String>,
     /// The run that is taken back.
     pub earlier: Option<&'a Earlier>,
 }
@@ -254,7 +257,7 @@ fn direction(command: &OpenRequest, case: &Case<'_>) -> Result<Sites, Refusal> {
             "the id of a request that was run",
             "find it with `muster request list`",
         )),
-        (kind, None) if command.rollback_of.is_empty() => sites(kind, case.scope, &command.target_site),
+        (kind, None) if command.rollback_of.is_empty() => sites(kind, case.scope, &command.target_site, case.last_seen),
         (kind, _) => Err(field_refusal(
             "rollback_of",
             "FIELD_INVALID",

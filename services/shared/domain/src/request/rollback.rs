@@ -1,7 +1,7 @@
 //! Taking back what an earlier run did, by its own steps: a request of its own, with its own approvals.
 
 use super::open::{Case, OpenRequest};
-use super::sites::Sites;
+use super::sites::{Chosen, Sites};
 use super::{Request, scope_name, type_name};
 use crate::execution::Execution;
 use crate::pb::execution::v1::ExecutionState;
@@ -117,6 +117,6 @@ impl Earlier {
                 "ask for a switchover or failback by what holds now",
             ));
         }
-        Ok(Sites { from: opened.target_site.clone(), target: opened.from_site.clone() })
+        Ok(Sites { from: opened.target_site.clone(), target: opened.from_site.clone(), chosen: Chosen::ByType })
     }
 }

@@ -1,5 +1,7 @@
 //! Which way a request goes: the site it leaves and the site it shall run on, of every resource that it is about.
 
+use std::collections::BTreeMap;
+
 use super::type_name;
 use crate::pb::common::v1::{Environment, Tier};
 use crate::pb::inventory::v1::ResourceSpec;
@@ -12,14 +14,47 @@ use crate::refusal::{Refusal, field_refusal};
 pub struct Sites {
     pub from: String,
     pub target: String,
+    pub chosen: Chosen,
+}
+
+/// Why the target is the one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// By who asks.
+    Named,
+    /// A failback goes home, a rollback to where the run came from.
+    ByType,
+    /// It runs on that site, so this is about the other one.
+    OppositeOf(String),
+    /// Nobody has seen where it runs: the DR site as it is declared.
+    Unseen,
+}
+
+impl Chosen {
+    /// "it runs at ams, so this is about the other site"
+    pub fn words(&self) -> String {
+        match self {
+            Self::Named => "named by who asks".to_owned(),
+            Self::ByType => "follows from the type".to_owned(),
+            Self::OppositeOf(at) => format!("it runs at {at}, so this is about the other site"),
+            Self::Unseen => "nobody has seen where it runs, so this is about the DR site as declared".to_owned(),
+        }
+    }
 }
 
 /// The sites of a request. An empty target is the one that the type implies, where it implies one.
-pub fn sites(kind: RequestType, scope: &Scope<'_>, asked: &str) -> Result<Sites, Refusal> {
+///
+/// `last_seen`: where the primary of each resource was seen last. Nothing about those that nobody ever saw.
+pub fn sites(
+    kind: RequestType,
+    scope: &Scope<'_>,
+    asked: &str,
+    last_seen: &BTreeMap<String, String>,
+) -> Result<Sites, Refusal> {
     let Some(first) = scope.members.first() else { return Err(unknown(asked, "a resource of the scope")) };
-    let target = match (asked, implied(kind, first.spec)) {
-        ("", Some(implied)) => implied,
-        (asked, _) => asked,
+    let (target, chosen) = match asked {
+        "" => implied(kind, scope, first.spec, last_seen)?,
+        asked => (asked, Chosen::Named),
     };
     let from = other_site(first.spec, target)?;
     for member in &scope.members {
@@ -49,23 +84,78 @@ pub fn sites(kind: RequestType, scope: &Scope<'_>, asked: &str) -> Result<Sites,
             ));
         }
     }
-    Ok(Sites { from: from.to_owned(), target: target.to_owned() })
+    Ok(Sites { from: from.to_owned(), target: target.to_owned(), chosen })
 }
 
-/// The DR side is what drills rehearse, and home is where a failback goes.
-fn implied(kind: RequestType, spec: &ResourceSpec) -> Option<&str> {
-    match kind {
+/// Whether where the system runs decides where a request of that type without a target goes: a rehearsal of the move
+/// that would come next, and a rotation, have no fixed direction. People talk a plan through as it is written.
+pub fn goes_to_the_other_side(kind: RequestType) -> bool {
+    matches!(
+        kind,
+        RequestType::ReadinessDrill | RequestType::IsolatedDrill | RequestType::LiveDrill | RequestType::Rotation
+    )
+}
+
+/// The target of a request that names none. Empty: its type implies none.
+fn implied<'a>(
+    kind: RequestType,
+    scope: &Scope<'_>,
+    spec: &'a ResourceSpec,
+    last_seen: &BTreeMap<String, String>,
+) -> Result<(&'a str, Chosen), Refusal> {
+    if goes_to_the_other_side(kind)
+        && let Some(at) = runs_at(scope, spec, last_seen)?
+    {
+        return Ok((other_site(spec, at)?, Chosen::OppositeOf(at.to_owned())));
+    }
+    Ok(match kind {
         RequestType::ReadinessDrill
         | RequestType::IsolatedDrill
         | RequestType::TabletopDrill
-        | RequestType::LiveDrill => Some(&spec.dr_site),
-        RequestType::Failback => Some(&spec.primary_site),
+        | RequestType::LiveDrill => {
+            let chosen = if kind == RequestType::TabletopDrill { Chosen::ByType } else { Chosen::Unseen };
+            (spec.dr_site.as_str(), chosen)
+        }
+        RequestType::Failback => (spec.primary_site.as_str(), Chosen::ByType),
         RequestType::Switchover
         | RequestType::Failover
         | RequestType::Rotation
         | RequestType::Rollback
-        | RequestType::Unspecified => None,
+        | RequestType::Unspecified => ("", Chosen::ByType),
+    })
+}
+
+/// The one site on which every member that was seen runs. A group that is in two places has no other side.
+fn runs_at<'a>(
+    scope: &Scope<'_>,
+    spec: &'a ResourceSpec,
+    last_seen: &BTreeMap<String, String>,
+) -> Result<Option<&'a str>, Refusal> {
+    let mut found: Option<(&str, &'a str)> = None;
+    for member in &scope.members {
+        let name = member.document.name.as_str();
+        let site = last_seen.get(name).map(String::as_str).unwrap_or_default();
+        // Seen elsewhere, it was declared otherwise since: that says nothing about these two sites.
+        let Some(here) = [spec.primary_site.as_str(), spec.dr_site.as_str()].into_iter().find(|own| *own == site)
+        else {
+            continue;
+        };
+        match found {
+            Some((other, there)) if there != here => {
+                return Err(field_refusal(
+                    "target_site",
+                    "SITES_DIFFER",
+                    "what runs on two sites has no other side",
+                    format!("{other} runs at {there}, {name} at {here}"),
+                    format!("{} or {}, named", spec.primary_site, spec.dr_site),
+                    "name the site that is meant, or bring everything to one site first",
+                ));
+            }
+            Some(_) => {}
+            None => found = Some((name, here)),
+        }
     }
+    Ok(found.map(|(_, here)| here))
 }
 
 /// The site it leaves: the one of its two sites that is not the target.
@@ -112,7 +202,7 @@ pub fn worst(scope: &Scope<'_>) -> (Tier, Environment) {
 
 /// The phrase names type, scope and direction, so that nobody types it for the wrong system.
 pub fn confirmation_phrase(kind: RequestType, scope: &str, sites: &Sites) -> String {
-    let (name, Sites { from, target }) = (type_name(kind), sites);
+    let (name, Sites { from, target, .. }) = (type_name(kind), sites);
     match kind {
         RequestType::ReadinessDrill | RequestType::IsolatedDrill | RequestType::TabletopDrill => {
             format!("{name} {scope}")

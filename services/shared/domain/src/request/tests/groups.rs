@@ -89,6 +89,63 @@ fn where_everything_runs_already_nothing_is_moved() {
 }
 
 #[test]
+fn a_drill_without_a_target_is_about_the_side_where_the_system_does_not_run() {
+    use RequestType::*;
+    let of_orders = |kind, site: &str| {
+        let facts = Facts {
+            seen_at: [("orders-db".to_owned(), site.to_owned())].into(),
+            ..Facts::of(vec![with_isolated_drill(resource(Tier::Tier1))])
+        };
+        let ask = OpenRequest { kind, target_site: String::new(), ..command() };
+        facts.opened(&ask).view.opened.unwrap()
+    };
+    for kind in [ReadinessDrill, IsolatedDrill, LiveDrill, Rotation] {
+        for (runs_at, other) in [("fra", "ams"), ("ams", "fra")] {
+            let opened = of_orders(kind, runs_at);
+            assert_eq!((opened.from_site.as_str(), opened.target_site.as_str()), (runs_at, other), "{kind:?}");
+        }
+    }
+    let opened = of_orders(LiveDrill, "ams");
+    assert_eq!(opened.confirmation_phrase, "live-drill orders-db from ams to fra and back");
+    // Talked through as it is written; home is home; and where it was seen under other declarations says nothing.
+    assert_eq!(of_orders(TabletopDrill, "ams").target_site, "ams");
+    assert_eq!(of_orders(Failback, "ams").target_site, "fra");
+    assert_eq!(of_orders(ReadinessDrill, "lon").target_site, "ams");
+}
+
+#[test]
+fn why_a_target_was_chosen_is_said() {
+    let documents = shop();
+    let inventory = inventory(&documents);
+    let scope = plan::scope(&inventory, "shop", "").unwrap();
+    let at = |seen: &[(&str, &str)]| -> BTreeMap<String, String> {
+        seen.iter().map(|(name, site)| ((*name).to_owned(), (*site).to_owned())).collect()
+    };
+    let chosen = |kind, asked: &str, seen: &[(&str, &str)]| {
+        sites(kind, &scope, asked, &at(seen)).map(|sites| (sites.target, sites.chosen))
+    };
+    use RequestType::*;
+    assert_eq!(chosen(ReadinessDrill, "", &[]), Ok(("ams".into(), Chosen::Unseen)));
+    assert_eq!(chosen(ReadinessDrill, "ams", &[("cart", "ams")]), Ok(("ams".into(), Chosen::Named)));
+    assert_eq!(chosen(Failback, "", &[]), Ok(("fra".into(), Chosen::ByType)));
+    // One of two members was seen: as good as it gets.
+    let opposite = || Chosen::OppositeOf("ams".into());
+    assert_eq!(chosen(LiveDrill, "", &[("cart", "ams")]), Ok(("fra".into(), opposite())));
+    assert_eq!(opposite().words(), "it runs at ams, so this is about the other site");
+    let between = chosen(LiveDrill, "", &[("cart", "ams"), ("orders-db", "fra")]).unwrap_err();
+    assert_eq!((between.code.as_str(), between.field.as_str()), ("SITES_DIFFER", "target_site"));
+    assert_eq!(between.value, "cart runs at ams, orders-db at fra");
+    assert!(chosen(LiveDrill, "ams", &[("cart", "ams"), ("orders-db", "fra")]).is_ok(), "named, it is no guess");
+}
+
+fn with_isolated_drill(mut document: inv::Document) -> inv::Document {
+    if let Some(inv::document::Spec::ResourceSpec(spec)) = &mut document.spec {
+        spec.isolated_drill = Some(inv::IsolatedDrill::default());
+    }
+    document
+}
+
+#[test]
 fn a_plan_that_does_not_fit_is_refused_before_anybody_approves_it() {
     let spec = PlanSpec {
         scope: Some(plan_spec::Scope::Group("shop".into())),

@@ -139,6 +139,7 @@ impl Facts {
             gate: &gate,
             evidence: None,
             seen_at: &self.seen_at,
+            last_seen: &self.seen_at,
             earlier: self.earlier.as_ref(),
         };
         open(request, command, &case, requester, now())
