@@ -32,6 +32,8 @@ pub struct Appended {
     /// The aggregate's version after it.
     pub version: u64,
     pub event_id: Uuid,
+    /// An earlier call with this event id had written it; there may be later events.
+    pub was_there: bool,
 }
 
 /// One event on its way: everything but the expectation.
@@ -116,18 +118,18 @@ impl EventLog {
         draft.check_size(self)?;
         let stream = self.names().record_stream(tenant);
         let event = self.outgoing(tenant, &draft, Some(after), None).await?;
-        let done = |sequence, is_this| {
+        let done = |sequence, is_this, was_there| {
             if is_this {
                 self.acknowledged(tenant, &event, sequence);
             }
-            Appended { sequence, version: draft.version, event_id: draft.meta.event_id }
+            Appended { sequence, version: draft.version, event_id: draft.meta.event_id, was_there }
         };
         let mut patience = Patience::new(PATIENCE);
         let mut outcome_was_unknown = false;
         loop {
             let (subject, headers) = (event.subject.clone(), event.headers.clone());
             let failure = match wire::publish(self, subject, headers, event.payload.clone()).await {
-                Ok(sequence) => return Ok(done(sequence, true)),
+                Ok(sequence) => return Ok(done(sequence, true, false)),
                 Err(failure) => failure,
             };
             let verdict = Verdict::of(&failure);
@@ -135,7 +137,7 @@ impl EventLog {
                 return Err(refused(failure));
             }
             match self.standing(&stream, &event).await {
-                Ok(Standing::Ours { sequence, is_this }) => return Ok(done(sequence, is_this)),
+                Ok(Standing::Ours { sequence, is_this }) => return Ok(done(sequence, is_this, !outcome_was_unknown)),
                 Ok(Standing::Theirs) => return Err(draft.conflict()),
                 // Refused on its only try, so it is not on its way either: another event of the aggregate is.
                 Ok(Standing::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {

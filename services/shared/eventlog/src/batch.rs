@@ -39,18 +39,18 @@ impl EventLog {
             return Err(AppendError::BatchSize { count: pending.len(), limit: MAX_BATCH });
         }
         let messages = self.messages_of(tenant, &pending).await?;
-        let done = |sequence, is_this| {
+        let done = |sequence, is_this, was_there| {
             if is_this {
                 self.batch_acknowledged(tenant, &messages, sequence);
             }
-            Appended { sequence, version: last.0.version, event_id: last.0.meta.event_id }
+            Appended { sequence, version: last.0.version, event_id: last.0.meta.event_id, was_there }
         };
         let stream = self.names().record_stream(tenant);
         let mut patience = Patience::new(PATIENCE);
         let mut outcome_was_unknown = false;
         loop {
             let failure = match self.publish_batch(&messages).await {
-                Ok(sequence) => return Ok(done(sequence, true)),
+                Ok(sequence) => return Ok(done(sequence, true, false)),
                 Err(failure) => failure,
             };
             let verdict = Verdict::of(&failure);
@@ -58,7 +58,7 @@ impl EventLog {
                 return Err(refused(failure));
             }
             match self.batch_standing(&stream, &pending, &messages).await {
-                Ok(BatchStanding::Ours { sequence, is_this }) => return Ok(done(sequence, is_this)),
+                Ok(BatchStanding::Ours { sequence, is_this }) => return Ok(done(sequence, is_this, !outcome_was_unknown)),
                 Ok(BatchStanding::Theirs(conflict)) => return Err(conflict),
                 Ok(BatchStanding::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {
                     return Err(last.0.conflict());

@@ -50,16 +50,58 @@ impl EventLog {
     where
         A: Aggregate,
     {
+        self.decide_from(tenant, id, None, meta, &mut decide).await
+    }
+
+    /// The same, but decides first on a state that the caller believes to be the newest, without reading it. What is then
+    /// appended is appended to just that state; anything else is decided again on what is in the log.
+    pub async fn decide_on<A, R>(
+        &self,
+        tenant: &TenantId,
+        id: &AggregateId,
+        believed: Loaded<A>,
+        meta: &Meta,
+        mut decide: impl FnMut(&A) -> Result<Option<A::Event>, R>,
+    ) -> Result<Decided<A>, DecideError<R>>
+    where
+        A: Aggregate,
+    {
+        self.decide_from(tenant, id, Some(believed), meta, &mut decide).await
+    }
+
+    async fn decide_from<A, R>(
+        &self,
+        tenant: &TenantId,
+        id: &AggregateId,
+        mut believed: Option<Loaded<A>>,
+        meta: &Meta,
+        decide: &mut impl FnMut(&A) -> Result<Option<A::Event>, R>,
+    ) -> Result<Decided<A>, DecideError<R>>
+    where
+        A: Aggregate,
+    {
         let mut delays = pauses(LONGEST_PAUSE);
         for _ in 0..MAX_TRIES {
-            let loaded = self.load::<A>(tenant, id).await?;
-            if loaded.event_ids.contains(&meta.event_id) {
-                return Ok(decided(loaded, Outcome::AlreadyDone));
-            }
-            let Some(event) = decide(&loaded.state).map_err(DecideError::Refused)? else {
-                return Ok(decided(loaded, Outcome::Nothing));
+            let (loaded, event) = match believed.take() {
+                // Only what the log accepts at that place shows that the belief was right.
+                Some(believed) => match decide(&believed.state) {
+                    Ok(Some(event)) => (believed, event),
+                    Ok(None) | Err(_) => continue,
+                },
+                None => {
+                    let loaded = self.load::<A>(tenant, id).await?;
+                    if loaded.event_ids.contains(&meta.event_id) {
+                        return Ok(decided(loaded, Outcome::AlreadyDone));
+                    }
+                    match decide(&loaded.state).map_err(DecideError::Refused)? {
+                        Some(event) => (loaded, event),
+                        None => return Ok(decided(loaded, Outcome::Nothing)),
+                    }
+                }
             };
             match self.append_to(tenant, id, &loaded, meta, &event).await {
+                // Carried out before: what it led to is in the log.
+                Ok(appended) if appended.was_there => {}
                 Ok(appended) => {
                     let mut state = loaded.state;
                     state.evolve(&event);
@@ -78,6 +120,13 @@ impl EventLog {
             }
         }
         Err(DecideError::Contended { kind: A::KIND, id: id.to_string(), tries: MAX_TRIES })
+    }
+}
+
+impl<A> Decided<A> {
+    /// To decide on next, where nobody else decides about this aggregate.
+    pub fn into_believed(self) -> Loaded<A> {
+        Loaded { state: self.state, version: self.version, sequence: self.sequence, event_ids: Vec::new() }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sealed;
 use crate::support::{Counted, Counter, connect, counted, id, meta, meta_with, provisioned, proxy::Proxy, tenant};
 use futures::{TryStreamExt, future::join_all};
 use muster_eventlog::{
-    AppendError, DecideError, Entry, EventLog, LogError, MAX_BATCH, MAX_EVENT_BYTES, Outcome, Pending,
+    AppendError, Appended, DecideError, Entry, EventLog, Loaded, LogError, MAX_BATCH, MAX_EVENT_BYTES, Outcome, Pending,
 };
 use muster_local::nats::{NatsCluster, NatsServer};
 use uuid::Uuid;
@@ -54,6 +54,7 @@ async fn contract(log: &EventLog) {
     a_batch_is_all_or_nothing(log).await;
     the_largest_batch_is_stored_and_a_larger_one_is_refused(log).await;
     a_command_is_carried_out_once(log).await;
+    a_wrong_belief_decides_nothing(log).await;
     racing_deciders_all_count(log).await;
     what_was_acknowledged_is_loaded(log).await;
     long_aggregates_are_loaded_whole(log).await;
@@ -87,10 +88,11 @@ async fn the_same_event_again_is_the_same_success(log: &EventLog) {
     let (acme, one, same) = (tenant("acme"), id("again"), meta());
     let first = log.append::<Counter>(&acme, &one, 1, &same, &counted(1)).await.unwrap();
     let again = log.append::<Counter>(&acme, &one, 1, &same, &counted(1)).await.unwrap();
-    assert_eq!(first, again);
+    assert!(!first.was_there);
+    assert_eq!(Appended { was_there: true, ..first }, again);
     log.append::<Counter>(&acme, &one, 2, &meta(), &counted(2)).await.unwrap();
     let later = log.append::<Counter>(&acme, &one, 1, &same, &counted(1)).await.unwrap();
-    assert_eq!(first, later);
+    assert_eq!(again, later);
     assert_eq!(log.load::<Counter>(&acme, &one).await.unwrap().version, 2);
 }
 
@@ -199,7 +201,8 @@ async fn a_batch_is_all_or_nothing(log: &EventLog) {
     let (a, b, c) = (meta(), meta(), meta());
     let batch = || vec![pending("batch-a", 1, &a), pending("batch-b", 1, &b), pending("batch-b", 2, &c)];
     let done = log.append_batch(&acme, batch()).await.unwrap();
-    assert_eq!(done, log.append_batch(&acme, batch()).await.unwrap(), "the same batch again is the same success");
+    let again = log.append_batch(&acme, batch()).await.unwrap();
+    assert_eq!(Appended { was_there: true, ..done }, again, "the same batch again is the same success");
     assert_eq!(log.load::<Counter>(&acme, &id("batch-b")).await.unwrap().version, 2);
 
     // One of them exists: none is written, wherever it stands in the batch.
@@ -242,6 +245,24 @@ async fn a_command_is_carried_out_once(log: &EventLog) {
     let refused = log.decide::<Counter, _>(&acme, &one, &meta(), |_| Err("no")).await;
     assert!(matches!(refused, Err(DecideError::Refused("no"))));
     assert_eq!(log.load::<Counter>(&acme, &one).await.unwrap().event_ids, [command.event_id]);
+}
+
+async fn a_wrong_belief_decides_nothing(log: &EventLog) {
+    let (acme, one) = (tenant("acme"), id("believed"));
+    let count = |state: &Counter| Ok::<_, String>(Some(counted(state.count + 1)));
+    let command = meta();
+    let first = log.decide_on(&acme, &one, Loaded::default(), &command, count).await.unwrap();
+    assert_eq!((first.outcome, first.version, first.state.count), (Outcome::Appended, 1, 1));
+    let second = log.decide_on(&acme, &one, first.clone().into_believed(), &meta(), count).await.unwrap();
+    assert_eq!((second.outcome, second.version, second.state.last), (Outcome::Appended, 2, 2));
+
+    let late = log.decide_on(&acme, &one, first.into_believed(), &meta(), count).await.unwrap();
+    assert_eq!((late.outcome, late.version, late.state.last), (Outcome::Appended, 3, 3), "decided on what is there");
+    let again = log.decide_on(&acme, &one, Loaded::default(), &command, count).await.unwrap();
+    assert_eq!((again.outcome, again.version, again.state.count), (Outcome::AlreadyDone, 3, 3));
+    let if_none = |state: &Counter| if state.count == 0 { Err("none is there") } else { Ok(None) };
+    let nothing = log.decide_on::<Counter, _>(&acme, &one, Loaded::default(), &meta(), if_none).await.unwrap();
+    assert_eq!((nothing.outcome, nothing.version), (Outcome::Nothing, 3), "a refusal on a belief is none");
 }
 
 async fn racing_deciders_all_count(log: &EventLog) {
