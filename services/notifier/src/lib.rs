@@ -12,6 +12,7 @@ mod approvals;
 mod calendar;
 pub mod channels;
 mod dead_letters;
+mod ends;
 mod escalation;
 mod fallback;
 mod groups;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use muster_domain::delivery::ending::closes_incident;
 use muster_domain::delivery::grouping::{Counts, Flapping, Group, Limits, say_flapping};
 use muster_domain::delivery::routing::{self, Route, rule};
 use muster_domain::delivery::silence::{Fate, Hold};
@@ -133,7 +134,8 @@ impl Outbox {
         if let Verdict::Suppress(rule) = decision.verdict {
             return suppress(rule);
         }
-        if routing::is_too_old(message, now) {
+        let closes = closes_incident(message, decision.channel);
+        if !closes && routing::is_too_old(message, now) {
             return suppress(rule::TOO_OLD);
         }
         if let Some(alert) = narrowing.ended_alert
@@ -144,16 +146,18 @@ impl Outbox {
         if self.recipients.is_disabled(tenant, decision, route.declared_at, now).await? {
             return suppress(rule::RECIPIENT_DISABLED);
         }
-        match standing::fate(self, tenant, message, route, now).await? {
-            Fate::Suppress(rule) => return Ok(Way::Suppress(rule)),
-            Fate::Hold(hold) => return Ok(Way::Hold(hold)),
-            Fate::Send => {}
+        if !closes {
+            match standing::fate(self, tenant, message, route, now).await? {
+                Fate::Suppress(rule) => return Ok(Way::Suppress(rule)),
+                Fate::Hold(hold) => return Ok(Way::Hold(hold)),
+                Fate::Send => {}
+            }
         }
         // The same address with the same secret: another route would say the same to the same people at the same time.
         if !told.insert((decision.channel, decision.recipient.address.clone(), decision.secret_ref.clone())) {
             return suppress(rule::TOLD_ON_ANOTHER_ROUTE);
         }
-        Ok(self.among_others(tenant, message, decision, route))
+        Ok(if closes { Way::Send } else { self.among_others(tenant, message, decision, route) })
     }
 
     /// What is decided by how much there was lately.

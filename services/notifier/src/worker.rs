@@ -26,11 +26,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::channels::{Attempt, Channel, Receipt};
+use crate::ends::{self, Turn};
 use crate::lanes::{Lane, WORKERS};
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::parcel::Parcel;
 use crate::templates::dress;
-use crate::{dead_letters, fallback, standing};
+use crate::{approvals, dead_letters, fallback, standing};
 
 /// The attempt is cut off this long before its claim ends, so that two can never overlap.
 const CUT_OFF_BEFORE: SignedDuration = SignedDuration::from_secs(2);
@@ -119,6 +120,16 @@ impl Worker {
         if parcel.held && !self.is_released(tenant, parcel, &decision).await? {
             return Ok(Phase::Held);
         }
+        match ends::turn(&self.outbox, tenant, parcel, &decision).await.map_err(again)? {
+            Turn::Go => {}
+            Turn::Wait(until) => return self.come_again(tenant, parcel, until).await,
+            Turn::Never(rule) => {
+                // Sent again by a person, or tried before: then it goes.
+                if self.withdraw(tenant, parcel, rule).await? == Phase::Suppressed {
+                    return Ok(Phase::Suppressed);
+                }
+            }
+        }
         let Some(station) = self.channels.get(decision.channel) else {
             let failure =
                 Failure::new(FailureCode::Misconfigured, format!("there is no channel '{}'", decision.channel));
@@ -152,7 +163,7 @@ impl Worker {
         let routes = self.outbox.routes.of(tenant);
         let Some(route) = routes.iter().find(|route| route.name == parcel.route) else { return Ok(true) };
         match standing::fate(&self.outbox, tenant, &parcel.message, route, now).await.map_err(again)? {
-            Fate::Suppress(rule) => return self.withdraw(tenant, parcel, &rule).await.map(|()| false),
+            Fate::Suppress(rule) => return self.withdraw(tenant, parcel, &rule).await.map(|_| false),
             Fate::Hold(hold) => {
                 self.outbox.keep(tenant, parcel.clone(), &hold, cause).await.map_err(again)?;
                 return Ok(false);
@@ -165,7 +176,7 @@ impl Worker {
         if let Some(group) = &parcel.group {
             let (members, _) = self.outbox.members(tenant, group, None).await.map_err(again)?;
             if members == 0 {
-                return self.withdraw(tenant, parcel, "nothing was left to tell").await.map(|()| false);
+                return self.withdraw(tenant, parcel, "nothing was left to tell").await.map(|_| false);
             }
         } else if let (Some(Because::QuietHours), Some(ended)) = (Because::of(&delivery.held_rule), delivery.held_until)
             && let Some(group) = self.outbox.morning_after(tenant, parcel, ended).await.map_err(again)?
@@ -176,12 +187,14 @@ impl Worker {
         Ok(true)
     }
 
-    async fn withdraw(&self, tenant: &TenantId, parcel: &Parcel, rule: &str) -> Result<(), TimerError> {
+    async fn withdraw(&self, tenant: &TenantId, parcel: &Parcel, rule: &str) -> Result<Phase, TimerError> {
         let meta = self.meta(parcel, derived_id(&["delivery.withdrawn", &parcel.delivery_id().to_string()]));
         let decide = |delivery: &Delivery| Ok::<_, Infallible>(state::withdraw(delivery, rule));
-        self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await.map_err(again)?;
-        metrics::counter!("muster_deliveries_suppressed_total").increment(1);
-        Ok(())
+        let decided = self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await.map_err(again)?;
+        if decided.outcome == muster_eventlog::Outcome::Appended {
+            metrics::counter!("muster_deliveries_suppressed_total").increment(1);
+        }
+        Ok(decided.state.phase)
     }
 
     /// What goes out: of a group the message that counts and names its members.
@@ -245,8 +258,10 @@ impl Worker {
         channel: &dyn Channel,
         claim: &Claim,
     ) -> Result<Receipt, Failure> {
-        let link = crate::approvals::link(&self.ctx, tenant, &parcel.route, &parcel.message).await?;
-        let dressed = dress(&self.outbox.routes, tenant, &parcel.route, channel.name(), &parcel.message, &link);
+        let routes = &self.outbox.routes;
+        let approvals::Ways { link, buttons } =
+            approvals::ways(&self.ctx, routes, tenant, &parcel.route, &parcel.message).await?;
+        let dressed = dress(routes, tenant, &parcel.route, channel.name(), &parcel.message, &link);
         let attempt = Attempt {
             tenant: tenant.clone(),
             delivery_id: parcel.delivery_id(),
@@ -258,13 +273,18 @@ impl Worker {
             link,
             number: claim.number,
             possibly_duplicate: claim.possibly_duplicate,
-            buttons: Vec::new(),
+            buttons,
             now: claim.at,
         };
         let limit = Duration::try_from(channel.attempt_limit() - CUT_OFF_BEFORE).unwrap_or(Duration::ZERO);
         let cut_off = || Failure::new(FailureCode::OutcomeUnknown, format!("cut off after {} s", limit.as_secs()));
-        let receipt =
-            tokio::time::timeout(limit, channel.deliver(&attempt)).await.unwrap_or_else(|_| Err(cut_off()))?;
+        let sending = async {
+            match approvals::copies::change(&self.ctx, channel, &attempt).await? {
+                Some(receipt) => Ok(receipt),
+                None => channel.deliver(&attempt).await,
+            }
+        };
+        let receipt = tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(cut_off()))?;
         // A template that fails loses no message, and is in the record of the delivery.
         Ok(match dressed.trouble {
             Some(trouble) => Receipt(format!("({trouble}) {}", receipt.0)),

@@ -6,6 +6,7 @@
 
 mod alarm;
 pub(crate) mod chat;
+pub(crate) mod copies;
 mod link;
 mod outcome;
 
@@ -30,7 +31,7 @@ use muster_runtime::{Context, IntentLinks, Service};
 
 use crate::outbox::{Cause, Narrowing, Outbox};
 
-pub(crate) use link::link;
+pub(crate) use link::{Ways, ways};
 
 /// People asked about one request. A tenant with more contacts in one role has a list, not approvers.
 const MAX_ASKED: usize = 50;

@@ -56,14 +56,16 @@ pub struct Attempt {
     pub now: Timestamp,
 }
 
-/// A button in a message. Pressing it is a question to us, never a decision by itself.
+/// A button in a message. Pressing it opens a page and tells us who pressed, and is never a decision by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Button {
-    /// "approve", "deny": comes back when it is pressed.
+    /// "decide": comes back when it is pressed.
     pub action: String,
     pub text: String,
     /// Visible to everybody who can read the message: a random handle, never an authority.
     pub value: String,
+    /// The page that it opens.
+    pub url: String,
     pub look: Look,
 }
 
@@ -97,6 +99,11 @@ pub trait Channel: Send + Sync {
     }
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure>;
+
+    /// Whether [`Channel::update`] can do it at all.
+    fn changes_messages(&self) -> bool {
+        false
+    }
 
     /// Puts another message in the place of one that was taken, such as the outcome in the place of the buttons.
     /// `receipt` is what [`Channel::deliver`] gave then.

@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use muster_domain::TenantId;
+use muster_domain::delivery::Failure;
+use muster_domain::delivery::recipient::{Recipient, SecretMark};
 use tokio::time::Instant;
 
 /// Keys remembered at once. Beyond it those that were quiet for longest are forgotten: they may then send a little more
@@ -23,6 +26,14 @@ pub(super) struct Window {
 impl Window {
     pub(super) const fn new(count: usize, seconds: u64) -> Self {
         Self { count, length: Duration::from_secs(seconds) }
+    }
+}
+
+/// The key of a recipient that is known by its secret: two references to one secret share its turns.
+pub(super) fn key_of_secret(tenant: &TenantId, recipient: &Recipient) -> String {
+    match &recipient.mark {
+        SecretMark::Digest(digest) => digest.clone(),
+        SecretMark::NotNeeded | SecretMark::Unknown => format!("{tenant}/{}", recipient.identity),
     }
 }
 
@@ -62,6 +73,13 @@ impl Quota {
             key.turns.pop_front();
         }
         Ok(())
+    }
+
+    /// Nobody uses the key while the far side asks for patience.
+    pub(super) fn heed<T>(&self, key: &str, outcome: &Result<T, Failure>) {
+        if let Err(Failure { retry_after: Some(wait), .. }) = outcome {
+            self.close(key, *wait);
+        }
     }
 
     /// The far side asked for patience: nobody uses the key until then.

@@ -10,6 +10,7 @@ use muster_domain::refusal::{field_refusal, refusal};
 use muster_domain::{AggregateId, InvalidId, Refusal, TenantId};
 use muster_eventlog::{DecideError, Meta};
 use muster_runtime::Context;
+use uuid::Uuid;
 
 use super::{projection, rules};
 use crate::routes::Routes;
@@ -119,6 +120,29 @@ impl Answers {
             .await?;
         tx.commit().await?;
         row.as_ref().map(projection::of_row).transpose()
+    }
+
+    /// Alerts that one message told together, which are open and which nobody has acknowledged.
+    pub(crate) async fn unanswered_in_group(
+        &self,
+        tenant: &TenantId,
+        group: Uuid,
+        at_most: usize,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let mut tx = self.ctx.db.tenant_tx(tenant).await?;
+        let found = sqlx::query_scalar(
+            "SELECT DISTINCT e.alert_id FROM notifier.delivery m
+              JOIN notifier.escalation e ON e.tenant = m.tenant AND e.alert_id = m.alert_id
+             WHERE m.tenant = $1 AND m.grouped_into = $2 AND m.grouped_into <> '' AND e.ended IS NULL
+               AND e.acknowledged IS NULL ORDER BY e.alert_id LIMIT $3",
+        )
+        .bind(tenant.as_str())
+        .bind(group.to_string())
+        .bind(i64::try_from(at_most).unwrap_or(i64::MAX))
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(found)
     }
 
     /// The open alert of a kind; a system has at most one of each.

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use futures::StreamExt;
 use jiff::Timestamp;
 use muster_domain::TenantId;
 use muster_domain::delivery::message::clip;
@@ -20,6 +21,7 @@ use muster_runtime::secrets::Owner;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::channels::pagerduty::Keyed;
 use crate::channels::pagerduty::webhook::verify;
 
 use super::answer::{AnswerError, Answers, Said, via};
@@ -30,6 +32,10 @@ const PATH: &str = "/notify/pagerduty/{tenant}/{route}";
 const MAX_BODY_BYTES: usize = 256 * 1024;
 const SIGNATURE: &str = "x-pagerduty-signature";
 const MAX_NAME_BYTES: usize = 100;
+/// Alerts of one incident that one call acknowledges: PagerDuty waits 5 s for the answer, and each is some milliseconds.
+const MAX_AT_ONCE: usize = 200;
+const AT_A_TIME: usize = 8;
+const LATER: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "send it again");
 
 pub(crate) fn router(answers: Answers) -> Router {
     Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(answers)
@@ -103,46 +109,66 @@ async fn secret_of(answers: &Answers, tenant: &TenantId, route: &str) -> Option<
     secret.inspect_err(|error| tracing::error!(%tenant, route, %error, "a webhook secret cannot be read")).ok()
 }
 
+/// The alerts of an incident, and what becomes of them.
 async fn acknowledge(answers: &Answers, tenant: &TenantId, event: &Event) -> (StatusCode, &'static str) {
-    const NOT_OURS: (StatusCode, &str) = (StatusCode::ACCEPTED, "no open alert of this tenant has that key");
-    const LATER: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "send it again");
-    let Some((resource, kind)) = event.data.incident_key.as_deref().and_then(|key| ours(key, tenant)) else {
-        return NOT_OURS;
-    };
-    let alert = match answers.open_alert(tenant, resource, kind).await {
-        Ok(Some(alert)) => alert,
-        Ok(None) => return NOT_OURS,
+    let alerts = match alerts_of(answers, tenant, event.data.incident_key.as_deref().unwrap_or_default()).await {
+        Ok(alerts) if alerts.is_empty() => return (StatusCode::ACCEPTED, "no open alert of this tenant has that key"),
+        Ok(alerts) => alerts,
         Err(error) => {
             tracing::error!(%error, "open alerts cannot be read");
             return LATER;
         }
     };
+    let all_there = alerts.len() < MAX_AT_ONCE;
+    let each = alerts.into_iter().map(|alert| async move { acknowledge_one(answers, tenant, event, &alert).await });
+    let said: Vec<Outcome> = futures::stream::iter(each).buffered(AT_A_TIME).collect().await;
+    match said {
+        said if said.contains(&Outcome::Failed) => LATER,
+        said if said.contains(&Outcome::Acknowledged) && all_there => (StatusCode::OK, "acknowledged"),
+        // It sends again what is not answered with 2xx, and then finds the rest.
+        said if said.contains(&Outcome::Acknowledged) => LATER,
+        _ => (StatusCode::ACCEPTED, "refused: it is not about what is open now"),
+    }
+}
+
+async fn alerts_of(answers: &Answers, tenant: &TenantId, key: &str) -> Result<Vec<String>, sqlx::Error> {
+    Ok(match Keyed::of(key, tenant.as_str()) {
+        Some(Keyed::Alert { id: Some(id), .. }) => vec![id.to_owned()],
+        Some(Keyed::Alert { resource, kind, id: None }) => {
+            answers.open_alert(tenant, resource, kind).await?.into_iter().collect()
+        }
+        Some(Keyed::Group(group)) => answers.unanswered_in_group(tenant, group, MAX_AT_ONCE).await?,
+        None => Vec::new(),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Acknowledged,
+    Refused,
+    Failed,
+}
+
+async fn acknowledge_one(answers: &Answers, tenant: &TenantId, event: &Event, alert: &str) -> Outcome {
     let by = actor(event.agent.as_ref());
     let now = answers.ctx.clock.now();
     // The same call again is the same event.
-    let event_id = derived_id(&["pagerduty", tenant.as_str(), &alert, &event.id]);
+    let event_id = derived_id(&["pagerduty", tenant.as_str(), alert, &event.id]);
     let correlation = alert.parse().unwrap_or(event_id);
     let meta = Meta { event_id, actor: by.clone(), time: now, correlation, causation: None };
     let said = Said { by: &by, via: via::PAGERDUTY, at: event.occurred_at, now };
     let note = clip(&format!("PagerDuty event {}", event.id), MAX_NAME_BYTES);
-    match answers.acknowledge(tenant, &alert, &said, &note, &meta).await {
-        Ok(_) => (StatusCode::OK, "acknowledged"),
+    match answers.acknowledge(tenant, alert, &said, &note, &meta).await {
+        Ok(_) => Outcome::Acknowledged,
         Err(AnswerError::Decide(DecideError::Refused(refusal))) => {
             tracing::info!(%tenant, alert, code = refusal.code, "an acknowledgement from PagerDuty was refused");
-            (StatusCode::ACCEPTED, "refused: it is not about the alert that is open now")
+            Outcome::Refused
         }
         Err(error) => {
             tracing::error!(%tenant, alert, %error, "an acknowledgement could not be recorded");
-            LATER
+            Outcome::Failed
         }
     }
-}
-
-/// "muster/{tenant}/{resource}/{kind}", as the channel writes it.
-fn ours<'a>(key: &'a str, tenant: &TenantId) -> Option<(&'a str, &'a str)> {
-    let (resource, kind) =
-        key.strip_prefix("muster/")?.strip_prefix(tenant.as_str())?.strip_prefix('/')?.split_once('/')?;
-    (!resource.is_empty() && !kind.is_empty()).then_some((resource, kind))
 }
 
 /// Somebody whom PagerDuty knows and Muster does not: no person who could decide anything here.
@@ -154,22 +180,5 @@ fn actor(agent: Option<&Agent>) -> Actor {
         name: clip(name, MAX_NAME_BYTES),
         kind: ActorKind::Machine.into(),
         roles: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
-    use super::*;
-
-    #[test]
-    fn only_keys_of_the_tenant_are_ours() {
-        let acme: TenantId = "acme".parse().unwrap();
-        assert_eq!(ours("muster/acme/orders-db/rpo.breached", &acme), Some(("orders-db", "rpo.breached")));
-        for other in
-            ["muster/acme2/orders-db/rpo.breached", "muster/acme//x", "muster/acme/x/", "acme/x/y", "", "muster/acme/x"]
-        {
-            assert_eq!(ours(other, &acme), None, "{other}");
-        }
     }
 }

@@ -4,14 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::AggregateId;
-use muster_domain::delivery::ChatBinding;
-use muster_domain::delivery::chat_binding::binding_id;
 use muster_domain::pb::common::v1::{Actor, ActorKind, Environment, Role, Tier};
-use muster_domain::pb::inventory::v1::{
-    ApprovalRequirement, ContactSpec, Kind, NotificationRouteSpec, SlackChannel, document::Spec,
-    notification_route_spec::Channel,
-};
-use muster_domain::pb::notification::v1::{ChatBindingAsked, ChatBindingEvent, ChatBound, chat_binding_event};
+use muster_domain::pb::inventory::v1::{ApprovalRequirement, ContactSpec, Kind, document::Spec};
 use muster_domain::pb::plan::v1::PlanRef;
 use muster_domain::pb::request::v1::{
     ApprovalPolicy, IntentDecision, RequestApproved, RequestEscalated, RequestEvent, RequestOpened, RequestWithdrawn,
@@ -25,10 +19,9 @@ use muster_runtime::{Config, IntentLinks};
 use super::mail_route;
 use super::stage::Stage;
 
-const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
-const REQUEST: &str = "019345aa-0000-7000-8000-000000000001";
+pub(super) const REQUEST: &str = "019345aa-0000-7000-8000-000000000001";
 
-fn person(name: &str, role: Role) -> Actor {
+pub(super) fn person(name: &str, role: Role) -> Actor {
     Actor {
         id: format!("https://idp.example|{name}"),
         name: name.into(),
@@ -37,7 +30,7 @@ fn person(name: &str, role: Role) -> Actor {
     }
 }
 
-fn opened() -> request_event::Event {
+pub(super) fn opened(tier: Tier) -> request_event::Event {
     let need = |role: Role| ApprovalRequirement { role: role.into(), count: 1 };
     let now = Timestamp::now();
     request_event::Event::Opened(RequestOpened {
@@ -46,7 +39,7 @@ fn opened() -> request_event::Event {
         from_site: "fra".into(),
         target_site: "ams".into(),
         reason: "patch night".into(),
-        tier: Tier::Tier1.into(),
+        tier: tier.into(),
         environment: Environment::Production.into(),
         requester: Some(person("olga", Role::Operator)),
         opened_at: Some(to_pb(now)),
@@ -60,6 +53,14 @@ fn opened() -> request_event::Event {
     })
 }
 
+/// Where Muster's own secrets are.
+pub(super) fn with_a_key_of_links() -> tempfile::TempDir {
+    let secrets = tempfile::tempdir().unwrap();
+    std::fs::create_dir(secrets.path().join("_system")).unwrap();
+    std::fs::write(secrets.path().join("_system/links"), "a key of links, with more than 32 bytes").unwrap();
+    secrets
+}
+
 struct Scene {
     stage: Stage,
     links: IntentLinks,
@@ -68,11 +69,7 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let secrets = tempfile::tempdir().unwrap();
-        std::fs::create_dir(secrets.path().join("_system")).unwrap();
-        std::fs::write(secrets.path().join("_system/links"), "a key of links, with more than 32 bytes").unwrap();
-        std::fs::create_dir(secrets.path().join("acme")).unwrap();
-        std::fs::write(secrets.path().join("acme/signing"), SIGNING_SECRET).unwrap();
+        let secrets = with_a_key_of_links();
         let mut config = Config::default();
         config.secrets.directory = Some(secrets.path().to_owned());
         config.approval.intent_key_refs = vec!["file:links".into()];
@@ -118,7 +115,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_missing_approver_gets_a_link_of_their_own_and_hears_the_outcome() {
     let mut scene = Scene::start().await;
-    scene.happens(opened()).await;
+    scene.happens(opened(Tier::Tier1)).await;
     assert_eq!(scene.told("approval.asked", 2).await, ["bea@example.com", "ingo@example.com"], "not the requester");
     let tokens = scene.tokens();
     assert_eq!(tokens.iter().map(|(_, token)| token).collect::<BTreeSet<_>>().len(), 2);
@@ -180,95 +177,5 @@ async fn security_hears_of_links_that_are_tried_in_vain() {
     let told = scene.stage.mail.attempts().pop().unwrap().message;
     assert!(told.is_page_class() && told.reasons.len() == 5 && told.reasons[0].contains("INTENT_BAD_TOKEN"));
     assert!(told.reasons[0].contains("mallory"));
-    scene.stage.stop().await;
-}
-
-/// A person's chat account, as it is bound by a code.
-async fn bound(scene: &Scene, user: &str, name: &str, role: Role) {
-    let id = binding_id("acme", "slack", "T1", user).to_string();
-    let asked = ChatBindingAsked {
-        channel: "slack".into(),
-        team: "T1".into(),
-        user: user.into(),
-        person: Some(person(name, role)),
-        ..ChatBindingAsked::default()
-    };
-    for event in [chat_binding_event::Event::Asked(asked), chat_binding_event::Event::Bound(ChatBound::default())] {
-        let event = ChatBindingEvent { event: Some(event) };
-        scene.stage.append::<ChatBinding>(&id, event, Timestamp::now()).await;
-    }
-}
-
-struct Press {
-    body: String,
-    timestamp: i64,
-}
-
-/// The button of a message, pressed by an account.
-fn press(user: &str, of_team: &str, intent: &str) -> Press {
-    let payload = serde_json::json!({
-        "type": "block_actions",
-        "team": {"id": "T1"},
-        "user": {"id": user, "team_id": of_team},
-        "actions": [{"action_id": "open", "type": "button", "value": intent}],
-    });
-    let body =
-        url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
-    Press { body, timestamp: Timestamp::now().as_second() }
-}
-
-async fn send(scene: &Scene, press: &Press, secret: &str) -> u16 {
-    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
-    let base = format!("v0:{}:{}", press.timestamp, press.body);
-    let tag = aws_lc_rs::hmac::sign(&key, base.as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let call = reqwest::Client::new()
-        .post(format!("{}/callbacks/slack/acme", scene.stage.url))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("x-slack-request-timestamp", press.timestamp.to_string())
-        .header("x-slack-signature", format!("v0={hex}"))
-        .body(press.body.clone());
-    call.send().await.unwrap().status().as_u16()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_pressed_in_slack_decides_nothing_and_strangers_are_recorded() {
-    let mut scene = Scene::start().await;
-    let slack = SlackChannel {
-        channel: "C0123ABCD".into(),
-        token_ref: "file:token".into(),
-        signing_secret_ref: "file:signing".into(),
-        ..SlackChannel::default()
-    };
-    let route = NotificationRouteSpec {
-        events: vec!["rpo.*".into()],
-        channel: Some(Channel::Slack(slack)),
-        ..NotificationRouteSpec::default()
-    };
-    scene.stage.route("chat", route).await;
-    scene.happens(opened()).await;
-    scene.told("approval.asked", 2).await;
-    let (_, token) = scene.tokens().into_iter().find(|(to, _)| to.starts_with("ingo")).unwrap();
-    let intent_id = scene.links.open(&token).unwrap().unwrap().intent_id;
-    bound(&scene, "U1INGO", "ingo", Role::ApproverIt).await;
-    bound(&scene, "U2BEA", "bea", Role::ApproverBusiness).await;
-    let intent = async || {
-        let id: AggregateId = intent_id.parse().unwrap();
-        scene.stage.ctx.log.load::<Intent>(&scene.stage.tenant, &id).await.unwrap().state
-    };
-
-    assert_eq!(send(&scene, &press("U1INGO", "T1", &intent_id), SIGNING_SECRET).await, 200);
-    assert!(intent().await.used.is_none() && intent().await.refusals == 0, "the page decides, not the button");
-    let by_bea = press("U2BEA", "T1", &intent_id);
-    assert_eq!(send(&scene, &by_bea, SIGNING_SECRET).await, 200);
-    assert_eq!(intent().await.refusals, 1);
-    assert_eq!(send(&scene, &by_bea, SIGNING_SECRET).await, 401, "played again");
-    assert_eq!(send(&scene, &press("U1INGO", "T2", &intent_id), SIGNING_SECRET).await, 200);
-    assert_eq!(intent().await.refusals, 2, "an account of another workspace is nobody here");
-    assert_eq!(send(&scene, &press("U9", "T1", &intent_id), "another secret").await, 401);
-    let old = Press { timestamp: Timestamp::now().as_second() - 301, ..press("U9", "T1", &intent_id) };
-    assert_eq!(send(&scene, &old, SIGNING_SECRET).await, 401);
-    let after = intent().await;
-    assert!(after.used.is_none() && after.refusals == 2);
     scene.stage.stop().await;
 }

@@ -19,8 +19,8 @@ struct Book {
     by_recipient: BTreeMap<String, u32>,
 }
 
-/// "gone…" answers 410, "reject…" says no, "later…" says later the first time, "hang…" never answers
-/// the first time, all others take it.
+/// "gone…" answers 410, "reject…" says no, "later…" says later the first time ("later-reject…" says no from then on),
+/// "hang…" never answers the first time, all others take it.
 #[derive(Clone)]
 pub(super) struct FarSide {
     name: &'static str,
@@ -93,6 +93,7 @@ impl Channel for FarSide {
         match name.as_str() {
             n if n.starts_with("gone") => Err(Failure::new(FailureCode::Gone, "HTTP 410")),
             n if n.starts_with("reject") => Err(Failure::new(FailureCode::Rejected, "550 5.7.1 no")),
+            n if n.starts_with("later-reject") && !first => Err(Failure::new(FailureCode::Rejected, "550 5.7.1 no")),
             n if n.starts_with("later") && first => Err(Failure::new(FailureCode::Deferred, "450 later")),
             n if n.starts_with("hang") && first => std::future::pending().await,
             _ => {

@@ -7,10 +7,17 @@
 )]
 
 mod approvals;
+mod asked;
+mod chat;
 mod crash;
 mod escalation;
 mod far_side;
 mod flow;
+#[path = "../../../approval/tests/it/issuer.rs"]
+#[expect(dead_code, reason = "what these tests do not need of it")]
+mod issuer;
+mod order;
+mod pager;
 mod silence;
 mod stage;
 mod storm;

@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) tenant: TenantId,
     pub(super) mail: FarSide,
     pub(super) hook: FarSide,
+    /// Channels beside those two.
+    pub(super) more: Vec<Arc<dyn Channel>>,
     pub(super) postgres: PostgresServer,
     _nats: NatsServer,
     running: Option<JoinHandle<()>>,
@@ -54,11 +56,12 @@ impl Stage {
         config.server.public_url = "https://muster.example".to_owned();
         let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
         let (mail, hook) = (FarSide::new("email"), FarSide::new("webhook"));
-        Self { ctx, tenant, mail, hook, postgres, _nats: nats, running: None, url: String::new() }
+        Self { ctx, tenant, mail, hook, more: Vec::new(), postgres, _nats: nats, running: None, url: String::new() }
     }
 
     pub(super) fn channels(&self) -> Vec<Arc<dyn Channel>> {
-        vec![Arc::new(self.mail.clone()), Arc::new(self.hook.clone())]
+        let own: [Arc<dyn Channel>; 2] = [Arc::new(self.mail.clone()), Arc::new(self.hook.clone())];
+        own.into_iter().chain(self.more.iter().cloned()).collect()
     }
 
     /// Runs the service until `stop`.

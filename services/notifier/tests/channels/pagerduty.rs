@@ -106,7 +106,7 @@ impl Fixture for Pager {
 #[tokio::test]
 async fn an_incident_lives_and_ends_with_its_alert() {
     let pager = Pager::start().await.unwrap();
-    let key = "muster/acme/orders-db/rpo.breached";
+    let key = "muster/acme/orders-db/rpo.breached/a1";
     let now = || pager.far.with(|service| service.incident(key).map(|i| (i.state, i.pages, i.triggers)));
     pager.tell(kind::RPO_BREACHED, 1).await;
     pager.tell(kind::RPO_BREACHED, 2).await;

@@ -107,8 +107,8 @@ async fn a_decided_request_loses_its_buttons() {
     let mut chat = Chat::start().await.unwrap();
     let mut asked = chat.attempt(message(), 1, Trouble::Nothing);
     let button =
-        |action: &str, look| Button { action: action.into(), text: action.into(), value: "h4ndle".into(), look };
-    asked.buttons = vec![button("approve", Look::Primary), button("deny", Look::Danger)];
+        |action: &str, look| Button { action: action.into(), text: action.into(), value: "h4ndle".into(), url: asked.link.clone(), look };
+    asked.buttons = vec![button("decide", Look::Primary), button("other", Look::Danger)];
     let receipt = chat.channel.deliver(&asked).await.unwrap();
     assert!(chat.texts().contains("h4ndle"));
     let posted = Posted::of(&receipt).unwrap();
@@ -169,7 +169,7 @@ async fn a_person_is_reached_and_a_workspace_is_known() {
     let (api_url, now) = (format!("{}/api/", chat.far.url), jiff::Timestamp::now());
     assert_eq!(chat.channel.team(&api_url, &token, now).await.unwrap().id, "T0123ABCD");
     let posted = chat.channel.direct(&api_url, &token, "U0123ABCD", "code <123>", now).await.unwrap();
-    assert_eq!(posted.channel, "U0123ABCD");
+    assert_eq!(posted.channel, "D0123ABCD", "the conversation, not the person: only that can be changed later");
     assert!(chat.texts().contains("code &lt;123&gt;"), "{}", chat.texts());
     let wrong = SecretString::from(WRONG.to_owned());
     let failure = chat.channel.team(&api_url, &wrong, now).await.unwrap_err();

@@ -1,5 +1,7 @@
 //! Slack's Web API, as far as a bot posts: errors are HTTP 200 with `ok: false`, and nothing is recognised as a copy.
 //!
+//! Whoever posts to a person ("U…") gets back the conversation ("D…"), and only that takes later calls.
+//!
 //! Taken for granted: the limits of Block Kit, and about a message a second for each channel with short bursts.
 
 mod blocks;
@@ -78,6 +80,7 @@ impl Slack {
 
     fn post(&mut self, body: &Value) -> Result<Value, String> {
         let channel = self.check(body, &[])?;
+        let channel = channel.strip_prefix('U').map(|user| format!("D{user}")).unwrap_or(channel);
         let ts = format!("17000000{:02}.{:06}", self.messages.len() / 1_000, self.messages.len() + 100);
         self.messages.push(Message {
             channel: channel.clone(),
@@ -92,6 +95,9 @@ impl Slack {
 
     fn update(&mut self, body: &Value) -> Result<Value, String> {
         let channel = self.check(body, &["ts"])?;
+        if channel.starts_with('U') {
+            return Err("channel_not_found".into());
+        }
         let ts = body["ts"].as_str().ok_or("invalid_arguments")?;
         let found = self.messages.iter_mut().find(|message| message.channel == channel && message.ts == ts);
         let message = found.ok_or("message_not_found")?;
@@ -106,7 +112,8 @@ impl Slack {
         let known = ["channel", "text", "blocks", "unfurl_links", "unfurl_media", "metadata", "thread_ts"];
         only(fields, &[&known, more].concat(), "the call").map_err(|e| format!("invalid_arguments: {e}"))?;
         let channel = text(fields, "channel", 32).map_err(|_| "channel_not_found")?;
-        match self.channels.get(channel) {
+        let user = channel.strip_prefix('D').map(|user| format!("U{user}"));
+        match self.channels.get(user.as_deref().unwrap_or(channel)) {
             None => return Err("channel_not_found".into()),
             Some(false) => return Err("not_in_channel".into()),
             Some(true) => {}

@@ -23,6 +23,7 @@ use muster_runtime::secrets::Owner;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::super::link::DECIDE;
 use super::app_of;
 use super::seen::Seen;
 use crate::channels::slack::verify;
@@ -33,8 +34,8 @@ const PATH: &str = "/callbacks/slack/{tenant}";
 const MAX_BODY_BYTES: usize = 256 * 1024;
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
-/// The action of a message's button that opens somebody's own link.
-const OPEN: &str = "open";
+/// The actions of buttons that open somebody's own link: that of messages now, and that of older ones.
+const OPENING: [&str; 2] = [DECIDE, "open"];
 
 struct Interactions {
     ctx: Context,
@@ -138,7 +139,7 @@ impl Interactions {
 
     /// The person who was asked opens the page, and nothing is recorded. Anybody else is.
     async fn pressed(&self, tenant: &TenantId, payload: &Payload) -> Result<(), LogError> {
-        let pressed = payload.actions.iter().find(|action| action.action_id == OPEN && !action.value.is_empty());
+        let pressed = payload.actions.iter().find(|action| OPENING.contains(&action.action_id.as_str()) && !action.value.is_empty());
         let (Some(action), "block_actions") = (pressed, payload.kind.as_str()) else { return Ok(()) };
         let Ok(id) = action.value.parse::<AggregateId>() else { return Ok(()) };
         let intent = self.ctx.log.load::<Intent>(tenant, &id).await?.state;

@@ -59,10 +59,11 @@ impl Bindings {
         own.map(|((_, id), binding)| (id.clone(), binding.clone())).collect()
     }
 
-    fn user_of(&self, tenant: &TenantId, person: &str) -> Option<String> {
+    /// Workspace and user.
+    fn account_of(&self, tenant: &TenantId, person: &str) -> Option<(String, String)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let own = known.iter().filter(|((owner, _), binding)| owner == tenant && binding.person() == Some(person));
-        own.filter_map(|(_, binding)| Some(binding.bound.as_ref()?.user.clone())).next()
+        own.filter_map(|(_, binding)| binding.bound.as_ref().map(|bound| (bound.team.clone(), bound.user.clone()))).next()
     }
 
     /// The way to this contact by chat, where the account is bound and the tenant has an app that can hear of answers.
@@ -74,8 +75,8 @@ impl Bindings {
         contact: &ContactSpec,
     ) -> Option<Route> {
         let (_, app) = app_of(documents)?;
-        let user = self.user_of(tenant, &contact.person)?;
-        Some(personal::by_chat(document, contact, app, &user))
+        let (team, user) = self.account_of(tenant, &contact.person)?;
+        Some(personal::by_chat(document, contact, app, (&team, &user)))
     }
 }
 

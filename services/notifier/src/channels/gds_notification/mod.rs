@@ -20,9 +20,10 @@ use serde_json::Value;
 
 use super::email::Composer;
 use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES, header_value};
+use super::credential::{self, Problem};
 use super::quota::{Quota, Window};
 use super::signature::hmac_hex;
-use super::{Attempt, Channel, Declared, Receipt, SetupError, credential, http_attempt_limit};
+use super::{Attempt, Channel, Declared, Receipt, SetupError, http_attempt_limit};
 
 pub use body::message_id;
 
@@ -42,12 +43,6 @@ pub struct GdsNotification {
     quota: Quota,
 }
 
-/// Why one POST did not do it.
-enum Problem {
-    Credential(String),
-    Failure(Failure),
-}
-
 impl GdsNotification {
     pub fn new(outgoing: Outgoing, secrets: SecretResolver) -> Result<Self, SetupError> {
         Ok(Self { outgoing, secrets, composer: Composer::new()?, quota: Quota::new(LIMIT) })
@@ -57,14 +52,14 @@ impl GdsNotification {
         &self,
         attempt: &Attempt,
         gds: &GdsNotificationChannel,
-        secret: &SecretString,
+        secret: SecretString,
         body: &[u8],
     ) -> Result<Receipt, Problem> {
-        let headers = headers(attempt, gds, secret, body).map_err(Problem::Failure)?;
-        let url = ingest_url(&attempt.recipient.address).map_err(Problem::Failure)?;
+        let headers = headers(attempt, gds, &secret, body)?;
+        let url = ingest_url(&attempt.recipient.address)?;
         let max_answer_bytes = SHORT_ANSWER_BYTES;
         let post = Post { url: &url, headers, body: body.to_vec(), max_answer_bytes, now: attempt.now };
-        judge(&self.outgoing.post(post).await.map_err(Problem::Failure)?, secret.expose_secret())
+        judge(&self.outgoing.post(post).await?, secret.expose_secret())
     }
 }
 
@@ -135,6 +130,16 @@ fn key(tenant: &TenantId, recipient: &Recipient) -> String {
     format!("{tenant}/{}", recipient.address)
 }
 
+/// The body of a call that is not made.
+pub(crate) fn preview(attempt: &Attempt) -> Result<String, Failure> {
+    let broken = |error: SetupError| Failure::new(FailureCode::Misconfigured, error.to_string());
+    let Declared::GdsNotification(gds) = attempt.declared.as_ref() else {
+        return Err(Failure::new(FailureCode::RouteChanged, "it is no gds_notification route"));
+    };
+    let composer = Composer::new().map_err(SetupError::from).map_err(broken)?;
+    Ok(format!("{:#}", body::json(attempt, gds, &composer)?))
+}
+
 #[async_trait]
 impl Channel for GdsNotification {
     fn name(&self) -> &'static str {
@@ -158,24 +163,9 @@ impl Channel for GdsNotification {
             return Err(Failure::new(FailureCode::RouteChanged, "the route is no gds_notification route any more"));
         };
         let body = body::json(attempt, gds, &self.composer)?.to_string().into_bytes();
-        let secret = credential::read(&self.secrets, attempt, SECRET)?;
-        let outcome = match self.post(attempt, gds, &secret, &body).await {
-            Err(Problem::Credential(said)) => {
-                let newer = credential::read_again(&self.secrets, attempt, SECRET, &secret, &said)?;
-                self.post(attempt, gds, &newer, &body).await
-            }
-            other => other,
-        };
-        outcome.map_err(|problem| match problem {
-            Problem::Credential(said) => {
-                Failure::new(FailureCode::Misconfigured, format!("{SECRET} was refused ({said})"))
-            }
-            Problem::Failure(failure) => {
-                if let Some(wait) = failure.retry_after {
-                    self.quota.close(&key(&attempt.tenant, &attempt.recipient), wait);
-                }
-                failure
-            }
-        })
+        let post = |secret| self.post(attempt, gds, secret, &body);
+        let outcome = credential::call(&self.secrets, attempt, SECRET, post).await;
+        self.quota.heed(&key(&attempt.tenant, &attempt.recipient), &outcome);
+        outcome
     }
 }

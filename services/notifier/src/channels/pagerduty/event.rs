@@ -1,15 +1,23 @@
 //! Which event a message is, and its body.
 //!
 //! Everything with one key is one incident as long as that is open, so a copy of a trigger changes nothing, and an end
-//! ends what its beginning opened.
+//! ends what its beginning opened. An alert's id is part of its key: the end of an older alert, tried again for a while,
+//! cannot close what a newer one of the same system has opened.
+//!
+//! A hundred systems that fail at once are one incident here, too: a service groups incidents only where somebody has
+//! bought and set that up, and a person who is woken needs to hear "the site is lost" once. That incident lives until
+//! the last of what it told is over (see `crate::ends`), and who acknowledges it acknowledges all of it.
 
 use muster_domain::delivery::Severity;
 use muster_domain::delivery::message::{Message, clip, environment_name, kind, tier_name};
 use muster_domain::ids::derived_id;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::channels::Attempt;
 
+/// In the place of a system: no key of a system ends with an id alone.
+const GROUP: &str = "group";
 const MAX_KEY: usize = 255;
 /// In characters over there; in bytes here, which is never more.
 const MAX_SUMMARY: usize = 1_024;
@@ -30,6 +38,9 @@ pub(super) enum Action {
 
 impl Action {
     pub(super) fn of(message: &Message) -> Self {
+        if !message.group_id.is_empty() && message.kind != kind::ALERT_RESOLVED {
+            return Self::of_group(message);
+        }
         match message.kind.as_str() {
             kind::ALERT_ACKNOWLEDGED => Self::Acknowledge(dedup_key(message)),
             kind::ALERT_RESOLVED => Self::Resolve(dedup_key(message)),
@@ -46,6 +57,11 @@ impl Action {
             _ if message.severity == Severity::Info => Self::Change,
             _ => Self::Trigger(dedup_key(message)),
         }
+    }
+
+    /// Its kind is that of one of its members; what counts is how severe the worst of them is.
+    fn of_group(message: &Message) -> Self {
+        if message.severity == Severity::Info { Self::Change } else { Self::Trigger(dedup_key(message)) }
     }
 
     /// Below the region's address.
@@ -67,12 +83,16 @@ impl Action {
     }
 }
 
-/// `muster/{tenant}/{resource}/{kind}`: what belongs to one incident. The end of an alert has its beginning's key; each
-/// request has keys of its own.
+/// `muster/{tenant}/{resource}/{kind}/{alert}`: what belongs to one incident. The end of an alert has its beginning's
+/// key; each request has keys of its own; what was told together is `muster/{tenant}/group/{group}`.
 pub fn dedup_key(message: &Message) -> String {
+    if !message.group_id.is_empty() {
+        return format!("muster/{}/{GROUP}/{}", message.tenant, message.group_id);
+    }
     let resource = if message.resource.is_empty() { "-" } else { &message.resource };
     let about = match message.kind.as_str() {
-        kind::ALERT_RESOLVED | kind::ALERT_ACKNOWLEDGED if !message.alert_kind.is_empty() => message.alert_kind.clone(),
+        kind::ALERT_RESOLVED | kind::ALERT_ACKNOWLEDGED if !message.alert_kind.is_empty() => of_alert(message),
+        other if !message.alert_id.is_empty() && message.alert_kind == other => of_alert(message),
         kind::REQUEST_CREATED
         | kind::REQUEST_ESCALATED
         | kind::REQUEST_REJECTED
@@ -88,6 +108,43 @@ pub fn dedup_key(message: &Message) -> String {
     }
     // Cut keys of two things must not be one: the whole of it is in the id.
     format!("muster/{}", derived_id(&["pagerduty-key", &key]))
+}
+
+fn of_alert(message: &Message) -> String {
+    if message.alert_id.is_empty() {
+        return message.alert_kind.clone();
+    }
+    format!("{}/{}", message.alert_kind, message.alert_id)
+}
+
+/// What a key says that PagerDuty sends back to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keyed<'a> {
+    Alert {
+        resource: &'a str,
+        kind: &'a str,
+        /// Absent: the one that is open now.
+        id: Option<&'a str>,
+    },
+    /// By the id of the delivery that told it.
+    Group(Uuid),
+}
+
+impl<'a> Keyed<'a> {
+    /// `None`: it is not this tenant's, or about no alert.
+    pub fn of(key: &'a str, tenant: &str) -> Option<Self> {
+        let rest = key.strip_prefix("muster/")?.strip_prefix(tenant)?.strip_prefix('/')?;
+        let (resource, about) = rest.split_once('/')?;
+        if let (GROUP, Ok(group)) = (resource, about.parse()) {
+            return Some(Self::Group(group));
+        }
+        let (kind, id) = match about.split_once('/') {
+            Some((kind, id)) => (kind, Some(id)),
+            None => (about, None),
+        };
+        let whole = !resource.is_empty() && !kind.is_empty() && id.is_none_or(|id| !id.is_empty());
+        whole.then_some(Self::Alert { resource, kind, id })
+    }
 }
 
 /// The request's body. `key` is the secret.
@@ -188,8 +245,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
     use jiff::Timestamp;
     use muster_domain::delivery::Source;
-    use uuid::Uuid;
-
     use super::*;
 
     fn message(kind: &str) -> Message {
@@ -220,6 +275,47 @@ mod tests {
             }
             assert_eq!(Action::of(&acknowledged), Action::Acknowledge(key.clone()));
             assert_eq!(Action::of(&ended), Action::Resolve(key));
+        }
+    }
+
+    #[test]
+    fn an_alert_and_a_group_are_found_again_by_their_keys_and_only_in_their_tenant() {
+        let mut opened = message(kind::RPO_BREACHED);
+        (opened.alert_kind, opened.alert_id) = (kind::RPO_BREACHED.into(), "a1".into());
+        let key = dedup_key(&opened);
+        assert_eq!(key, "muster/acme/orders-db/rpo.breached/a1");
+        let alert = Keyed::Alert { resource: "orders-db", kind: "rpo.breached", id: Some("a1") };
+        assert_eq!(Keyed::of(&key, "acme"), Some(alert));
+        let mut newer = opened.clone();
+        newer.alert_id = "a2".into();
+        assert_ne!(dedup_key(&newer), key, "the end of the older one closes nothing of the newer one");
+
+        let group = Uuid::from_u128(7);
+        let mut together = message(kind::RPO_BREACHED);
+        (together.resource, together.group_id) = (String::new(), group.to_string());
+        assert_eq!(Action::of(&together), Action::Trigger(format!("muster/acme/group/{group}")));
+        assert_eq!(Keyed::of(&dedup_key(&together), "acme"), Some(Keyed::Group(group)));
+        let mut over = together.clone();
+        (over.kind, over.severity) = (kind::ALERT_RESOLVED.into(), Severity::Info);
+        assert_eq!(Action::of(&over), Action::Resolve(dedup_key(&together)));
+        // A digest of quiet hours has the kind of its first member, whatever else is in it.
+        together.kind = kind::REQUEST_APPROVED.into();
+        assert!(matches!(Action::of(&together), Action::Trigger(_)));
+        together.severity = Severity::Info;
+        assert_eq!(Action::of(&together), Action::Change);
+
+        let without = Keyed::Alert { resource: "orders-db", kind: "rpo.breached", id: None };
+        assert_eq!(Keyed::of("muster/acme/orders-db/rpo.breached", "acme"), Some(without));
+        for other in [
+            "muster/acme2/orders-db/rpo.breached",
+            "muster/acme//x",
+            "muster/acme/x/",
+            "muster/acme/x/y/",
+            "acme/x/y",
+            "",
+            "muster/acme/x",
+        ] {
+            assert_eq!(Keyed::of(other, "acme"), None, "{other}");
         }
     }
 

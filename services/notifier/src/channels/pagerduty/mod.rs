@@ -10,7 +10,7 @@ pub mod webhook;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use muster_domain::TenantId;
-use muster_domain::delivery::recipient::{Recipient, SecretMark};
+use muster_domain::delivery::recipient::Recipient;
 use muster_domain::delivery::{Failure, FailureCode, routing};
 use muster_domain::pb::inventory::v1::PagerdutyChannel;
 use muster_runtime::secrets::SecretResolver;
@@ -19,11 +19,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES};
-use super::quota::{Quota, Window};
-use super::{Attempt, Channel, Declared, Receipt, credential, http_attempt_limit};
+use super::credential::{self, Problem};
+use super::quota::{Quota, Window, key_of_secret};
+use super::{Attempt, Channel, Declared, Receipt, http_attempt_limit};
 use event::Action;
 
-pub use event::dedup_key;
+pub use event::{Keyed, dedup_key};
 
 /// PagerDuty takes about 120 a minute for each key; half of it leaves room for others that use the key.
 const LIMIT: &[Window] = &[Window::new(60, 60)];
@@ -42,21 +43,15 @@ pub struct Pagerduty {
     quota: Quota,
 }
 
-/// Why one POST did not do it.
-enum Problem {
-    Credential(String),
-    Failure(Failure),
-}
-
 impl Pagerduty {
     pub fn new(outgoing: Outgoing, secrets: SecretResolver) -> Self {
         Self { outgoing, secrets, quota: Quota::new(LIMIT) }
     }
 
-    async fn post(&self, attempt: &Attempt, base: &str, key: &SecretString) -> Result<Receipt, Problem> {
+    async fn post(&self, attempt: &Attempt, base: &str, key: SecretString) -> Result<Receipt, Problem> {
         let key = key.expose_secret().trim();
         let action = Action::of(&attempt.message);
-        check(key, &action).map_err(Problem::Failure)?;
+        check(key, &action)?;
         let post = Post {
             url: &format!("{base}{}", action.path()),
             headers: Vec::new(),
@@ -64,7 +59,7 @@ impl Pagerduty {
             max_answer_bytes: SHORT_ANSWER_BYTES,
             now: attempt.now,
         };
-        let answer = self.outgoing.post(post).await.map_err(Problem::Failure)?;
+        let answer = self.outgoing.post(post).await?;
         judge(&answer, &action, key)
     }
 }
@@ -123,11 +118,9 @@ fn is_about_the_key(error: &str) -> bool {
     ["routing key", "routing_key", "integration key"].iter().any(|name| error.contains(name))
 }
 
-fn quota_key(tenant: &TenantId, recipient: &Recipient) -> String {
-    match &recipient.mark {
-        SecretMark::Digest(digest) => digest.clone(),
-        SecretMark::NotNeeded | SecretMark::Unknown => format!("{tenant}/{}", recipient.identity),
-    }
+/// The body of a call that is not made. The key in it is a word.
+pub(crate) fn preview(attempt: &Attempt) -> String {
+    format!("{:#}", event::body(attempt, &Action::of(&attempt.message), KEY))
 }
 
 #[async_trait]
@@ -145,7 +138,7 @@ impl Channel for Pagerduty {
     }
 
     fn turn(&self, tenant: &TenantId, recipient: &Recipient) -> Result<(), SignedDuration> {
-        self.quota.turn(&quota_key(tenant, recipient))
+        self.quota.turn(&key_of_secret(tenant, recipient))
     }
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
@@ -153,24 +146,9 @@ impl Channel for Pagerduty {
             return Err(Failure::new(FailureCode::RouteChanged, "the route is no PagerDuty route any more"));
         };
         let base = base(pager);
-        let key = credential::read(&self.secrets, attempt, KEY)?;
-        let outcome = match self.post(attempt, base, &key).await {
-            Err(Problem::Credential(said)) => {
-                let newer = credential::read_again(&self.secrets, attempt, KEY, &key, &said)?;
-                self.post(attempt, base, &newer).await
-            }
-            other => other,
-        };
-        outcome.map_err(|problem| match problem {
-            Problem::Credential(said) => {
-                Failure::new(FailureCode::Misconfigured, format!("{KEY} was refused ({said})"))
-            }
-            Problem::Failure(failure) => {
-                if let Some(wait) = failure.retry_after {
-                    self.quota.close(&quota_key(&attempt.tenant, &attempt.recipient), wait);
-                }
-                failure
-            }
-        })
+        let post = |key| self.post(attempt, base, key);
+        let outcome = credential::call(&self.secrets, attempt, KEY, post).await;
+        self.quota.heed(&key_of_secret(&attempt.tenant, &attempt.recipient), &outcome);
+        outcome
     }
 }

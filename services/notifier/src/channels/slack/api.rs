@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{METADATA, Posted};
 use crate::channels::Attempt;
+use crate::channels::credential::Problem;
 use crate::channels::outgoing::{Answer, Outgoing, Post, header_value, scrubbed};
 
 const BASE: &str = "https://slack.com/api";
@@ -24,30 +25,6 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub struct Team {
     pub id: String,
     pub bot_user: String,
-}
-
-/// Why a call did not do it.
-pub(super) enum Problem {
-    /// The token is refused; in Slack's words.
-    Credential(String),
-    Failure(Failure),
-}
-
-impl Problem {
-    pub(super) fn into_failure(self) -> Failure {
-        match self {
-            Problem::Credential(said) => {
-                Failure::new(FailureCode::Misconfigured, format!("the bot token was refused ({said})"))
-            }
-            Problem::Failure(failure) => failure,
-        }
-    }
-}
-
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
 }
 
 pub(super) struct Api<'a> {

@@ -79,7 +79,8 @@ fn list(title: &str, lines: &[String]) -> Option<String> {
 fn actions(attempt: &Attempt) -> Value {
     let link = |action: &str, text: &str, url: &str| json!({"type": "button", "action_id": action, "text": label(text), "url": url});
     let mut elements: Vec<Value> = attempt.buttons.iter().take(MAX_BUTTONS - 2).map(button).collect();
-    if attempt.link.len() <= MAX_URL && !attempt.link.is_empty() {
+    let leads_there = attempt.buttons.iter().any(|button| button.url == attempt.link);
+    if !leads_there && attempt.link.len() <= MAX_URL && !attempt.link.is_empty() {
         let mut open = link("open", "Open in Muster", &attempt.link);
         // Whose link it is, as a handle: what is pressed is told to us, and somebody else's press is recorded.
         if let (false, Some(open)) = (attempt.message.intent_id.is_empty(), open.as_object_mut()) {
@@ -103,6 +104,9 @@ fn button(button: &crate::channels::Button) -> Value {
         "text": label(&button.text),
         "value": cut(&button.value, MAX_VALUE),
     });
+    if let (false, Some(made)) = (button.url.is_empty() || button.url.len() > MAX_URL, made.as_object_mut()) {
+        made.insert("url".into(), json!(button.url));
+    }
     let style = match button.look {
         Look::Plain => None,
         Look::Primary => Some("primary"),

@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 
 use super::outgoing::Outgoing;
 use super::quota::{Quota, Window};
-use super::{Attempt, Channel, Declared, Receipt, credential, http_attempt_limit};
-use api::{Api, Problem};
+use super::credential::{self, Problem};
+use super::{Attempt, Channel, Declared, Receipt, http_attempt_limit};
+use api::Api;
 
 pub use api::Team;
 pub use verify::{MAX_DISTANCE_S, verify};
@@ -75,7 +76,7 @@ impl Slack {
 
     /// Whose workspace a token belongs to.
     pub async fn team(&self, api_url: &str, token: &SecretString, now: Timestamp) -> Result<Team, Failure> {
-        Api::new(&self.outgoing, api_url, now).team(token).await.map_err(Problem::into_failure)
+        Api::new(&self.outgoing, api_url, now).team(token).await.map_err(|problem| problem.into_failure(TOKEN))
     }
 
     /// One text to one person, outside of the deliveries: the code of a binding.
@@ -88,46 +89,35 @@ impl Slack {
         now: Timestamp,
     ) -> Result<Posted, Failure> {
         let body = json!({"channel": user, "text": blocks::escaped(text, blocks::MAX_TEXT), "unfurl_links": false});
-        Api::new(&self.outgoing, api_url, now).post_message(token, &body).await.map_err(Problem::into_failure)
+        Api::new(&self.outgoing, api_url, now).post_message(token, &body).await.map_err(|problem| problem.into_failure(TOKEN))
     }
 
-    /// Does it with the token, and once more with a newer one if that is refused.
     async fn call(&self, attempt: &Attempt, deed: &Deed) -> Result<Receipt, Failure> {
-        let token = credential::read(&self.secrets, attempt, TOKEN)?;
-        match self.once(attempt, deed, &token).await {
-            Err(Problem::Credential(said)) => {
-                let newer = credential::read_again(&self.secrets, attempt, TOKEN, &token, &said)?;
-                self.once(attempt, deed, &newer).await.map_err(Problem::into_failure)
-            }
-            other => other.map_err(Problem::into_failure),
-        }
+        let once = |token| self.once(attempt, deed, token);
+        let outcome = credential::call(&self.secrets, attempt, TOKEN, once).await;
+        self.quota.heed(&key(&attempt.tenant, &attempt.recipient), &outcome);
+        outcome
     }
 
-    async fn once(&self, attempt: &Attempt, deed: &Deed, token: &SecretString) -> Result<Receipt, Problem> {
+    async fn once(&self, attempt: &Attempt, deed: &Deed, token: SecretString) -> Result<Receipt, Problem> {
         let api = Api::new(&self.outgoing, &settings(attempt)?.api_url, attempt.now);
         let mut body = payload(attempt);
         match deed {
             Deed::Post => {
                 if attempt.possibly_duplicate
-                    && let Some(posted) = api.find(token, attempt).await?
+                    && let Some(posted) = api.find(&token, attempt).await?
                 {
                     return Ok(posted.receipt(" (found again)"));
                 }
-                Ok(api.post_message(token, &body).await?.receipt(""))
+                Ok(api.post_message(&token, &body).await?.receipt(""))
             }
             Deed::Change(posted) => {
                 if let Some(body) = body.as_object_mut() {
                     body.insert("channel".into(), json!(posted.channel));
                     body.insert("ts".into(), json!(posted.ts));
                 }
-                Ok(api.update(token, &body).await?.receipt(" (changed)"))
+                Ok(api.update(&token, &body).await?.receipt(" (changed)"))
             }
-        }
-    }
-
-    fn close_if_throttled(&self, attempt: &Attempt, outcome: &Result<Receipt, Failure>) {
-        if let Err(Failure { retry_after: Some(wait), .. }) = outcome {
-            self.quota.close(&key(&attempt.tenant, &attempt.recipient), *wait);
         }
     }
 }
@@ -141,6 +131,11 @@ fn settings(attempt: &Attempt) -> Result<&SlackChannel, Failure> {
         Declared::Slack(slack) => Ok(slack),
         _ => Err(Failure::new(FailureCode::RouteChanged, "the route is no Slack route any more")),
     }
+}
+
+/// The body of a call that is not made.
+pub(crate) fn preview(attempt: &Attempt) -> String {
+    format!("{:#}", payload(attempt))
 }
 
 /// The message as the Web API takes it.
@@ -177,18 +172,19 @@ impl Channel for Slack {
     }
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
-        let outcome = self.call(attempt, &Deed::Post).await;
-        self.close_if_throttled(attempt, &outcome);
-        outcome
+        self.call(attempt, &Deed::Post).await
+    }
+
+    fn changes_messages(&self) -> bool {
+        true
     }
 
     async fn update(&self, attempt: &Attempt, receipt: &Receipt) -> Result<Receipt, Failure> {
         let Some(posted) = Posted::of(receipt) else {
             return Err(Failure::new(FailureCode::Rejected, "the receipt does not say where the message stands"));
         };
-        let outcome = self.call(attempt, &Deed::Change(posted)).await;
-        self.close_if_throttled(attempt, &outcome);
-        outcome
+        // However often it is changed, it is one message.
+        self.call(&Attempt { possibly_duplicate: false, ..attempt.clone() }, &Deed::Change(posted)).await
     }
 }
 

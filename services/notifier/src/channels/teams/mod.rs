@@ -9,7 +9,7 @@ mod card;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use muster_domain::TenantId;
-use muster_domain::delivery::recipient::{Recipient, SecretMark};
+use muster_domain::delivery::recipient::Recipient;
 use muster_domain::delivery::{Failure, FailureCode, routing};
 use muster_runtime::secrets::SecretResolver;
 use reqwest::StatusCode;
@@ -17,8 +17,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES};
-use super::quota::{Quota, Window};
-use super::{Attempt, Channel, Receipt, credential, http_attempt_limit};
+use super::credential::{self, Problem};
+use super::quota::{Quota, Window, key_of_secret};
+use super::{Attempt, Channel, Receipt, http_attempt_limit};
 
 /// What connectors were granted for a channel, within what a workflow's connection takes.
 const LIMIT: &[Window] = &[Window::new(1, 1), Window::new(60, 3_600)];
@@ -34,21 +35,14 @@ pub struct Teams {
     quota: Quota,
 }
 
-/// Why one POST did not do it.
-enum Problem {
-    /// The URL's signature is refused, or no flow is there.
-    Credential(String),
-    Failure(Failure),
-}
-
 impl Teams {
     pub fn new(outgoing: Outgoing, secrets: SecretResolver) -> Self {
         Self { outgoing, secrets, quota: Quota::new(LIMIT) }
     }
 
-    async fn post(&self, attempt: &Attempt, url: &SecretString, card: &[u8]) -> Result<Receipt, Problem> {
+    async fn post(&self, attempt: &Attempt, url: SecretString, card: &[u8]) -> Result<Receipt, Problem> {
         let url = url.expose_secret().trim();
-        self.check(url).map_err(Problem::Failure)?;
+        self.check(url)?;
         let post = Post {
             url,
             headers: Vec::new(),
@@ -56,7 +50,7 @@ impl Teams {
             max_answer_bytes: SHORT_ANSWER_BYTES,
             now: attempt.now,
         };
-        let answer = self.outgoing.post(post).await.map_err(|failure| Problem::Failure(without_host(failure)))?;
+        let answer = self.outgoing.post(post).await.map_err(without_host)?;
         judge(&answer, url)
     }
 
@@ -99,6 +93,7 @@ fn judge(answer: &Answer, url: &str) -> Result<Receipt, Problem> {
             return Ok(Receipt(format!("accepted by the workflow of Teams ({})", answer.text())));
         }
         status if status.is_redirection() => Problem::Failure(answer.redirected()),
+        // The URL's signature is wrong, or no flow is there any more.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
             Problem::Credential(said)
         }
@@ -112,11 +107,9 @@ fn judge(answer: &Answer, url: &str) -> Result<Receipt, Problem> {
     })
 }
 
-fn key(tenant: &TenantId, recipient: &Recipient) -> String {
-    match &recipient.mark {
-        SecretMark::Digest(digest) => digest.clone(),
-        SecretMark::NotNeeded | SecretMark::Unknown => format!("{tenant}/{}", recipient.identity),
-    }
+/// The body of a call that is not made.
+pub(crate) fn preview(attempt: &Attempt) -> String {
+    format!("{:#}", card::envelope(attempt))
 }
 
 #[async_trait]
@@ -134,7 +127,7 @@ impl Channel for Teams {
     }
 
     fn turn(&self, tenant: &TenantId, recipient: &Recipient) -> Result<(), SignedDuration> {
-        self.quota.turn(&key(tenant, recipient))
+        self.quota.turn(&key_of_secret(tenant, recipient))
     }
 
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, Failure> {
@@ -143,24 +136,9 @@ impl Channel for Teams {
             return Err(Failure::new(FailureCode::NotRepeated, text));
         }
         let card = card::envelope(attempt).to_string().into_bytes();
-        let url = credential::read(&self.secrets, attempt, URL)?;
-        let outcome = match self.post(attempt, &url, &card).await {
-            Err(Problem::Credential(said)) => {
-                let newer = credential::read_again(&self.secrets, attempt, URL, &url, &said)?;
-                self.post(attempt, &newer, &card).await
-            }
-            other => other,
-        };
-        outcome.map_err(|problem| match problem {
-            Problem::Credential(said) => {
-                Failure::new(FailureCode::Misconfigured, format!("{URL} was refused ({said})"))
-            }
-            Problem::Failure(failure) => {
-                if let Some(wait) = failure.retry_after {
-                    self.quota.close(&key(&attempt.tenant, &attempt.recipient), wait);
-                }
-                failure
-            }
-        })
+        let post = |url| self.post(attempt, url, &card);
+        let outcome = credential::call(&self.secrets, attempt, URL, post).await;
+        self.quota.heed(&key_of_secret(&attempt.tenant, &attempt.recipient), &outcome);
+        outcome
     }
 }

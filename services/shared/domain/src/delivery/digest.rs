@@ -20,6 +20,7 @@ pub struct Member {
 pub fn envelope(group: &Group, first: &Message) -> Message {
     let mut message = first.clone();
     message.event_id = group.event_id;
+    message.group_id = group.delivery_id.to_string();
     message.resource = String::new();
     message.groups.clear();
     message.owners.clear();

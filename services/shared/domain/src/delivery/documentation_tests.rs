@@ -29,6 +29,8 @@ fn every_reason_not_to_send_has_its_row() {
         rule::RECIPIENT_DISABLED,
         rule::TOLD_ON_ANOTHER_ROUTE,
         rule::ALERT_ENDED,
+        rule::NOTHING_TO_END,
+        rule::TOLD_TOGETHER,
         rule::BLACKOUT,
     ];
     assert_eq!(first_cells("Not sent"), rules);

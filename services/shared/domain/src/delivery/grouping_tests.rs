@@ -28,6 +28,8 @@ fn alert(kind: &str, resource: &str, tier: i32, environment: i32) -> Message {
 fn decision(route: &str, to: &str) -> Decision {
     Decision {
         route: route.into(),
+        route_version: 1,
+        person: String::new(),
         channel: EMAIL,
         recipient: recipient::email(to).unwrap(),
         secret_ref: String::new(),

@@ -10,7 +10,7 @@ fn german_of(kind: &str) -> Message {
 
 #[test]
 fn every_kind_that_this_language_knows_begins_in_it() {
-    for kind in kind::ALL.iter().filter(|kind| !kind.starts_with("schedule.")) {
+    for kind in kind::ALL {
         let english = sample("acme", kind, Timestamp::UNIX_EPOCH);
         let german = german_of(kind);
         assert_ne!(german.subject, english.subject, "{kind}");

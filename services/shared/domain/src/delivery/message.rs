@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::pb::common::v1::{Environment, LossStatement, Tier};
+use crate::pb::common::v1::{Actor, Environment, LossStatement, Tier};
 
 /// A subject line longer than this is cut by mail programs.
 pub const MAX_SUBJECT_BYTES: usize = 200;
@@ -131,6 +131,27 @@ pub struct Source {
     pub occurred_at: Timestamp,
 }
 
+/// Who asked for a message, as the record names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    pub id: String,
+    pub name: String,
+    kind: i32,
+    roles: Vec<i32>,
+}
+
+impl Asker {
+    pub fn of(actor: &Actor) -> Self {
+        let Actor { id, name, kind, roles } = actor.clone();
+        Self { id, name, kind, roles }
+    }
+
+    pub fn actor(&self) -> Actor {
+        let Self { id, name, kind, roles } = self.clone();
+        Actor { id, name, kind, roles }
+    }
+}
+
 /// One line of a message's table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
@@ -188,9 +209,15 @@ pub struct Message {
     /// Somebody tries a route; nothing has happened.
     #[serde(default)]
     pub test: bool,
+    /// Of a test: who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Asker>,
     /// What its words are written in: "de". Empty: English.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub language: String,
+    /// The message that told many together: it is that one, or tells its end. Empty: it is about one thing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group_id: String,
     /// The intent whose link the message carries. The link itself is made when it is sent, and kept nowhere.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub intent_id: String,
@@ -226,7 +253,9 @@ impl Message {
             repetition: 0,
             step: 0,
             test: false,
+            asked_by: None,
             language: String::new(),
+            group_id: String::new(),
             intent_id: String::new(),
         }
     }
@@ -311,11 +340,12 @@ pub fn delivery_failed(
     message.event_id = gave_up_event;
     message.occurred_at = at;
     message.opens_thread = false;
-    if super::personal::is_personal(failed) {
-        // Whoever hears of it is not the person it was for.
+    if !failed.test {
+        // Named routes, and one person's above all, were to hear the message itself. That it did not arrive is told to
+        // whoever asks for that; of a test, to nobody.
         message.only_routes.clear();
-        message.intent_id.clear();
     }
+    message.intent_id.clear();
     message.set_subject(&format!("NOT DELIVERED on route {route}: {}", failed.subject));
     message.set_summary(&format!(
         "The message '{}' could not be delivered on route {route} and is not tried again. {}",

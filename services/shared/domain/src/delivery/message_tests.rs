@@ -89,12 +89,12 @@ fn opened_request() -> RequestOpened {
         environment: 1,
         requester: person("Olga Operator"),
         policy: Some(ApprovalPolicy {
-            expressions: Vec::new(),
             source: "built-in ADR-001".into(),
             require: vec![
                 ApprovalRequirement { role: Role::ApproverIt.into(), count: 1 },
                 ApprovalRequirement { role: Role::ApproverBusiness.into(), count: 1 },
             ],
+            ..ApprovalPolicy::default()
         }),
         expires_at: Some(to_pb(at(14_400))),
         ..Default::default()
@@ -364,6 +364,18 @@ fn a_failed_delivery_is_told_once_and_never_about_itself() {
     assert!(about.subject.contains("route hook"));
     assert_eq!((about.tier, about.environment), (m.tier, m.environment));
     assert!(message::delivery_failed(&about, Uuid::from_u128(9), "mail", "x", at(6)).is_none());
+}
+
+#[test]
+fn what_named_routes_did_not_get_is_told_to_whoever_asks_for_failures_and_a_test_to_nobody() {
+    let mut step = request(request_event::Event::Opened(opened_request()));
+    step.only_routes = vec!["managers".into()];
+    step.intent_id = "i-1".into();
+    let about = message::delivery_failed(&step, Uuid::from_u128(8), "managers", "GONE: 410", at(5)).unwrap();
+    assert!(about.only_routes.is_empty() && about.intent_id.is_empty(), "{about:?}");
+    step.test = true;
+    let about = message::delivery_failed(&step, Uuid::from_u128(8), "managers", "GONE: 410", at(5)).unwrap();
+    assert_eq!(about.only_routes, ["managers"], "the route that failed is left out, so nobody hears of it");
 }
 
 #[test]

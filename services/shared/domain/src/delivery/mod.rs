@@ -13,6 +13,7 @@ pub mod chat_binding;
 pub mod digest;
 pub mod due;
 mod emergency;
+pub mod ending;
 pub mod escalation;
 pub mod failure;
 pub mod grouping;
@@ -21,6 +22,7 @@ pub mod lifecycle;
 pub mod message;
 pub mod personal;
 pub mod recipient;
+pub mod route_test;
 pub mod routing;
 pub mod sample;
 pub mod schedule;
@@ -41,3 +43,5 @@ pub use state::{Delivery, Phase, delivery_id};
 mod documentation_tests;
 #[cfg(test)]
 mod message_tests;
+#[cfg(test)]
+mod on_call_tests;

@@ -11,6 +11,8 @@ use super::{Message, Route};
 
 /// No declared route can have such a name: a colon is not in its alphabet.
 const PREFIX: &str = "contact:";
+/// Of the way to that person by chat.
+const BY_CHAT: &str = ":slack";
 /// No message is of this kind, so that no list ever matches.
 const NOTHING: &str = "nothing-by-itself";
 /// A message with somebody's own link is never counted into another one.
@@ -23,12 +25,17 @@ pub fn mail_route(contact: &str) -> String {
 
 /// The name of a contact's route by chat: "contact:ingo:slack".
 pub fn chat_route(contact: &str) -> String {
-    format!("{PREFIX}{contact}:slack")
+    format!("{PREFIX}{contact}{BY_CHAT}")
 }
 
 /// Whether a route is one person's.
 pub fn is_personal_route(name: &str) -> bool {
     name.starts_with(PREFIX)
+}
+
+/// Whether it is the way to one person by chat.
+pub fn is_chat_route(name: &str) -> bool {
+    is_personal_route(name) && name.ends_with(BY_CHAT)
 }
 
 /// Whether a message is for one person. It then goes to that person or to nobody.
@@ -42,9 +49,9 @@ pub fn by_mail(document: &Document, contact: &ContactSpec) -> Option<Route> {
     (!contact.email.is_empty()).then(|| route(mail_route(&document.name), document, contact, channel))
 }
 
-/// By a chat account that the person has shown to be theirs, through the app of a declared route.
-pub fn by_chat(document: &Document, contact: &ContactSpec, app: &SlackChannel, user: &str) -> Route {
-    let channel = Channel::Slack(SlackChannel { channel: user.to_owned(), ..app.clone() });
+/// By a chat account (workspace, user) that the person has shown to be theirs, through the app of a declared route.
+pub fn by_chat(document: &Document, contact: &ContactSpec, app: &SlackChannel, (team, user): (&str, &str)) -> Route {
+    let channel = Channel::Slack(SlackChannel { channel: format!("{team}/{user}"), ..app.clone() });
     route(chat_route(&document.name), document, contact, channel)
 }
 
@@ -56,5 +63,12 @@ fn route(name: String, document: &Document, contact: &ContactSpec, channel: Chan
         channel: Some(channel),
         ..NotificationRouteSpec::default()
     };
-    Route { name, spec, declared_at: from_pb(document.declared_at.as_ref()), mark: SecretMark::NotNeeded }
+    Route {
+        name,
+        spec,
+        version: document.version,
+        declared_at: from_pb(document.declared_at.as_ref()),
+        person: contact.person.clone(),
+        mark: SecretMark::NotNeeded,
+    }
 }

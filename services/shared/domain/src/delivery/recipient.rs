@@ -75,7 +75,8 @@ const MAX_URL: usize = 2048;
 
 /// A mailbox. `None` when it is no plain `local@domain` address.
 ///
-/// The identity is wider than the standard asks: case and a `+tag` do not make another mailbox.
+/// The identity is wider than the standard asks: case and a `+tag` do not make another mailbox, nor do dots where the
+/// provider passes over them.
 pub fn email(text: &str) -> Option<Recipient> {
     let address = text.trim();
     let (local, domain) = address.rsplit_once('@')?;
@@ -87,26 +88,29 @@ pub fn email(text: &str) -> Option<Recipient> {
         return None;
     }
     let domain = host(domain).filter(|d| !d.starts_with('['))?;
-    let mailbox = local.split('+').next().filter(|m| !m.is_empty())?;
-    let identity = format!("mailto:{}@{domain}", mailbox.to_ascii_lowercase());
+    let mailbox = local.split('+').next().filter(|m| !m.is_empty())?.to_ascii_lowercase();
+    let identity = match domain.as_str() {
+        // Source: support.google.com/mail/answer/7436150, "Dots don't matter in Gmail addresses".
+        "gmail.com" | "googlemail.com" => format!("mailto:{}@gmail.com", mailbox.replace('.', "")),
+        _ => format!("mailto:{mailbox}@{domain}"),
+    };
     Some(Recipient { address: address.to_owned(), shown: address.to_owned(), identity, mark: SecretMark::NotNeeded })
 }
 
 /// An endpoint. `None` when it is no plain ASCII http(s) URL without credentials.
 ///
 /// The identity is host, port and path; query and fragment do not make another endpoint, since an
-/// ignored parameter would be a way round. On-call endpoints therefore need a path of their own.
+/// ignored parameter would be a way round. On-call endpoints therefore need a path of their own. The
+/// usual ports of http and https are one: most servers answer the same on both.
 pub fn webhook(text: &str) -> Option<Recipient> {
     let url = text.trim();
     if url.len() > MAX_URL || !url.bytes().all(|b| b.is_ascii_graphic()) || url.contains('\\') {
         return None;
     }
     let (scheme, rest) = url.split_once("://")?;
-    let default_port = match scheme.to_ascii_lowercase().as_str() {
-        "https" => "443",
-        "http" => "80",
-        _ => return None,
-    };
+    if !["https", "http"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return None;
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at(end);
     // A '@' would be credentials in the URL.
@@ -115,7 +119,7 @@ pub fn webhook(text: &str) -> Option<Recipient> {
     }
     let (name, port) = split_port(authority)?;
     let host = host(name)?;
-    let port = if port.is_empty() { default_port } else { port };
+    let port = if ["", "80"].contains(&port) { "443" } else { port };
     let path_end = after.find(['?', '#']).unwrap_or(after.len());
     let path = plain_path(after.get(..path_end)?)?;
     let shown = format!("{scheme}://{authority}{}", after.get(..path_end)?);
@@ -206,6 +210,10 @@ mod tests {
             assert_eq!(email(spelling).unwrap().identity, "mailto:oncall@example.com", "{spelling}");
         }
         assert_ne!(email("oncall2@example.com").unwrap().identity, email("oncall@example.com").unwrap().identity);
+        for spelling in ["oncall@gmail.com", "on.call@gmail.com", "O.N.call+x@googlemail.com"] {
+            assert_eq!(email(spelling).unwrap().identity, "mailto:oncall@gmail.com", "{spelling}");
+        }
+        assert_ne!(email("on.call@example.com").unwrap().identity, email("oncall@example.com").unwrap().identity);
     }
 
     #[test]
@@ -238,11 +246,15 @@ mod tests {
             "https://hooks.example.com//on%2Dcall",
             "https://hooks.example.com/%6Fn-call?key=other",
             "http://hooks.example.com:443/./On-Call",
+            "http://hooks.example.com/on-call",
+            "https://hooks.example.com:80/on-call",
         ];
         for spelling in same {
             assert_eq!(webhook(spelling).unwrap().identity, "web:hooks.example.com:443/on-call", "{spelling}");
         }
-        assert_ne!(webhook("https://hooks.example.com/test").unwrap().identity, "web:hooks.example.com:443/on-call");
+        for other in ["https://hooks.example.com/test", "https://hooks.example.com:8443/on-call"] {
+            assert_ne!(webhook(other).unwrap().identity, "web:hooks.example.com:443/on-call", "{other}");
+        }
     }
 
     #[test]

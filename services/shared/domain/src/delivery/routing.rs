@@ -39,6 +39,8 @@ pub mod rule {
     pub const RECIPIENT_DISABLED: &str = "the recipient is disabled; declare the route again to enable it";
     pub const TOLD_ON_ANOTHER_ROUTE: &str = "the same recipient is told on another route";
     pub const ALERT_ENDED: &str = "the alert ended while it was held";
+    pub const NOTHING_TO_END: &str = "what it ends was not told to this recipient";
+    pub const TOLD_TOGETHER: &str = "it was told together with others, and the end of all of them is told";
     pub const BLACKOUT: &str = "blackout of the route";
 }
 
@@ -47,8 +49,12 @@ pub mod rule {
 pub struct Route {
     pub name: String,
     pub spec: NotificationRouteSpec,
+    /// The version of its declaration.
+    pub version: u64,
     /// When it was declared; a recipient disabled before that counts as enabled again.
     pub declared_at: Option<Timestamp>,
+    /// The stable id of the one person it leads to; empty: it is no contact's.
+    pub person: String,
     /// Of the secret that tells where it leads, for a pager and for a workflow of Teams. See `identifying_secret`.
     pub mark: SecretMark,
 }
@@ -57,6 +63,10 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     pub route: String,
+    /// The version of the route by which it was decided.
+    pub route_version: u64,
+    /// The stable id of the one person it is meant for; empty: it is meant for nobody alone.
+    pub person: String,
     pub channel: &'static str,
     pub recipient: Recipient,
     /// Reference to what the channel signs or logs in with; empty for channels without.
@@ -183,6 +193,8 @@ fn recipients(route: &Route) -> Vec<Decision> {
         };
         Decision {
             route: route.name.clone(),
+            route_version: route.version,
+            person: route.person.clone(),
             channel: name,
             recipient,
             secret_ref: secret_ref.to_owned(),
@@ -195,7 +207,13 @@ fn recipients(route: &Route) -> Vec<Decision> {
         Channel::Email(mail) => mail.to.iter().map(|to| decision(EMAIL, "", to, recipient::email(to))).collect(),
         Channel::Webhook(hook) => vec![decision(WEBHOOK, &hook.secret_ref, &hook.url, recipient::webhook(&hook.url))],
         Channel::Slack(slack) => {
-            vec![decision(SLACK, &slack.token_ref, &slack.channel, recipient::slack(&slack.channel))]
+            // A person is reached by their own route alone, and only through an account that was bound.
+            let to = if super::personal::is_personal_route(&route.name) {
+                slack.channel.split_once('/').and_then(|(team, user)| recipient::slack_user(team, user))
+            } else {
+                recipient::slack(&slack.channel)
+            };
+            vec![decision(SLACK, &slack.token_ref, &slack.channel, to)]
         }
         Channel::Teams(teams) => {
             vec![decision(TEAMS, &teams.url_ref, &teams.url_ref, recipient::teams(&teams.url_ref, mark))]

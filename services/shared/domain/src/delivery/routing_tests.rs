@@ -1,13 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
 
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::delivery::message::{Source, kind};
-use crate::pb::inventory::v1::{
-    EmailChannel, GdsNotificationChannel, PagerdutyChannel, SlackChannel, TeamsChannel, WebhookChannel,
-};
+use crate::pb::inventory::v1::{EmailChannel, WebhookChannel};
 
 fn message(kind: &str, tier: Tier, environment: i32) -> Message {
     let source = Source {
@@ -145,6 +142,29 @@ fn a_route_that_changed_no_longer_leads_there() {
 }
 
 #[test]
+fn a_person_is_reached_by_their_own_route_and_by_no_declared_one() {
+    let by_chat = |name: &str, channel: &str| {
+        let slack = crate::pb::inventory::v1::SlackChannel { channel: channel.into(), ..Default::default() };
+        let spec = NotificationRouteSpec { channel: Some(Channel::Slack(slack)), ..NotificationRouteSpec::default() };
+        let mut message = message(kind::APPROVAL_ASKED, Tier::Tier2, PROD);
+        message.only_routes = vec![name.into()];
+        route(&message, &[Route { name: name.into(), spec, ..Route::default() }]).remove(0)
+    };
+    let own = by_chat("contact:ingo:slack", "T0123ABCD/U0123ABCD");
+    assert_eq!((own.verdict, own.recipient.address.as_str()), (Verdict::Send, "U0123ABCD"));
+    assert_eq!(own.recipient.shown, "slack:T0123ABCD/U0123ABCD");
+    for (name, channel) in [
+        ("chat", "T0123ABCD/U0123ABCD"),
+        ("chat", "U0123ABCD"),
+        ("contact:ingo:slack", "C0123ABCD"),
+        ("contact:ingo:slack", "U0123ABCD"),
+    ] {
+        let refused = Verdict::Suppress(rule::INVALID_RECIPIENT);
+        assert_eq!(by_chat(name, channel).verdict, refused, "{name} {channel}");
+    }
+}
+
+#[test]
 fn old_news_is_too_old() {
     let m = message(kind::RPO_BREACHED, Tier::Tier1, PROD);
     assert!(!is_too_old(&m, m.occurred_at + MAX_NEWS_AGE));
@@ -152,165 +172,63 @@ fn old_news_is_too_old() {
     assert!(!is_too_old(&m, m.occurred_at - SignedDuration::from_hours(48)));
 }
 
-/// Spellings of the on-call's mailbox and endpoint, and of others.
-fn any_email() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just("oncall@example.com".to_owned()),
-        "(oncall|OnCall|ONCALL)(\\+[a-z]{0,3})?@(example\\.com|Example\\.COM|example\\.com\\.)",
-        "[a-c]{1,3}@example\\.com",
-        Just("oncall@example.com, dev@example.com".to_owned()),
-        Just("<oncall@example.com>".to_owned()),
-    ]
+/// Of a critical breach of orders-db, which is in the groups shop and core and is team-orders' system.
+fn breach() -> Message {
+    let mut breach = message(kind::RPO_BREACHED, Tier::Tier1, PROD);
+    breach.severity = crate::delivery::Severity::Critical;
+    breach.groups = vec!["shop".into(), "core".into()];
+    breach.owners = vec!["team-orders".into()];
+    breach
 }
 
-fn any_url() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "(https|HTTPS)://(page|PAGE)\\.example\\.com(\\.|:443)?/(\\./|x/\\.\\./|/)?(on-call|On-Call|on%2dcall|%6fn-call)/?(\\?[a-z]=[0-9])?(#x)?",
-        "https://[a-c]\\.example\\.com/[a-z]{1,3}",
-        Just("https://x@page.example.com/on-call".to_owned()),
-    ]
-}
-
-fn any_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
-    prop::sample::select(words).prop_map(str::to_owned)
-}
-
-const ON_CALL_KEY: &str = "0123456789abcdef0123456789abcdef";
-const ON_CALL_FLOW: &str = "https://page.example.com/on-call";
-
-fn gds(url: &str, alert_name: &str) -> Channel {
-    let (url, alert_name) = (url.to_owned(), alert_name.to_owned());
-    Channel::GdsNotification(GdsNotificationChannel { url, alert_name, ..GdsNotificationChannel::default() })
-}
-
-fn any_route() -> impl Strategy<Value = Route> {
-    let channel = prop_oneof![
-        prop::collection::vec(any_email(), 0..4).prop_map(|to| Channel::Email(EmailChannel { to })),
-        any_url().prop_map(|url| Channel::Webhook(WebhookChannel { url, secret_ref: String::new() })),
-        any_of(&["C0NCALL01", " C0NCALL01 ", "c0ncall01", "C0THER001", "U0NCALL01", "#oncall", ""]).prop_map(
-            |channel| {
-                Channel::Slack(SlackChannel { channel, token_ref: "file:any".into(), ..SlackChannel::default() })
-            }
-        ),
-        any_of(&["file:pager", "file:other", ""]).prop_map(|routing_key_ref| {
-            Channel::Pagerduty(PagerdutyChannel { routing_key_ref, ..PagerdutyChannel::default() })
-        }),
-        any_of(&["file:flow", "file:other"]).prop_map(|url_ref| Channel::Teams(TeamsChannel { url_ref })),
-        (any_url(), any_of(&["RPO breach", "rpo Breach ", "tests"]))
-            .prop_map(|(url, alert_name)| gds(&url, &alert_name)),
+#[test]
+fn severity_group_and_owner_choose_the_routes_too() {
+    // (severities, groups, owners) of the route -> does it take the breach?
+    type Row = (&'static [&'static str], &'static [&'static str], &'static [&'static str], bool);
+    let table: &[Row] = &[
+        (&["critical"], &[], &[], true),
+        (&["info", "critical"], &[], &[], true),
+        (&["info", "warning"], &[], &[], false),
+        // A word that is no severity is no wildcard.
+        (&["CRITICAL"], &[], &[], false),
+        (&[], &["shop"], &[], true),
+        (&[], &["billing", "core"], &[], true),
+        (&[], &["billing"], &[], false),
+        (&[], &["sho"], &[], false),
+        (&[], &[], &["team-orders"], true),
+        (&[], &[], &["team-billing", "team-orders"], true),
+        (&[], &[], &["team-billing"], false),
+        (&["critical"], &["shop"], &["team-orders"], true),
+        // All of them hold, not one of them.
+        (&["critical"], &["shop"], &["team-billing"], false),
+        (&["info"], &["shop"], &["team-orders"], false),
     ];
-    let mark = prop_oneof![
-        any_of(&[ON_CALL_KEY, "another key"]).prop_map(|key| SecretMark::of_key(&key)),
-        any_url().prop_map(|url| SecretMark::of_url(&url)),
-        Just(SecretMark::Unknown),
-        Just(SecretMark::NotNeeded),
-    ];
-    (
-        "[a-z]{1,6}",
-        prop::collection::vec(-1i32..6, 0..3),
-        prop::collection::vec(-1i32..7, 0..4),
-        prop::collection::vec(
-            prop_oneof![Just("*"), Just("rpo.*"), Just("rpo.breached"), Just(""), Just("x")].prop_map(str::to_owned),
-            0..3,
-        ),
-        any::<bool>(),
-        channel,
-        mark,
-    )
-        .prop_map(|(name, tiers, environments, events, production_on_call, channel, mark)| Route {
-            name,
-            spec: NotificationRouteSpec {
-                description: String::new(),
-                tiers,
-                environments,
-                events,
-                production_on_call,
-                channel: Some(channel),
-                ..NotificationRouteSpec::default()
-            },
-            declared_at: None,
-            mark,
-        })
-}
-
-/// Where a sent decision really ends, found by means other than the code under test.
-fn is_on_call(decision: &Decision) -> bool {
-    let address = decision.recipient.address.to_ascii_lowercase();
-    let mark = &decision.recipient.mark;
-    match decision.channel {
-        EMAIL => {
-            let (local, domain) = address.split_once('@').unwrap();
-            local.split('+').next() == Some("oncall") && domain.trim_end_matches('.') == "example.com"
-        }
-        SLACK => address == "c0ncall01",
-        PAGERDUTY => address == "file:pager" || *mark == SecretMark::of_key(ON_CALL_KEY),
-        TEAMS => address == "file:flow" || *mark == SecretMark::of_url(ON_CALL_FLOW),
-        GDS_NOTIFICATION => {
-            address.contains("page.example.com") && decision.recipient.shown.to_lowercase().ends_with(" rpo breach")
-        }
-        _ => address.contains("page.example.com"),
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (severities, groups, owners, expected) in table {
+        let mut r = email_route("mail", &["a@example.com"]);
+        (r.spec.severities, r.spec.groups, r.spec.owners) = (owned(severities), owned(groups), owned(owners));
+        assert_eq!(!route(&breach(), &[r]).is_empty(), *expected, "{severities:?} {groups:?} {owners:?}");
     }
 }
 
-/// The protected recipient of each channel.
-fn on_call_routes() -> Vec<Route> {
-    let flow = TeamsChannel { url_ref: "file:flow".into() };
-    let pager = PagerdutyChannel { routing_key_ref: "file:pager".into(), ..PagerdutyChannel::default() };
-    let chat = SlackChannel { channel: "C0NCALL01".into(), ..SlackChannel::default() };
-    let marked = |name: &str, channel, mark| Route {
-        name: name.into(),
-        spec: NotificationRouteSpec { production_on_call: true, channel: Some(channel), ..Default::default() },
-        declared_at: None,
-        mark,
-    };
-    vec![
-        marked(
-            "on-call-mail",
-            Channel::Email(EmailChannel { to: vec!["oncall@example.com".into()] }),
-            SecretMark::NotNeeded,
-        ),
-        marked(
-            "on-call-page",
-            Channel::Webhook(WebhookChannel { url: ON_CALL_FLOW.into(), secret_ref: "file:x".into() }),
-            SecretMark::NotNeeded,
-        ),
-        marked("on-call-chat", Channel::Slack(chat), SecretMark::NotNeeded),
-        marked("on-call-pager", Channel::Pagerduty(pager), SecretMark::of_key(ON_CALL_KEY)),
-        marked("on-call-flow", Channel::Teams(flow), SecretMark::of_url(ON_CALL_FLOW)),
-        marked("on-call-gds", gds(ON_CALL_FLOW, "RPO breach"), SecretMark::NotNeeded),
-    ]
+#[test]
+fn what_belongs_to_nobody_is_told_only_where_no_group_and_no_owner_is_asked_for() {
+    let mut stray = breach();
+    (stray.groups, stray.owners) = (Vec::new(), Vec::new());
+    let mut by_group = email_route("by-group", &["a@example.com"]);
+    by_group.spec.groups = vec!["shop".into()];
+    let mut by_owner = email_route("by-owner", &["b@example.com"]);
+    by_owner.spec.owners = vec![String::new()];
+    let routes = [by_group, by_owner, email_route("all", &["c@example.com"])];
+    assert_eq!(sent(&route(&stray, &routes)), [("all", "c@example.com")]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Given any routes besides one marked on-call recipient of each channel, in any order and spelling,
-    /// what is not production never gets to any of them, nor onto any marked route.
-    #[test]
-    fn non_production_never_wakes_the_production_on_call(
-        mut routes in prop::collection::vec(any_route(), 0..6),
-        at in 0usize..7,
-        environment in prop_oneof![Just(0i32), 2..8i32, Just(-3)],
-        tier in 0i32..5,
-    ) {
-        for protected in on_call_routes() {
-            routes.insert(at.min(routes.len()), protected);
-        }
-
-        let m = message(kind::RPO_BREACHED, Tier::try_from(tier).unwrap_or_default(), environment);
-        for decision in route(&m, &routes).iter().filter(|d| d.verdict == Verdict::Send) {
-            prop_assert!(!is_on_call(decision), "{decision:?}");
-            // Names may repeat: at least one route of that name must be unmarked.
-            prop_assert!(routes.iter().any(|r| r.name == decision.route && !r.spec.production_on_call), "{decision:?}");
-        }
-    }
-
-    /// The guard takes nothing away from production.
-    #[test]
-    fn production_is_never_suppressed_by_the_on_call_rule(routes in prop::collection::vec(any_route(), 0..6)) {
-        let m = message(kind::RPO_BREACHED, Tier::Tier1, PROD);
-        for decision in route(&m, &routes) {
-            prop_assert_ne!(decision.verdict, Verdict::Suppress(rule::ON_CALL_IS_FOR_PRODUCTION));
-        }
-    }
+#[test]
+fn a_decision_says_by_which_version_of_the_route_and_for_whom() {
+    let route_of_ingo =
+        Route { version: 7, person: "idp|ingo".into(), ..email_route("contact:ingo", &["i@example.com"]) };
+    let mut asked = message(kind::APPROVAL_ASKED, Tier::Tier1, PROD);
+    asked.only_routes = vec!["contact:ingo".into()];
+    let decision = route(&asked, &[route_of_ingo]).remove(0);
+    assert_eq!((decision.route_version, decision.person.as_str()), (7, "idp|ingo"));
 }

@@ -4,7 +4,7 @@
 //! An attempt without a recorded outcome may have reached the far side: the next one is marked so.
 //!
 //! queued -> held -> attempted, or suppressed (the alert ended meanwhile), or grouped; queued -> grouped (told by another
-//! delivery). What was given up can be queued again by a person.
+//! delivery); queued -> suppressed (what it ends was never told). What was given up can be queued again by a person.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::refusal::{Refusal, refusal};
 use crate::time::{from_pb, to_pb};
 
 use super::failure::{Failure, FailureCode};
-use super::message::{Message, clip};
+use super::message::{Asker, Message, clip};
 use super::routing::Decision;
 use super::schedule::{MAX_RETRY_AFTER, retry_delay};
 
@@ -138,7 +138,9 @@ impl Aggregate for Delivery {
                 self.phase = Phase::Queued;
                 self.queued = Some(e.clone());
             }
-            Event::Suppressed(_) if matches!(self.phase, Phase::None | Phase::Held) => self.phase = Phase::Suppressed,
+            Event::Suppressed(_) if matches!(self.phase, Phase::None | Phase::Held) || self.is_untried() => {
+                self.phase = Phase::Suppressed;
+            }
             Event::Held(e) if matches!(self.phase, Phase::Queued | Phase::Held) => {
                 self.phase = Phase::Held;
                 self.held_until = from_pb(e.until.as_ref());
@@ -180,6 +182,13 @@ impl Aggregate for Delivery {
     }
 }
 
+impl Delivery {
+    /// Queued, and nothing was attempted: the far side cannot have it.
+    fn is_untried(&self) -> bool {
+        self.phase == Phase::Queued && self.attempts == 0
+    }
+}
+
 fn event(event: Event) -> Option<DeliveryEvent> {
     Some(DeliveryEvent { event: Some(event) })
 }
@@ -212,7 +221,9 @@ pub fn queue(
         repetition: message.repetition,
         alert_id: message.alert_id.clone(),
         queued_at: Some(to_pb(now)),
-        ..DeliveryQueued::default()
+        person: decision.person.clone(),
+        asked_by: message.asked_by.as_ref().map(Asker::actor),
+        route_version: decision.route_version,
     }))
 }
 
@@ -244,11 +255,11 @@ pub fn suppress(
 pub fn attempt(state: &Delivery, now: Timestamp, limit: SignedDuration) -> Result<Option<DeliveryEvent>, NotYet> {
     let possibly_duplicate = match state.phase {
         Phase::None | Phase::Accepted | Phase::GaveUp | Phase::Suppressed | Phase::Grouped => return Ok(None),
-        // Sent again by a person after an attempt that may have arrived.
+        // Sent again by a person after an attempt that may have arrived, and perhaps held then.
         Phase::Queued => state.outcome_unknown,
         Phase::Held => {
             wait_until(state.held_until, now)?;
-            false
+            state.outcome_unknown
         }
         Phase::Waiting => {
             wait_until(state.retry_at, now)?;
@@ -341,9 +352,9 @@ pub fn group(state: &Delivery, into: Uuid, now: Timestamp) -> Option<DeliveryEve
     event(Event::Grouped(DeliveryGrouped { into_delivery_id: into, grouped_at: Some(to_pb(now)) }))
 }
 
-/// What was held is never told: its reason is gone, or a rule forbids it now.
+/// What was held, or waited for what it ends, is never told: its reason is gone, or a rule forbids it now.
 pub fn withdraw(state: &Delivery, rule: &str) -> Option<DeliveryEvent> {
-    let queued = state.queued.as_ref().filter(|_| state.phase == Phase::Held)?;
+    let queued = state.queued.as_ref().filter(|_| state.phase == Phase::Held || state.is_untried())?;
     event(Event::Suppressed(DeliverySuppressed {
         delivery_id: queued.delivery_id.clone(),
         route: queued.route.clone(),

@@ -22,7 +22,16 @@ fn message() -> Message {
 fn decision(channel: &'static str) -> Decision {
     let recipient = recipient::email("a@example.com").unwrap();
     let declared = std::sync::Arc::new(Channel::Email(EmailChannel::default()));
-    Decision { route: "team".into(), channel, recipient, secret_ref: String::new(), declared, verdict: Verdict::Send }
+    Decision {
+        route: "team".into(),
+        route_version: 4,
+        person: String::new(),
+        channel,
+        recipient,
+        secret_ref: String::new(),
+        declared,
+        verdict: Verdict::Send,
+    }
 }
 
 fn queued(channel: &'static str) -> Delivery {
@@ -185,6 +194,20 @@ fn what_is_held_waits_for_its_time_or_is_never_told() {
 }
 
 #[test]
+fn what_waits_for_its_turn_is_withdrawn_only_before_it_was_tried() {
+    let mut waiting = queued(EMAIL);
+    take(&mut waiting, |s| withdraw(s, "what it ends was not told"));
+    assert_eq!((waiting.phase, attempt(&waiting, at(0), LIMIT)), (Phase::Suppressed, Ok(None)));
+    let mut tried = queued(EMAIL);
+    claim(&mut tried, at(0));
+    let gone = Failure::new(FailureCode::Gone, "x");
+    take(&mut tried, |s| give_up(s, &gone, at(1)));
+    let requeued = requeue(&tried, Actor::default(), at(2)).unwrap().unwrap();
+    tried.evolve(&requeued);
+    assert!(withdraw(&tried, "too late").is_none(), "a person sent it again");
+}
+
+#[test]
 fn what_another_delivery_tells_is_not_told_by_itself() {
     let mut state = queued(EMAIL);
     take(&mut state, |s| group(s, Uuid::from_u128(7), at(1)));
@@ -271,8 +294,9 @@ proptest! {
                     }
                 }
                 Step::Withdraw => if let Some(event) = withdraw(&state, "over") {
-                    prop_assert_eq!(before, Phase::Held);
+                    prop_assert!(before == Phase::Held || (before == Phase::Queued && state.attempts == 0));
                     state.evolve(&event);
+                    prop_assert_eq!(state.phase, Phase::Suppressed);
                 },
                 Step::Group(into) => if let Some(event) = group(&state, Uuid::from_u128(into.into()), now) {
                     prop_assert!(matches!(before, Phase::Queued | Phase::Held | Phase::Grouped));

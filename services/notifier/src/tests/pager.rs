@@ -1,0 +1,272 @@
+//! PagerDuty, as the service uses it: what is opened there is ended, in that order, and nothing else is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use muster_domain::AggregateId;
+use muster_domain::delivery::Escalation;
+use muster_domain::delivery::routing::rule;
+use muster_domain::pb::common::v1::{Environment, Tier};
+use muster_domain::pb::inventory::v1::{
+    Grouping, NotificationRouteSpec, PagerdutyChannel, TimeWindow, notification_route_spec::Channel as Declared,
+};
+use muster_domain::pb::notification::v1::{DeliveryState, DeliveryView};
+use muster_domain::pb::readiness::v1::{
+    AlertKind, AlertOpened, AlertResolved, ReadinessEvent, Severity, readiness_event::Event,
+};
+use muster_domain::readiness::Readiness;
+use muster_domain::time::{duration_to_pb, to_pb};
+use muster_fakes::pagerduty::{Pagerduty as Service, State};
+use muster_fakes::{Fake, Reply, Trouble};
+use muster_runtime::Config;
+
+use super::stage::Stage;
+use crate::channels::pagerduty::Pagerduty;
+use crate::channels::{Limits, Outgoing};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const WEBHOOK_SECRET: &str = "a secret of the subscription";
+
+struct Pager {
+    stage: Stage,
+    far: Fake<Service>,
+    _secrets: tempfile::TempDir,
+}
+
+impl Pager {
+    async fn start(change: impl FnOnce(&mut NotificationRouteSpec)) -> Self {
+        let secrets = tempfile::tempdir().unwrap();
+        std::fs::create_dir(secrets.path().join("acme")).unwrap();
+        std::fs::write(secrets.path().join("acme/pager"), KEY).unwrap();
+        std::fs::write(secrets.path().join("acme/subscription"), WEBHOOK_SECRET).unwrap();
+        let mut config = Config::default();
+        config.secrets.directory = Some(secrets.path().to_owned());
+        let far = Fake::start(Service::new(KEY)).await.unwrap();
+        let mut stage = Stage::configured(config).await;
+        let outgoing = Outgoing::new(&["127.0.0.1".to_owned()], Limits::default()).unwrap();
+        stage.more.push(Arc::new(Pagerduty::new(outgoing, stage.ctx.secrets.clone())));
+        let channel = PagerdutyChannel {
+            routing_key_ref: "file:pager".into(),
+            webhook_secret_ref: "file:subscription".into(),
+            events_url: far.url.clone(),
+            ..PagerdutyChannel::default()
+        };
+        let mut route = NotificationRouteSpec {
+            channel: Some(Declared::Pagerduty(channel)),
+            grouping: Some(Grouping { more_than: 100, window: None, flaps: 50 }),
+            ..NotificationRouteSpec::default()
+        };
+        change(&mut route);
+        stage.route("pager", route).await;
+        stage.start().await;
+        Self { stage, far, _secrets: secrets }
+    }
+
+    async fn opened(&self, system: &str) {
+        self.happens(system, opened(system)).await;
+    }
+
+    async fn resolved(&self, system: &str) {
+        self.happens(system, resolved(system)).await;
+    }
+
+    async fn happens(&self, system: &str, event: Event) {
+        self.stage.append::<Readiness>(system, ReadinessEvent { event: Some(event) }, Timestamp::now()).await;
+    }
+
+    /// What it was asked, in order: "trigger", "resolve", …
+    fn actions(&self) -> Vec<String> {
+        let action = |body: serde_json::Value| body["event_action"].as_str().unwrap_or("change").to_owned();
+        self.far.requests().iter().map(|request| action(request.json())).collect()
+    }
+
+    fn state(&self, key: &str) -> Option<State> {
+        self.far.with(|service| service.incident(key).map(|incident| incident.state))
+    }
+
+    /// The key of the one incident that many are told by.
+    fn group_key(&self) -> String {
+        let keys = self.far.with(|service| service.incidents.keys().map(|(_, key)| key.clone()).collect::<Vec<_>>());
+        let groups: Vec<_> = keys.into_iter().filter(|key| key.starts_with("muster/acme/group/")).collect();
+        assert_eq!(groups.len(), 1, "{groups:?}");
+        groups[0].clone()
+    }
+}
+
+fn alert(system: &str) -> String {
+    format!("alert-of-{system}")
+}
+
+fn key(system: &str) -> String {
+    format!("muster/acme/{system}/rpo.breached/{}", alert(system))
+}
+
+fn opened(system: &str) -> Event {
+    Event::AlertOpened(AlertOpened {
+        alert_id: alert(system),
+        resource: system.into(),
+        kind: AlertKind::RpoBreach.into(),
+        severity: Severity::Critical.into(),
+        tier: Tier::Tier2.into(),
+        environment: Environment::Production.into(),
+        ..AlertOpened::default()
+    })
+}
+
+fn resolved(system: &str) -> Event {
+    Event::AlertResolved(AlertResolved {
+        alert_id: alert(system),
+        resource: system.into(),
+        kind: AlertKind::RpoBreach.into(),
+        tier: Tier::Tier2.into(),
+        environment: Environment::Production.into(),
+        ..AlertResolved::default()
+    })
+}
+
+fn of_kind<'a>(list: &'a [DeliveryView], kind: &str) -> Vec<&'a DeliveryView> {
+    list.iter().filter(|d| d.message_kind == kind).collect()
+}
+
+fn all_over(list: &[DeliveryView], count: usize) -> bool {
+    list.len() == count && list.iter().all(|d| d.finished_at.is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resolve_never_overtakes_its_trigger() {
+    let mut pager = Pager::start(|_| {}).await;
+    pager.far.trouble(Trouble::Instead(Reply::empty(503)));
+    pager.opened("orders").await;
+    pager.stage.until("the trigger is tried again", |list| list.iter().any(|d| d.retry_at.is_some())).await;
+    pager.resolved("orders").await;
+    pager.stage.until("the resolve waits", |list| !of_kind(list, "alert.resolved").is_empty()).await;
+    // Killed in between.
+    pager.stage.stop().await;
+    assert_eq!(pager.actions(), ["trigger"], "the resolve was sent");
+    pager.stage.start().await;
+    pager.stage.until("both are taken", |list| all_over(list, 2)).await;
+    assert_eq!(pager.actions(), ["trigger", "trigger", "resolve"]);
+    assert_eq!(pager.state(&key("orders")), Some(State::Resolved));
+    pager.stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_never_opened_is_not_resolved() {
+    let mut pager = Pager::start(|_| {}).await;
+    pager.far.trouble(Trouble::Instead(Reply::empty(503)));
+    pager.opened("orders").await;
+    pager.stage.until("the trigger is tried again", |list| list.iter().any(|d| d.retry_at.is_some())).await;
+    pager.resolved("orders").await;
+    // At its next attempt the key is not known any more: the trigger is given up.
+    pager.far.with(|service| service.keys.clear());
+    let list = pager.stage.until("both are over", |list| all_over(list, 2)).await;
+    let end = of_kind(&list, "alert.resolved")[0];
+    assert_eq!((end.state(), end.rule.as_str()), (DeliveryState::Suppressed, rule::NOTHING_TO_END));
+    assert!(pager.actions().iter().all(|action| action == "trigger"), "{:?}", pager.actions());
+    pager.stage.stop().await;
+}
+
+/// The first by itself, the others together.
+async fn many_at_once(pager: &Pager, systems: &[&str]) -> String {
+    for system in systems {
+        pager.opened(system).await;
+    }
+    let group = |list: &[DeliveryView]| list.iter().filter(|d| d.state() == DeliveryState::Accepted).count() == 2;
+    pager.stage.until("one by itself and one for the rest", group).await;
+    pager.group_key()
+}
+
+fn together(route: &mut NotificationRouteSpec) {
+    let window = Some(duration_to_pb(SignedDuration::from_secs(2)));
+    route.grouping = Some(Grouping { more_than: 1, window, flaps: 50 });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_incident_of_many_ends_with_the_last_of_them() {
+    let mut pager = Pager::start(together).await;
+    let group = many_at_once(&pager, &["a", "b", "c", "d"]).await;
+    assert_eq!((pager.state(&key("a")), pager.state(&group)), (Some(State::Open), Some(State::Open)));
+    assert_eq!(pager.far.with(|service| service.incidents.len()), 2, "two pages for four systems");
+
+    for system in ["b", "a", "d"] {
+        pager.resolved(system).await;
+    }
+    let list = pager.stage.until("three ends are decided", |list| all_over(list, 5 + 3)).await;
+    let with_others = |d: &&&DeliveryView| d.rule == rule::TOLD_TOGETHER;
+    assert_eq!(of_kind(&list, "alert.resolved").iter().filter(with_others).count(), 2);
+    assert_eq!((pager.state(&key("a")), pager.state(&group)), (Some(State::Resolved), Some(State::Open)));
+
+    pager.resolved("c").await;
+    pager.stage.until("the end of all of them", |list| all_over(list, 5 + 4 + 1)).await;
+    assert_eq!(pager.state(&group), Some(State::Resolved));
+    assert_eq!(pager.actions().iter().filter(|action| *action == "resolve").count(), 2, "{:?}", pager.actions());
+    pager.stage.stop().await;
+}
+
+async fn acknowledged_there(pager: &Pager, key: &str, secret: &str) -> u16 {
+    let body = serde_json::json!({"event": {
+        "id": "01EVENT", "event_type": "incident.acknowledged", "resource_type": "incident",
+        "occurred_at": Timestamp::now().to_string(),
+        "agent": {"id": "PXPGF42", "type": "user_reference", "summary": "Ingo"},
+        "data": {"id": "PGR0VU2", "type": "incident", "incident_key": key},
+    }})
+    .to_string();
+    let signature = format!("v1={}", muster_fakes::check::hmac_hex(secret, body.as_bytes()));
+    let url = format!("{}/notify/pagerduty/acme/pager", pager.stage.url);
+    let call = reqwest::Client::new().post(url).header("x-pagerduty-signature", signature).body(body);
+    call.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_acknowledges_the_incident_of_many_acknowledges_each_of_them_and_nothing_else() {
+    let mut pager = Pager::start(together).await;
+    let group = many_at_once(&pager, &["a", "b", "c"]).await;
+    let who = async |system: &str| {
+        let id: AggregateId = alert(system).parse().unwrap();
+        let state = pager.stage.ctx.log.load::<Escalation>(&pager.stage.tenant, &id).await.unwrap().state;
+        state.acknowledged.and_then(|said| said.by).map(|by| by.name)
+    };
+    assert_eq!(acknowledged_there(&pager, &group, "another secret").await, 401);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    // Which alerts there are is in a read model of its own.
+    while acknowledged_there(&pager, &group, WEBHOOK_SECRET).await != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "never acknowledged");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((who("a").await, who("b").await, who("c").await), (None, Some("Ingo".into()), Some("Ingo".into())));
+    assert_eq!(acknowledged_there(&pager, &key("a"), WEBHOOK_SECRET).await, 200);
+    assert_eq!(who("a").await, Some("Ingo".into()));
+    assert_eq!(acknowledged_there(&pager, &key("elsewhere"), WEBHOOK_SECRET).await, 202, "not here");
+    pager.stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quiet_hours_hold_no_resolve_back() {
+    let mut pager = Pager::start(|_| {}).await;
+    pager.opened("orders").await;
+    pager.stage.until("it is opened", |list| all_over(list, 1)).await;
+    let night = TimeWindow {
+        name: "night".into(),
+        from: Some(to_pb(Timestamp::now() - SignedDuration::from_mins(1))),
+        until: Some(to_pb(Timestamp::now() + SignedDuration::from_hours(8))),
+        ..TimeWindow::default()
+    };
+    let channel = PagerdutyChannel {
+        routing_key_ref: "file:pager".into(),
+        events_url: pager.far.url.clone(),
+        ..PagerdutyChannel::default()
+    };
+    let quiet = NotificationRouteSpec {
+        channel: Some(Declared::Pagerduty(channel)),
+        quiet_hours: vec![night],
+        ..NotificationRouteSpec::default()
+    };
+    pager.stage.route("pager", quiet).await;
+    pager.opened("billing").await;
+    pager.resolved("orders").await;
+    let list = pager.stage.until("one held, one ended", |list| of_kind(list, "alert.resolved").iter().any(|d| d.finished_at.is_some())).await;
+    assert_eq!(pager.state(&key("orders")), Some(State::Resolved), "it closes something, and wakes nobody");
+    assert_eq!(list.iter().filter(|d| d.state() == DeliveryState::Held).count(), 1, "what opens waits: {list:#?}");
+    pager.stage.stop().await;
+}
