@@ -27,7 +27,8 @@ impl Approval {
         let delegation = self.delegation(&call, &ask.on_behalf_of).await?;
         let surroundings = self.what_is_approved(&call.tenant, &id).await?;
         self.change(&call, &ask.request_id, &ask.idempotency_key, |request| {
-            let yes = Yes { note: &ask.note, plan_hash: &ask.plan_hash, delegation: delegation.as_ref() };
+            let yes =
+                Yes { note: &ask.note, plan_hash: &ask.plan_hash, delegation: delegation.as_ref(), login: call.login };
             let event = request::approve(request, &call.actor, &yes, call.now)?;
             surroundings.unchanged(request)?;
             Ok(event)
@@ -125,10 +126,23 @@ impl Approval {
         if refusal.code == NOT_FOUND {
             refusal.value = id.to_string();
         }
+        if refusal.code == STEP_UP_NEEDED {
+            refusal.next_action = self.how_to_step_up(&refusal.next_action);
+        }
         if is_attempt(&refusal) {
             self.ctx.deny(call, &refusal, resource, id.as_str()).await
         } else {
             muster_runtime::refused(&refusal)
+        }
+    }
+
+    /// With the classes of login that count here, which only the configuration knows.
+    fn how_to_step_up(&self, next_action: &str) -> String {
+        let classes: Vec<&str> =
+            self.ctx.config.auth.issuers.iter().flat_map(|issuer| &issuer.step_up_acr).map(String::as_str).collect();
+        match classes.is_empty() {
+            true => next_action.to_owned(),
+            false => format!("{next_action}; --acr takes {}", classes.join(" or ")),
         }
     }
 
@@ -140,6 +154,7 @@ impl Approval {
 }
 
 const NOT_FOUND: &str = "REQUEST_NOT_FOUND";
+const STEP_UP_NEEDED: &str = "APPROVAL_STEP_UP_NEEDED";
 
 /// Everything that has to do with one request shares its id as correlation.
 pub(crate) fn about(id: &AggregateId, meta: Meta) -> Meta {

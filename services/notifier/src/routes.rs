@@ -78,7 +78,9 @@ impl Routes {
         let declared = documents.routes().map(|(document, spec)| Route {
             name: document.name.clone(),
             spec: spec.clone(),
+            version: document.version,
             declared_at: from_pb(document.declared_at.as_ref()),
+            person: String::new(),
             mark: self.mark(tenant, spec),
         });
         let contacts = documents.all(Kind::Contact).flat_map(|document| match &document.spec {

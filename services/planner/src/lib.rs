@@ -73,6 +73,10 @@ pub const MIGRATIONS: Schema = Schema {
             sql: include_str!("../../../migrations/planner/0002_requests_about_groups.sql"),
         },
         Migration { name: "0003_occurrences", sql: include_str!("../../../migrations/planner/0003_occurrences.sql") },
+        Migration {
+            name: "0004_occurrences_by_hand",
+            sql: include_str!("../../../migrations/planner/0004_occurrences_by_hand.sql"),
+        },
     ],
 };
 

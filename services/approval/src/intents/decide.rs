@@ -88,7 +88,7 @@ impl Approval {
 fn would_be_taken(call: &Call<()>, ask: &DecideByIntentRequest, link: &Link) -> Result<(), Refusal> {
     match ask.decision() {
         IntentDecision::Approve => {
-            let yes = Yes { note: &ask.note, plan_hash: &link.claims.plan_hash, delegation: None };
+            let yes = Yes { note: &ask.note, plan_hash: &link.claims.plan_hash, delegation: None, login: call.login };
             request::approve(&link.request, &call.actor, &yes, call.now).map(drop)
         }
         IntentDecision::Deny | IntentDecision::Unspecified => {

@@ -18,4 +18,5 @@ mod opening;
 mod refusals;
 mod scheduled;
 mod starting;
+mod step_up;
 mod world;

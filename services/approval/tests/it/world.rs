@@ -327,9 +327,13 @@ impl Caller {
 
 /// The code of a refusal, as a program reads it.
 pub(crate) fn code<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    refusal(answer).code
+}
+
+pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> Refusal {
     let refusal = refusal_of(&answer.unwrap_err()).expect("a refusal with details");
     assert!(!refusal.next_action.is_empty(), "{refusal:?}");
-    refusal.code
+    refusal
 }
 
 /// Polls until it holds; longer than anything here takes.

@@ -1,10 +1,9 @@
 //! A message of its own on a route, through everything that a real one goes through.
 
 use muster_domain::Refusal;
-use muster_domain::delivery::message::kind;
-use muster_domain::delivery::routing::{route as decide, rule};
-use muster_domain::delivery::{Message, Severity, Source, Verdict, delivery_id};
-use muster_domain::pb::common::v1::{Environment, Role};
+use muster_domain::delivery::routing::route as decide;
+use muster_domain::delivery::{Source, delivery_id, route_test};
+use muster_domain::pb::common::v1::Role;
 use muster_domain::pb::notification::v1::{TestRouteRequest, TestRouteResponse};
 use muster_domain::refusal::{field_refusal, refusal};
 use muster_runtime::{Call, refused, unavailable};
@@ -23,15 +22,13 @@ pub(super) async fn test(outbox: &Outbox, call: Call<TestRouteRequest>) -> Resul
     let meta = call.meta(&ask.idempotency_key)?;
     let source =
         Source { tenant: call.tenant.to_string(), event_id: meta.event_id, sequence: 0, occurred_at: call.now };
-    let mut message = test_message(&source, route, &call.actor.name);
-    let decisions = decide(&message, &routes);
-    let wakes = decisions.iter().any(|d| d.verdict == Verdict::Suppress(rule::ON_CALL_IS_FOR_PRODUCTION));
-    if wakes {
+    let mut message = route_test::message(&source, route, &call.actor);
+    if route_test::wakes_on_call(&decide(&message, &routes)) {
         // Whoever wakes the on-call to try a route answers for it.
         if !call.actor.roles().any(|role| role == Role::Admin) {
             return Err(outbox.ctx.deny(&call, &wakes_on_call(route), "", "").await);
         }
-        message.environment = Environment::Production;
+        message = route_test::of_production(message);
     }
     let cause = Cause { correlation: meta.correlation, event: meta.event_id };
     outbox.tell(&call.tenant, &message, cause, &Narrowing::default()).await.map_err(|error| {
@@ -42,20 +39,6 @@ pub(super) async fn test(outbox: &Outbox, call: Call<TestRouteRequest>) -> Resul
     let ids =
         ids.map(|d| delivery_id(call.tenant.as_str(), message.event_id, &d.route, &d.recipient.shown).to_string());
     Ok(TestRouteResponse { delivery_ids: ids.collect(), version: 0 })
-}
-
-/// It is about no system, so its environment is not known: the on-call is not for it, unless somebody says so.
-fn test_message(source: &Source, route: &str, who: &str) -> Message {
-    let unknown = Environment::Unspecified.into();
-    let mut message = Message::about(source, kind::ROUTE_TEST, "", 0, unknown);
-    message.severity = Severity::Info;
-    message.test = true;
-    message.only_routes = vec![route.to_owned()];
-    message.set_subject(&format!("TEST of route {route}"));
-    message.set_summary(&format!("{who} tries the route {route}. Nothing has happened, and nothing has to be done."));
-    message.fact("Asked for by", who);
-    message.next_step = "Nothing. If you expected a test: this way works.".into();
-    message
 }
 
 fn unknown(route: &str) -> Refusal {

@@ -24,6 +24,7 @@ pub(super) fn rule(node: &Node, path: &str, faults: &Faults) -> Option<ApprovalR
         require_ticket: fields.flag("requireTicket"),
         expression: fields.block("expression").and_then(expression),
         escalations: fields.list("escalations", escalation),
+        step_up: fields.flag("stepUp"),
     };
     fields.finish();
     Some(rule)

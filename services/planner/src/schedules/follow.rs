@@ -9,8 +9,9 @@ use muster_domain::{
     inventory::Declared,
     pb::execution::v1::{ExecutionEvent, execution_event::Event as Run},
     pb::inventory::v1::{InventoryEvent, Kind, inventory_event::Event as Inventory},
-    pb::request::v1::{RequestEvent, request_event::Event as Asked},
+    pb::request::v1::{RequestEvent, RequestOpened, request_event::Event as Asked},
     request::Request,
+    time::from_pb,
 };
 use muster_eventlog::{LogError, ReactError, Reactor, Record};
 
@@ -39,9 +40,14 @@ impl Reactor for Follow {
                 _ => None,
             },
             Execution::KIND => match record.decode::<ExecutionEvent>()?.event {
-                Some(Run::Succeeded(_) | Run::Failed(_) | Run::Stopped(_)) => {
-                    self.of_request(&record.tenant, &record.id).await?
+                Some(Run::Succeeded(done)) => {
+                    let opened = self.opened(&record.tenant, &record.id).await?;
+                    if let Some((opened, at)) = opened.as_ref().zip(from_pb(done.finished_at.as_ref())) {
+                        self.0.prove_by_hand(record, opened, at).await?;
+                    }
+                    opened.map(|opened| opened.schedule)
                 }
+                Some(Run::Failed(_) | Run::Stopped(_)) => self.of_request(&record.tenant, &record.id).await?,
                 _ => None,
             },
             _ => None,
@@ -54,9 +60,12 @@ impl Reactor for Follow {
 impl Follow {
     /// The schedule that opened this request; an execution has its request's id.
     async fn of_request(&self, tenant: &TenantId, id: &str) -> Result<Option<String>, LogError> {
+        Ok(self.opened(tenant, id).await?.map(|opened| opened.schedule))
+    }
+
+    async fn opened(&self, tenant: &TenantId, id: &str) -> Result<Option<RequestOpened>, LogError> {
         let Ok(id) = id.parse() else { return Ok(None) };
-        let request = self.0.ctx.log.load::<Request>(tenant, &id).await?.state;
-        Ok(request.view.opened.map(|opened| opened.schedule))
+        Ok(self.0.ctx.log.load::<Request>(tenant, &id).await?.state.view.opened)
     }
 }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `follow` | what is declared, decided or run that a schedule hears of |
 //! | `look` | looks at one schedule: records what there is to record, sets the timer for the next look |
+//! | `by_hand` | a drill that somebody asked for by hand, for the schedules that wait for one |
 //! | `declared` | a schedule as the log has it now |
 //! | `projection`, `query` | the table of due times, and its reading |
 //! | `view` | what people are shown |
@@ -12,6 +13,7 @@
 //! | `api` | gRPC |
 
 pub(crate) mod api;
+mod by_hand;
 mod declared;
 pub(crate) mod follow;
 pub(crate) mod look;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use muster_domain::{
     Aggregate,
-    pb::schedule::v1::{OccurrenceState, ScheduleEvent, ScheduleFired, schedule_event::Event},
+    pb::schedule::v1::{OccurrenceState, ScheduleEvent, ScheduleFired, ScheduleSucceeded, schedule_event::Event},
     refusal::describe,
     schedule::Schedule,
     time::{PbTimestamp, from_pb},
@@ -59,6 +59,7 @@ async fn one(tx: &mut PgConnection, record: &Record) -> Result<(), ProjectionErr
             )
             .await
         }
+        Some(Event::Succeeded(done)) if done.due_at.is_none() => by_hand(tx, record, &done).await,
         Some(Event::Succeeded(done)) => {
             let at = done.succeeded_at.as_ref();
             settle(tx, record, done.due_at.as_ref(), OccurrenceState::Succeeded, at, "").await
@@ -86,6 +87,24 @@ async fn one(tx: &mut PgConnection, record: &Record) -> Result<(), ProjectionErr
         }
         Some(Event::Noticed(_)) | None => Ok(()),
     }
+}
+
+/// It was not due: it stands among the due times at the moment it succeeded.
+async fn by_hand(tx: &mut PgConnection, record: &Record, done: &ScheduleSucceeded) -> Result<(), ProjectionError> {
+    sqlx::query(
+        "INSERT INTO planner.occurrence
+             (tenant, schedule, due_ns, state, settled_ns, request_id, what, resource, group_name, plan, note, by_hand)
+         VALUES ($1, $2, $3, $4, $3, $5, '', '', '', '', 'asked for by hand', true)
+         ON CONFLICT (tenant, schedule, due_ns) DO NOTHING",
+    )
+    .bind(record.tenant.as_str())
+    .bind(&record.id)
+    .bind(nanoseconds(done.succeeded_at.as_ref())?)
+    .bind(i32::from(OccurrenceState::Succeeded))
+    .bind(&done.request_id)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 async fn fell_due(tx: &mut PgConnection, record: &Record, fired: &ScheduleFired) -> Result<(), ProjectionError> {

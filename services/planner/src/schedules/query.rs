@@ -70,16 +70,17 @@ pub(super) async fn standing(
 ) -> Result<BTreeMap<String, Standing>, sqlx::Error> {
     let mut tx = db.tenant_tx(tenant).await?;
     let rows = sqlx::query(
-        "SELECT named.name, latest.schedule, latest.due_ns, latest.state, latest.overdue, latest.request_id, latest.what,
+        "SELECT named.name, latest.schedule, latest.due_ns, latest.state, latest.request_id, latest.what,
+                latest.overdue AND latest.due_ns > COALESCE(facts.last_success, 0) AS overdue,
                 latest.resource, latest.group_name, latest.plan, latest.note, facts.last_due, facts.last_success,
                 EXISTS (SELECT 1 FROM planner.occurrence late
                         WHERE late.tenant = $1 AND late.schedule = named.name AND late.overdue AND late.state <> $4
                           AND late.due_ns > COALESCE(facts.last_success, 0)) AS is_overdue
          FROM unnest($2::text[]) AS named (name)
          LEFT JOIN LATERAL (SELECT schedule, due_ns, state, overdue, request_id, what, resource, group_name, plan, note
-                            FROM planner.occurrence WHERE tenant = $1 AND schedule = named.name
+                            FROM planner.occurrence WHERE tenant = $1 AND schedule = named.name AND NOT by_hand
                             ORDER BY due_ns DESC LIMIT 1) latest ON true
-         LEFT JOIN LATERAL (SELECT max(due_ns) FILTER (WHERE state <> $3) AS last_due,
+         LEFT JOIN LATERAL (SELECT max(due_ns) FILTER (WHERE state <> $3 AND NOT by_hand) AS last_due,
                                    max(settled_ns) FILTER (WHERE state = $4) AS last_success
                             FROM planner.occurrence WHERE tenant = $1 AND schedule = named.name) facts ON true",
     )

@@ -12,7 +12,7 @@ use muster_domain::{
         inventory::v1::{
             Document, DocumentDeclared, InventoryEvent, Kind, ScheduleSpec, document::Spec, inventory_event,
         },
-        request::v1::{RequestEvent, RequestOpened, request_event},
+        request::v1::{RequestEvent, RequestOpened, RequestType, request_event},
         schedule::v1::{
             GetScheduleRequest, GetScheduleResponse, ListCalendarRequest, ListSchedulesRequest, OccurrenceState,
             PreviewScheduleRequest, RecordReviewRequest, ScheduleEvent, ScheduleFired, schedule_event::Event,
@@ -153,20 +153,54 @@ async fn one_that_is_due_comes_to_something_or_to_nothing() {
     let shown = shows(&world.olga(), "alone", OccurrenceState::Overdue).await;
     assert!(shown.schedule.unwrap().overdue);
     assert!(shown.occurrences[0].note.contains("no request was opened"), "{:?}", shown.occurrences[0]);
+    ended_by_hand(&world, &events).await;
+}
+
+/// Somebody runs the drill without being asked by the calendar: it is not overdue any more.
+async fn ended_by_hand(world: &World, before: &[Event]) {
+    let readiness_of = |resource: &str, request_id: &str| RequestOpened {
+        request_id: request_id.into(),
+        r#type: RequestType::ReadinessDrill.into(),
+        resource: resource.into(),
+        ..RequestOpened::default()
+    };
+    let (other, same) = ("0198aaaa-0000-7000-8000-000000000001", "0198aaaa-0000-7000-8000-000000000002");
+    run(world, readiness_of("billing-db", other)).await;
+    run(world, readiness_of("orders-db", same)).await;
+    let events = told(world, "alone", "proven", |events| matches!(events.last(), Some(Event::Succeeded(_)))).await;
+    assert_eq!(events.len(), before.len() + 1, "once, and not by the other system's: {events:#?}");
+    let Some(Event::Succeeded(done)) = events.last() else { panic!("{events:#?}") };
+    assert_eq!((done.request_id.as_str(), done.due_at), (same, None));
+
+    let shown = shows(&world.olga(), "alone", OccurrenceState::Lapsed).await;
+    let schedule = shown.schedule.unwrap();
+    assert!(!schedule.overdue && schedule.last_success_at == done.succeeded_at, "{schedule:?}");
+    let due = before.iter().find_map(|event| match event {
+        Event::Fired(fired) => fired.due_at,
+        _ => None,
+    });
+    assert_eq!(schedule.last_due_at, due, "it was not due by that");
+    let by_hand = &shown.occurrences[0];
+    assert_eq!((by_hand.request_id.as_str(), by_hand.note.as_str()), (same, "asked for by hand"));
+    assert_eq!((by_hand.state(), by_hand.resource.as_str()), (OccurrenceState::Succeeded, "orders-db"));
 }
 
 /// As the approval service and the executor write it.
 async fn opened_and_run(world: &World, fired: &ScheduleFired, name: &str) {
-    let id = fired.request_id.parse().unwrap();
     let opened = RequestOpened {
         request_id: fired.request_id.clone(),
         schedule: name.into(),
         due_at: fired.due_at,
         ..RequestOpened::default()
     };
+    run(world, opened).await;
+}
+
+async fn run(world: &World, opened: RequestOpened) {
+    let id = opened.request_id.parse().unwrap();
+    let started = ExecutionStarted { request_id: opened.request_id.clone(), ..ExecutionStarted::default() };
     let event = RequestEvent { event: Some(request_event::Event::Opened(opened)) };
     world.log.append::<muster_domain::request::Request>(&acme(), &id, 1, &meta(), &event).await.unwrap();
-    let started = ExecutionStarted { request_id: fired.request_id.clone(), ..ExecutionStarted::default() };
     let succeeded = ExecutionSucceeded { finished_at: Some(to_pb(Timestamp::now())), ..ExecutionSucceeded::default() };
     let events = [execution_event::Event::Started(started), execution_event::Event::Succeeded(succeeded)];
     for (index, event) in events.into_iter().enumerate() {

@@ -36,6 +36,12 @@ pub(crate) struct LoginArgs {
     /// The scopes to ask for, as the identity provider needs them to give a token for Muster's API.
     #[arg(long, default_value = SCOPES)]
     scope: String,
+    /// Log in for one decision, with a second factor, where the policy asks for it. Good for 5 minutes.
+    #[arg(long)]
+    step_up: bool,
+    /// The class of login that --step-up asks the identity provider for; default: its own, where it has only one.
+    #[arg(long, value_name = "VALUE", requires = "step_up")]
+    acr: Option<String>,
     /// Only print the address to open, for machines without a browser.
     #[arg(long)]
     no_browser: bool,
@@ -51,6 +57,7 @@ pub(crate) async fn login(args: LoginArgs, global: &GlobalArgs, screen: &Screen)
     };
     let clock = Clock::system();
     let client = Client::discover(&issuer, &args.client_id, &args.scope).await?;
+    let client = if args.step_up { client.for_a_decision(args.acr) } else { client };
     let granted = match &args.login_as {
         Some(name) => client.login_as(name, &clock).await?,
         None => client.login_with_browser(args.no_browser, &clock).await?,

@@ -28,6 +28,8 @@ pub(super) struct Client {
     provider: Provider,
     client_id: String,
     scope: String,
+    /// A login for one decision, and the class of it that is asked for. Empty: none in particular.
+    step_up: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,6 +37,8 @@ struct Provider {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
+    #[serde(default)]
+    acr_values_supported: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +107,18 @@ impl Client {
         for endpoint in [&provider.authorization_endpoint, &provider.token_endpoint] {
             checked(endpoint)?;
         }
-        Ok(Self { http, provider, client_id: client_id.to_owned(), scope: scope.to_owned() })
+        Ok(Self { http, provider, client_id: client_id.to_owned(), scope: scope.to_owned(), step_up: None })
+    }
+
+    /// The next login is made for one decision: the person shows a second factor now. Without `acr`: the provider's own
+    /// class, where it has only one.
+    pub(super) fn for_a_decision(mut self, acr: Option<String>) -> Self {
+        let only = match self.provider.acr_values_supported.as_slice() {
+            [only] => only.clone(),
+            _ => String::new(),
+        };
+        self.step_up = Some(acr.unwrap_or(only));
+        self
     }
 
     /// Opens the provider's page and waits for the person.
@@ -154,6 +169,17 @@ impl Client {
             .append_pair("code_challenge_method", "S256");
         if let Some(name) = login_hint {
             address.query_pairs_mut().append_pair("login_hint", name);
+        }
+        if let Some(acr) = &self.step_up {
+            let mut query = address.query_pairs_mut();
+            if login_hint.is_none() {
+                // OpenID Connect Core, 3.1.2.1: whoever is logged in at the provider logs in again. The local issuer
+                // keeps nobody logged in.
+                query.append_pair("prompt", "login").append_pair("max_age", "0");
+            }
+            if !acr.is_empty() {
+                query.append_pair("acr_values", acr);
+            }
         }
         Ok(address)
     }

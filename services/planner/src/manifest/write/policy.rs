@@ -37,6 +37,7 @@ fn approval_rule(rule: &ApprovalRule) -> Value {
         ("require", each(&rule.require, |r| json!({"role": role_name(r.role()), "count": r.count}))),
         ("expiresAfter", length(rule.expires_after.as_ref())),
         ("requireTicket", flag(rule.require_ticket)),
+        ("stepUp", flag(rule.step_up)),
         ("expression", rule.expression.as_ref().map(expression)),
         (
             "escalations",

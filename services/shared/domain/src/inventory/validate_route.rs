@@ -104,3 +104,7 @@ fn fallback(found: &mut Finding, name: &str, spec: &NotificationRouteSpec, other
         );
     }
 }
+
+#[cfg(test)]
+#[path = "validate_route_tests.rs"]
+mod tests;

@@ -78,3 +78,7 @@ fn window(found: &mut Finding, field: &str, window: &TimeWindow) {
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "validate_window_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::demand::{Demand, Filled, missing_for};
+use super::login::{Login, step_up};
 use super::seats::{Voice, voices};
 use super::{Delegation, MAX_TEXT, Request, must_be_a_person, must_be_open, optional_text, required_text};
 use crate::access::role_list;
@@ -21,6 +22,8 @@ pub struct Yes<'a> {
     pub plan_hash: &'a str,
     /// The delegation by which somebody decides for a person who is away.
     pub delegation: Option<&'a Delegation>,
+    /// How whoever decides logged in. Unknown is not enough where the policy asks for a login made for the decision.
+    pub login: Login,
 }
 
 /// One person's yes. Never the requester's, never the same person's twice.
@@ -59,6 +62,7 @@ pub fn approve(
             },
         ));
     };
+    let stepped_up_at = step_up(&policy, yes.login, now)?;
     let missing = missing_for(&policy, &people);
     Ok(Some(RequestEvent {
         event: Some(Event::Approved(RequestApproved {
@@ -72,6 +76,7 @@ pub fn approve(
             on_behalf_of: delegated.map(|(_, away)| away.clone()),
             delegation_id: delegated.map(|(delegated, _)| delegated.delegation_id.clone()).unwrap_or_default(),
             place: place.words,
+            stepped_up_at: stepped_up_at.map(to_pb),
         })),
     }))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::demand::{Demand, missing_for};
+use super::login::was_stepped_up;
 use super::seats::{all_different, voices};
 use super::{Delegation, Request, scope_name};
 use crate::gate::{self, runs_by_itself};
@@ -91,6 +92,12 @@ fn approval_is_proven(approval: &RequestApproved, opened: &RequestOpened, witnes
     let hash = opened.plan.as_ref().map(|plan| plan.hash.as_str()).unwrap_or_default();
     if approval.plan_hash != hash {
         return Err(not_proven("an approval is for another plan", &approval.plan_hash));
+    }
+    let asks = opened.policy.as_ref().is_some_and(|policy| policy.step_up);
+    let (stepped_up_at, approved_at) =
+        (from_pb(approval.stepped_up_at.as_ref()), from_pb(approval.approved_at.as_ref()));
+    if asks && !was_stepped_up(stepped_up_at, approved_at) {
+        return Err(not_proven("an approval was made without the login that its policy asks for", &approver.name));
     }
     let Some(away) = &approval.on_behalf_of else {
         return if approval.delegation_id.is_empty() {

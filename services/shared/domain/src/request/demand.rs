@@ -206,7 +206,11 @@ pub(crate) fn missing_for(policy: &ApprovalPolicy, people: &[Voice<'_>]) -> Vec<
 
 /// Who must say yes, for people who ask before they open a request.
 pub fn policy_words(policy: &ApprovalPolicy) -> String {
-    Demand::of(policy).map_or_else(|unusable| format!("nobody can: the policy is {unusable}"), |demand| demand.words())
+    let words = |demand: Demand<'_>| match policy.step_up && !demand.is_empty() {
+        true => format!("{}, each after a login made for it, with a second factor", demand.words()),
+        false => demand.words(),
+    };
+    Demand::of(policy).map_or_else(|unusable| format!("nobody can: the policy is {unusable}"), words)
 }
 
 /// The first kind of request for which these policies together cannot be used, if there is one.

@@ -12,9 +12,10 @@ pub use ask::{asked_now, consequences};
 pub use claims::{Claims, person_digest};
 pub use watch::{ALARM_WINDOW, MessageApprovals, alarms};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::login::{Login, fresh_words};
 use super::{Request, must_be_open, state_name};
 use crate::aggregate::{Aggregate, EventKind};
 use crate::ids::derived_id;
@@ -25,10 +26,6 @@ use crate::pb::request::v1::{
 use crate::refusal::{Refusal, field_refusal, refusal};
 use crate::time::{from_pb, to_pb};
 
-/// A login older than this does not count as one made for this decision.
-pub const FRESH_LOGIN: SignedDuration = SignedDuration::from_mins(5);
-/// Clocks of identity providers may be ahead of ours by so much.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// Refused attempts kept with one intent: whoever holds a link must not be able to fill the log with it.
 pub const MAX_REFUSALS_KEPT: usize = 50;
 
@@ -101,22 +98,6 @@ pub fn issue(intent: &Intent, request: &Request, to: &Addressee<'_>, now: Timest
     }))
 }
 
-/// How somebody logged in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Login {
-    /// As the identity provider says; `None`: it does not say.
-    pub at: Option<Timestamp>,
-    /// The provider says that a second factor was shown.
-    pub second_factor: bool,
-}
-
-impl Login {
-    /// Made for this decision, with more than a password.
-    pub fn is_step_up(&self, now: Timestamp) -> bool {
-        self.second_factor && self.at.is_some_and(|at| at <= now + CLOCK_SKEW && now.duration_since(at) <= FRESH_LOGIN)
-    }
-}
-
 /// Somebody comes with a link whose signature is good.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
@@ -131,10 +112,12 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Tier 1 is decided after a fresh login only; an unknown tier counts as tier 1.
+    /// Tier 1 is decided after a fresh login only, and what a policy asks it for; an unknown tier counts as tier 1.
     pub fn needs_step_up(&self, now: Timestamp) -> bool {
-        let tier = self.request.view.opened.as_ref().map_or(Tier::Unspecified, |opened| opened.tier());
-        !matches!(tier, Tier::Tier2 | Tier::Tier3) && !self.login.is_step_up(now)
+        let opened = self.request.view.opened.as_ref();
+        let tier = opened.map_or(Tier::Unspecified, |opened| opened.tier());
+        let by_policy = opened.and_then(|opened| opened.policy.as_ref()).is_some_and(|policy| policy.step_up);
+        (by_policy || !matches!(tier, Tier::Tier2 | Tier::Tier3)) && !self.login.is_step_up(now)
     }
 }
 
@@ -193,9 +176,9 @@ pub fn use_once(
     if attempt.needs_step_up(now) {
         return Err(refusal(
             "INTENT_STEP_UP_NEEDED",
-            "what concerns tier 1 is decided from a message after a login made for it, with a second factor",
-            login_words(attempt.login, now),
-            format!("a second factor, at most {} min ago", FRESH_LOGIN.as_mins()),
+            "what concerns tier 1, or what the policy says, is decided from a message after a login made for it, with a second factor",
+            attempt.login.words(now),
+            fresh_words(),
             "log in again as the page asks, then decide",
         ));
     }
@@ -295,14 +278,6 @@ fn plan_changed(now: &str) -> Refusal {
         "what the message showed",
         "look at the request; what changed needs a new one",
     )
-}
-
-fn login_words(login: Login, now: Timestamp) -> String {
-    match login.at {
-        None => "the identity provider does not say when you logged in".to_owned(),
-        Some(at) if login.second_factor => format!("logged in {} s ago", now.duration_since(at).as_secs()),
-        Some(_) => "no second factor".to_owned(),
-    }
 }
 
 fn plan_hash(request: &Request) -> &str {

@@ -54,6 +54,7 @@ pub fn effective_policy(
     let mut escalations: Vec<Escalation> = Vec::new();
     let mut expires_after = DEFAULT_EXPIRY;
     let mut require_ticket = false;
+    let mut step_up = false;
     let mut source = String::from("built-in ADR-001");
 
     for (document, spec) in policy_specs(policies) {
@@ -71,6 +72,7 @@ pub fn effective_policy(
                 expires_after = expires_after.min(limit);
             }
             require_ticket |= rule.require_ticket;
+            step_up |= rule.step_up;
         }
         if matched {
             source.push_str(&format!(", policy {} version {}", document.name, document.version));
@@ -79,7 +81,7 @@ pub fn effective_policy(
 
     let require = needed.into_iter().map(|(role, count)| ApprovalRequirement { role: role.into(), count }).collect();
     EffectivePolicy {
-        policy: ApprovalPolicy { source, require, expressions },
+        policy: ApprovalPolicy { source, require, expressions, step_up },
         expires_after,
         require_ticket,
         escalations: in_order(escalations, expires_after),

@@ -10,9 +10,11 @@
 //! | `progress` | what became of the request that a due time opened |
 //! | `occasions` | what each due time was about |
 //! | `answer` | a review is recorded, a request could not be opened |
+//! | `by_hand` | a drill that somebody asked for by hand |
 
 mod advance;
 mod answer;
+mod by_hand;
 mod calendar;
 mod occasions;
 mod parse;
@@ -35,6 +37,7 @@ use crate::time::{duration_from_pb, from_pb};
 
 pub use advance::{Declaration, LATE, MAX_LISTED, advance, request_id, wakes_at};
 pub use answer::{open_failed, review};
+pub use by_hand::{is_drill, is_of_schedule, proved_by_hand};
 pub use calendar::{Calendar, Due, Fate, MAX_DATES, MAX_MOVE};
 pub use occasions::Occasions;
 pub use progress::{Progress, progress};
@@ -77,6 +80,8 @@ pub struct Schedule {
     pub last_success_at: Option<Timestamp>,
     /// Since when there should have been a success.
     pub overdue_since: Option<Timestamp>,
+    /// The due time that is overdue: a success before it says nothing about it.
+    pub overdue_due: Option<Timestamp>,
 }
 
 /// A due time that something was opened for.
@@ -130,6 +135,7 @@ impl Aggregate for Schedule {
             }
             Some(Event::Overdue(overdue)) => {
                 self.overdue_since = from_pb(overdue.overdue_since.as_ref());
+                self.overdue_due = from_pb(overdue.due_at.as_ref());
                 self.settle(from_pb(overdue.due_at.as_ref()), |pending| pending.overdue = true);
             }
             Some(Event::Succeeded(done)) => {
@@ -161,15 +167,19 @@ impl Schedule {
         if let Some(pending) = due.and_then(|due| self.pending.get_mut(&due)) {
             change(pending);
         }
-        self.pending.retain(|_, pending| !(pending.lapsed && pending.overdue));
+        let success = self.last_success_at;
+        self.pending.retain(|due, pending| !(pending.lapsed && (pending.overdue || success >= Some(*due))));
     }
 
-    /// A success also stands for the due times before it that came to nothing.
+    /// A success also stands for the due times before it that came to nothing. Without a due time: it was asked for by
+    /// hand, and stands for those before the moment it succeeded.
     fn succeeded(&mut self, due: Option<Timestamp>, at: Option<Timestamp>) {
         self.last_success_at = self.last_success_at.max(at);
-        self.overdue_since = None;
-        let Some(due) = due else { return };
-        self.pending.retain(|earlier, pending| *earlier != due && !(*earlier < due && pending.lapsed));
+        if due.is_some() || at >= self.overdue_due {
+            (self.overdue_since, self.overdue_due) = (None, None);
+        }
+        let until = due.or(at);
+        self.pending.retain(|earlier, pending| Some(*earlier) != due && !(Some(*earlier) < until && pending.lapsed));
     }
 
     pub fn is_overdue(&self) -> bool {

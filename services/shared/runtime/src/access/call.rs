@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use muster_domain::{TenantId, pb::common::v1::Actor, request::intent::Login};
+use muster_domain::{TenantId, pb::common::v1::Actor, request::Login};
 use muster_eventlog::Meta;
 use tonic::Status;
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use muster_domain::{
     TenantId,
     pb::common::v1::{Actor, ActorKind, Role},
-    request::intent::Login,
+    request::Login,
 };
 
 use super::{AuthError, claims, token::Claims};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use muster_domain::request::intent::Login;
+use muster_domain::request::Login;
 use serde_json::Value;
 
 use super::{AuthError, token::Claims};

@@ -1,4 +1,5 @@
 #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
@@ -143,6 +144,11 @@ fn tier_1_takes_a_fresh_login_with_a_second_factor() {
     let link = link(&request);
     let plain = Attempt { login: Login::default(), ..attempt(&link, &request, &by, now) };
     assert!(use_once(&link.intent, &plain, APPROVE, now).unwrap().is_some());
+    // Unless the policy asks for it: a link is no way round.
+    let mut careful = request.clone();
+    careful.view.opened.as_mut().unwrap().policy.as_mut().unwrap().step_up = true;
+    let plain = Attempt { request: &careful, ..plain };
+    assert_eq!(code(use_once(&link.intent, &plain, APPROVE, now)), "INTENT_STEP_UP_NEEDED");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn at_least(count: u32, of: Vec<ApprovalExpression>) -> ApprovalExpression {
 fn policy(require: &[(Role, u32)], expressions: Vec<ApprovalExpression>) -> ApprovalPolicy {
     let require =
         require.iter().map(|(role, count)| inv::ApprovalRequirement { role: (*role).into(), count: *count }).collect();
-    ApprovalPolicy { source: "test".into(), require, expressions }
+    ApprovalPolicy { source: "test".into(), require, expressions, ..ApprovalPolicy::default() }
 }
 
 /// A request whose policy is raised by this expression.

@@ -8,6 +8,7 @@ mod expressions;
 mod freezes;
 mod groups;
 mod overrides;
+mod step_up;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
+mod by_hand;
 mod calendars;
 mod clocks;
 mod life;
