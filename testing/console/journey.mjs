@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { axeFindings, openBrowser, visit } from "./browser.mjs";
-import { Product } from "./product.mjs";
+import { Product, until } from "./product.mjs";
 
+/** For a run, from its start to its end. */
+export const RUN_LIMIT_MS = 180_000;
 const START_LIMIT_MS = 300_000;
 const STOP_LIMIT_MS = 120_000;
 
@@ -37,6 +39,23 @@ export class World {
   at(path, tenant = "acme") {
     return `${this.product.url}/t/${tenant}${path}`;
   }
+
+  /** Opens a request on the command line and answers with its number. */
+  open(...args) {
+    return this.product.json("olga", ["request", "open", ...args]).requestId;
+  }
+
+  /** A readiness drill from the request to its end, on the command line; answers with its number. */
+  async drilled(resource) {
+    const id = this.open("--type", "readiness-drill", "--resource", resource, "--reason", "is it ready?");
+    const shown = () => this.product.json("vera", ["request", "show", id]);
+    for (const approver of ["ingo", "bea"]) {
+      if (shown().missing?.length > 0) this.product.muster(approver, ["request", "approve", id]);
+    }
+    this.product.muster("olga", ["request", "start", id, "--confirm", shown().opened.confirmationPhrase]);
+    await until("the drill to succeed", () => shown().state === "REQUEST_STATE_SUCCEEDED" || undefined, RUN_LIMIT_MS);
+    return id;
+  }
 }
 
 export const main = (page) => page.getByRole("main");
@@ -57,6 +76,19 @@ export async function say(page, label, text, button) {
 export async function whyNot(button) {
   assert.equal(await button.getAttribute("aria-disabled"), "true");
   return button.textContent();
+}
+
+/** Opens a request through the form of a resource's page and answers with its number. */
+export async function ask(page, address, type, reason) {
+  await page.goto(address);
+  await page.getByRole("button", { name: "Request a move or drill" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Type").selectOption({ label: type });
+  await dialog.getByLabel("Reason").fill(reason);
+  await dialog.getByText(/Who must approve:/).waitFor();
+  await dialog.getByRole("button", { name: "Open request" }).click();
+  await page.waitForURL(/\/requests\/[0-9a-f-]{36}$/);
+  return page.url().split("/").pop();
 }
 
 /** Types the phrase that the dialog shows. */

@@ -43,3 +43,15 @@ export function fleetOf(count) {
   const views = Buffer.concat(Array.from({ length: count }, (_, index) => view(index)));
   return Buffer.concat([frame(0, views), frame(0x80, Buffer.from("grpc-status: 0\r\n"))]);
 }
+
+/** Opens the page with so many resources, and says after how many milliseconds it was painted and could be used. */
+export async function openLargeFleet(page, address, count) {
+  const answer = fleetOf(count);
+  await page.route(/MonitorService\/WatchReadiness$/, (route) => route.fulfill({ body: answer, contentType: "application/grpc-web+proto" }));
+  await page.goto(address);
+  await page.getByText(`${count} resources, worst first`).waitFor();
+  // The page can be used when a task of ours gets its turn after the rows were drawn.
+  const interactive = await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now()), 0))));
+  const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity);
+  return { painted, interactive };
+}

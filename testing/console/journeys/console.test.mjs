@@ -2,75 +2,29 @@
 // One product for all of them: each journey leaves it healthy.
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { join } from "node:path";
-import { axeFindings, openBrowser, picture, SIZES, THEMES, visit } from "../browser.mjs";
-import { Product, PROJECT, until } from "../product.mjs";
-import { fleetOf } from "../thousands.mjs";
+import { picture } from "../browser.mjs";
+import { ask, axeClean, main, RUN_LIMIT_MS, say, World } from "../journey.mjs";
+import { PROJECT, until } from "../world.product.mjs";
+import { openLargeFleet } from "../thousands.mjs";
 
-const RUN_LIMIT_MS = 180_000;
 /** For all journeys; they take two to four minutes. What is not done by then hangs. */
 const LIMIT_MS = 900_000;
-/** One second on a machine of its own; here the tests of everything else may run beside it. */
+/** One second on a machine of its own (npm run speed); here the tests of everything else may run beside it. */
 const LARGE_FLEET_LIMIT_MS = 3_000;
 
-let product, browser;
-before(async () => {
-  product = await Product.start();
-  browser = await openBrowser();
-}, { timeout: 300_000 });
-after(async () => {
-  await browser?.close();
-  await product?.stop();
-}, { timeout: 120_000 });
-
-/** As one person; nothing may be complained about by the browser. */
-async function as(person, journey, how) {
-  const visitor = await visit(browser, product.url, person, how);
-  try {
-    await journey(visitor.page, visitor);
-    assert.deepEqual(visitor.problems, []);
-  } finally {
-    await visitor.close();
-  }
-}
-
-const at = (path) => `${product.url}/t/acme${path}`;
-
-async function axeClean(page, name) {
-  assert.deepEqual(await axeFindings(page), [], `axe on ${name}`);
-}
-
-/** In the open dialog. */
-async function say(page, label, text, button) {
-  const dialog = page.getByRole("dialog");
-  if (label) await dialog.getByLabel(label).fill(text);
-  await dialog.getByRole("button", { name: button, exact: true }).click();
-  await dialog.waitFor({ state: "detached" });
-}
-
-/** Opens a request through the form and answers with its number. */
-async function open(page, resource, type, reason) {
-  await page.goto(at(`/resources/${resource}`));
-  await page.getByRole("button", { name: "Request a move or drill" }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Type").selectOption({ label: type });
-  await dialog.getByLabel("Reason").fill(reason);
-  await dialog.getByText(/Who must approve:/).waitFor();
-  await dialog.getByRole("button", { name: "Open request" }).click();
-  await page.waitForURL(/\/requests\/[0-9a-f-]{36}$/);
-  return page.url().split("/").pop();
-}
-
-const main = (page) => page.getByRole("main");
+const world = World.forThisFile();
+const at = (path, tenant) => world.at(path, tenant);
+const open = (page, resource, type, reason) => ask(page, at(`/resources/${resource}`), type, reason);
 
 describe("the console", { timeout: LIMIT_MS }, () => {
   it("asks for a login, comes back to the page that was asked for, and calls need the session's key", async () => {
     const without = await fetch(at("/requests"), { redirect: "manual" });
     assert.equal(without.status, 303);
     assert.match(without.headers.get("location"), /^\/login\?back_to=/);
-    assert.equal((await fetch(`${product.url}/session`, { redirect: "manual" })).status, 401);
-    await as("vera", async (page, { context }) => {
+    assert.equal((await fetch(`${world.product.url}/session`, { redirect: "manual" })).status, 401);
+    await world.as("vera", async (page, { context }) => {
       const cookies = await context.cookies();
       const session = cookies.find((cookie) => cookie.name === "muster_session");
       assert.ok(session.httpOnly && session.sameSite === "Lax");
@@ -93,10 +47,10 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("shows the worst first with its reason, keeps filters in the address, and finds with three clicks why", async () => {
-    product.demo("cut", "orders-db");
+    world.product.demo("cut", "orders-db");
     try {
-      await product.becomes("orders-db", "RED");
-      await as("vera", async (page) => {
+      await world.product.becomes("orders-db", "RED");
+      await world.as("vera", async (page) => {
         const rows = page.getByRole("table").getByRole("row");
         await until("orders-db to be on top", async () => /Red\s*orders-db/.test((await rows.nth(1).textContent()) ?? "") || undefined);
         await picture(page, "fleet-red");
@@ -111,13 +65,13 @@ describe("the console", { timeout: LIMIT_MS }, () => {
         await axeClean(page, "a red resource");
       });
     } finally {
-      product.demo("heal", "orders-db");
+      world.product.demo("heal", "orders-db");
     }
-    await product.becomes("orders-db", "GREEN");
+    await world.product.becomes("orders-db", "GREEN");
   });
 
   it("works by keyboard alone", async () => {
-    await as("vera", async (page) => {
+    await world.as("vera", async (page) => {
       await page.getByRole("link", { name: "orders-db" }).waitFor();
       await page.keyboard.press("Tab");
       await page.keyboard.press("Enter"); // skip to the page
@@ -135,31 +89,31 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("says when the connection is lost, and pretends nothing meanwhile", async () => {
-    await as("vera", async (page) => {
+    await world.as("vera", async (page) => {
       await page.getByRole("link", { name: "orders-db" }).waitFor();
-      product.freeze();
+      world.product.freeze();
       try {
         await page.getByText(/No connection to Muster since/).waitFor();
         await until("the look to be stale", async () => (await page.getByText(/stale,/).count()) > 0, 60_000);
         await picture(page, "connection-lost");
         await axeClean(page, "the fleet without a connection");
       } finally {
-        product.thaw();
+        world.product.thaw();
       }
       await page.getByText(/No connection to Muster since/).waitFor({ state: "detached" });
     });
-    for (const resource of ["orders-db", "billing-db"]) await product.becomes(resource, "GREEN");
+    for (const resource of ["orders-db", "billing-db"]) await world.product.becomes(resource, "GREEN");
   });
 
   it("shows a logout to every page of the session at once, with nothing live behind it", async () => {
-    await as("vera", async (page, { context }) => {
+    await world.as("vera", async (page, { context }) => {
       await page.getByRole("link", { name: "orders-db" }).waitFor();
-      const status = await context.request.post(`${product.url}/logout`, { maxRedirects: 0 }).then((answer) => answer.status());
+      const status = await context.request.post(`${world.product.url}/logout`, { maxRedirects: 0 }).then((answer) => answer.status());
       assert.equal(status, 303);
       await page.getByRole("dialog").getByText("You are logged out").waitFor();
       assert.match(await page.getByRole("link", { name: "Log in again" }).getAttribute("href"), /^\/login\?back_to=/);
     });
-    await as("vera", async (page) => {
+    await world.as("vera", async (page) => {
       await page.getByRole("button", { name: /acme/ }).click();
       await axeClean(page, "the menu");
       await page.getByRole("menuitem", { name: "Log out" }).click();
@@ -170,7 +124,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
 
   it("moves a system: asked, approved by two with the evidence beside the buttons, typed, live, with its statement", async () => {
     let id;
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       id = await open(page, "orders-db", "Switchover", "patch night");
       assert.equal(await main(page).getByRole("button", { name: /^Approve($|:)/ }).count(), 0, "an operator has no such button");
       const start = main(page).getByRole("button", { name: /^Start/ });
@@ -178,13 +132,13 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       assert.match(await start.textContent(), /Missing: /);
       await picture(page, "request-pending");
     });
-    await as("vera", async (page) => {
+    await world.as("vera", async (page) => {
       await page.goto(at(`/requests/${id}`));
       await main(page).getByText("patch night").first().waitFor();
       assert.equal(await main(page).getByRole("button", { name: /Approve|Deny|Start|Withdraw/ }).count(), 0, "a viewer has no buttons");
     });
     for (const [person, role] of [["ingo", "Approver-IT"], ["bea", "Approver-Business"]]) {
-      await as(person, async (page) => {
+      await world.as(person, async (page) => {
         await page.getByRole("link", { name: /Requests.*waiting for you/ }).click();
         await main(page).getByText("Approve or deny").first().waitFor();
         await main(page).getByRole("link", { name: "Switchover of orders-db" }).first().click();
@@ -196,7 +150,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
         await main(page).getByText(new RegExp(`Approved.*by.*as ${role}`)).waitFor();
       }, { size: person === "bea" ? "phone" : "desk" });
     }
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       await page.goto(at(`/requests/${id}`));
       await main(page).getByRole("button", { name: "Start" }).click();
       const dialog = page.getByRole("dialog");
@@ -223,24 +177,24 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await page.getByText("orders-db").first().waitFor();
       await picture(page, "report");
     });
-    await product.becomes("orders-db", "GREEN");
+    await world.product.becomes("orders-db", "GREEN");
   });
 
   it("is denied with a reason, and one's own request is withdrawn and not decided", async () => {
     let id;
-    await as("otto", async (page) => {
+    await world.as("otto", async (page) => {
       id = await open(page, "orders-db", "Switchover", "by mistake");
       const approve = main(page).getByRole("button", { name: /^Approve/ });
       assert.equal(await approve.getAttribute("aria-disabled"), "true");
       assert.match(await approve.textContent(), /somebody else decides/);
     });
-    await as("ingo", async (page) => {
+    await world.as("ingo", async (page) => {
       await page.goto(at(`/requests/${id}`));
       await main(page).getByRole("button", { name: "Deny" }).click();
       await say(page, "Reason", "not tonight", "Deny");
       await main(page).getByText("“not tonight”").waitFor();
     });
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       await open(page, "orders-db", "Switchover", "second thoughts");
       await main(page).getByRole("button", { name: "Withdraw" }).click();
       await say(page, "Reason", "not needed", "Withdraw");
@@ -249,7 +203,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("breaks the glass with an incident, says so in red, and asks somebody else for the review", async () => {
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       await page.goto(at("/resources/billing-db"));
       await page.getByRole("button", { name: "Request a move or drill" }).click();
       const dialog = page.getByRole("dialog");
@@ -266,14 +220,14 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await main(page).getByRole("button", { name: "Withdraw" }).click();
       await say(page, "Reason", "they called back", "Withdraw");
     });
-    await as("ada", async (page) => {
+    await world.as("ada", async (page) => {
       await page.goto(at("/requests?show=break-glass"));
       await main(page).getByRole("link", { name: "Failover of billing-db" }).first().waitFor();
     });
   });
 
   it("shows a refusal of the API with rule, value, limit and what to do", async () => {
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       await page.goto(at("/resources/session-cache"));
       await page.getByRole("button", { name: "Request a move or drill" }).click();
       const dialog = page.getByRole("dialog");
@@ -287,7 +241,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("finds every event, filters by the address, tells the story, and exports what the filters leave", async () => {
-    await as("vera", async (page) => {
+    await world.as("vera", async (page) => {
       await page.goto(at("/audit?kind=request.*"));
       await main(page).getByText("request.created").or(main(page).getByText("request.opened")).first().waitFor();
       assert.equal(await main(page).getByText("readiness.status_changed").count(), 0, "the filter holds");
@@ -300,8 +254,8 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("takes a plan from its text through the review to publication, by two people, with preflight and document", async () => {
-    product.muster("ada", ["--tenant", "acme", "apply", "-f", join(PROJECT, "testing/plans/good/single-resource.yaml")]);
-    await as("olga", async (page) => {
+    world.product.muster("ada", ["--tenant", "acme", "apply", "-f", join(PROJECT, "testing/plans/good/single-resource.yaml")]);
+    await world.as("olga", async (page) => {
       await page.goto(at("/plans"));
       await page.getByRole("link", { name: "orders-to-ams" }).click();
       await main(page).getByText("Move the order book").waitFor();
@@ -309,7 +263,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await say(page, null, null, "Submit");
       await main(page).getByText("In review").waitFor();
     });
-    await as("ingo", async (page) => {
+    await world.as("ingo", async (page) => {
       await page.goto(at("/plans/orders-to-ams"));
       await main(page).getByRole("button", { name: "Publish" }).click();
       await say(page, "Note (optional)", "read", "Publish");
@@ -319,7 +273,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await axeClean(page, "a plan");
       await picture(page, "plan");
     });
-    await as("olga", async (page) => {
+    await world.as("olga", async (page) => {
       await page.goto(at("/plans/orders-to-ams"));
       await page.getByRole("tab", { name: "Preflight" }).click();
       await page.getByRole("button", { name: "Check now" }).click();
@@ -328,13 +282,8 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("shows 5,000 resources as fast as ten: few rows in the page, filters at once", async () => {
-    const answer = fleetOf(5_000);
-    await as("vera", async (page) => {
-      await page.route(/MonitorService\/WatchReadiness$/, (route) => route.fulfill({ body: answer, contentType: "application/grpc-web+proto" }));
-      await page.goto(at(""));
-      await page.getByText("5000 resources, worst first").waitFor();
-      const ready = await page.evaluate(() => performance.now());
-      const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity);
+    await world.as("vera", async (page) => {
+      const { painted, interactive: ready } = await openLargeFleet(page, at(""), 5_000);
       console.log(`      5,000 resources: first contentful paint ${Math.round(painted)} ms, all there ${Math.round(ready)} ms`);
       assert.ok(painted < LARGE_FLEET_LIMIT_MS && ready < LARGE_FLEET_LIMIT_MS, `painted after ${painted} ms, ready after ${ready} ms`);
       assert.ok((await page.getByRole("row").count()) < 60, "only what is in sight is in the page");
@@ -347,39 +296,10 @@ describe("the console", { timeout: LIMIT_MS }, () => {
   });
 
   it("shows nothing of a tenant that one has no role in", async () => {
-    await as("vera", async (page) => {
-      await page.goto(`${product.url}/t/globex`);
+    await world.as("vera", async (page) => {
+      await page.goto(`${world.product.url}/t/globex`);
       await page.getByRole("heading", { name: "You have no role in this tenant" }).waitFor();
       await axeClean(page, "a tenant without a role");
     });
-  });
-
-  it("looks right and is axe-clean on every page, at both sizes, in both themes", async () => {
-    const request = product.json("vera", ["request", "list"]).requests.find((found) => found.state === "REQUEST_STATE_SUCCEEDED");
-    const pages = {
-      fleet: "",
-      resource: "/resources/orders-db",
-      requests: "/requests",
-      request: `/requests/${request.requestId}`,
-      plans: "/plans",
-      plan: "/plans/orders-to-ams",
-      alerts: "/alerts?show=all",
-      audit: "/audit",
-    };
-    for (const size of Object.keys(SIZES)) {
-      for (const theme of THEMES) {
-        await as("ingo", async (page) => {
-          for (const [name, path] of Object.entries(pages)) {
-            await page.goto(at(path));
-            await page.getByRole("heading", { level: 1 }).waitFor();
-            await page.locator(".skeleton").first().waitFor({ state: "detached" });
-            await axeClean(page, `${name}, ${size}, ${theme}`);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-            assert.ok(wide <= 0, `${name} at ${size} is ${wide} px too wide`);
-            await picture(page, `${name}-${size}-${theme}`);
-          }
-        }, { size, theme });
-      }
-    }
   });
 });

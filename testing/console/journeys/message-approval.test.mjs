@@ -2,27 +2,19 @@
 // forwarded link decides nothing, and the person who was asked decides after a login made for it.
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { axeFindings, openBrowser, visit } from "../browser.mjs";
-import { Product, until } from "../product.mjs";
+import { axeClean, say, World } from "../journey.mjs";
+import { until } from "../world.product.mjs";
 
 const LIMIT_MS = 600_000;
 
-let product, browser;
-before(async () => {
-  product = await Product.start();
-  browser = await openBrowser();
-}, { timeout: 300_000 });
-after(async () => {
-  await browser?.close();
-  await product?.stop();
-}, { timeout: 120_000 });
+const world = World.forThisFile();
 
 /** Mails in the real server's Maildir, decoded as far as links need it. */
 function mails() {
-  const box = join(product.data, "mail/new");
+  const box = join(world.product.data, "mail/new");
   if (!existsSync(box)) return [];
   return readdirSync(box).map((name) => readFileSync(join(box, name), "utf8").replaceAll(/=\r?\n/g, "").replaceAll("=3D", "="));
 }
@@ -32,8 +24,8 @@ function mailTo(address, kind) {
   return mails().find((mail) => mail.includes(`X-Muster-Event: ${kind}`) && new RegExp(`^To: <?${address}`, "m").test(mail));
 }
 
-const linkIn = (mail) => mail.match(new RegExp(`${product.url}/intent/[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+`))?.[0];
-const events = (type) => product.json("vera", ["audit", "list", "--limit", "500", "--type", type]).records?.length ?? 0;
+const linkIn = (mail) => mail.match(new RegExp(`${world.product.url}/intent/[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+`))?.[0];
+const events = (type) => world.product.json("vera", ["audit", "list", "--limit", "500", "--type", type]).records?.length ?? 0;
 /** What decides, and what was refused. Deliveries go on meanwhile. */
 const decisions = () => ["request.*", "intent.*", "access.*"].map(events);
 
@@ -41,13 +33,13 @@ function declareContacts() {
   const contact = (name, role) => `kind: Contact
 metadata: {name: ${name}}
 spec:
-  person: "${product.json(name, ["whoami"]).actorId}"
+  person: "${world.product.json(name, ["whoami"]).actorId}"
   email: ${name}@example.com
   askedAs: [${role}]
 `;
-  const file = join(product.directory, "contacts.yaml");
+  const file = join(world.product.directory, "contacts.yaml");
   writeFileSync(file, [contact("ingo", "Approver-IT"), contact("bea", "Approver-Business")].join("---\n"));
-  product.muster("ada", ["--tenant", "acme", "apply", "-f", file]);
+  world.product.muster("ada", ["--tenant", "acme", "apply", "-f", file]);
 }
 
 describe("an approval in a message", { timeout: LIMIT_MS }, () => {
@@ -55,7 +47,7 @@ describe("an approval in a message", { timeout: LIMIT_MS }, () => {
 
   it("comes by mail to each person who is missing, with a link of their own", async () => {
     declareContacts();
-    const opened = product.json("olga", ["request", "open", "--type", "switchover", "--resource", "orders-db", "--to", "ams", "--reason", "patch night"]);
+    const opened = world.product.json("olga", ["request", "open", "--type", "switchover", "--resource", "orders-db", "--to", "ams", "--reason", "patch night"]);
     request = opened.requestId;
     const [toIngo, toBea] = await until("both mails", () => {
       const found = ["ingo@example.com", "bea@example.com"].map((address) => mailTo(address, "approval.asked"));
@@ -64,7 +56,7 @@ describe("an approval in a message", { timeout: LIMIT_MS }, () => {
     link = linkIn(toIngo);
     assert.ok(link && linkIn(toBea) && link !== linkIn(toBea));
     for (const said of ["If you approve", "If you deny", "If nobody decides", "RTO expected"]) assert.ok(toIngo.includes(said), said);
-    const deliveries = JSON.stringify(product.json("vera", ["audit", "list", "--request", request]));
+    const deliveries = JSON.stringify(world.product.json("vera", ["audit", "list", "--request", request]));
     assert.ok(!deliveries.includes(link.split("/").pop().slice(0, 40)), "the record holds no token");
   });
 
@@ -79,37 +71,32 @@ describe("an approval in a message", { timeout: LIMIT_MS }, () => {
     }
     assert.deepEqual(decisions(), before);
     assert.ok(before[0] >= 1 && before[1] === 2, `counted for real: ${before}`);
-    assert.equal(product.json("vera", ["request", "show", request]).approvals?.length ?? 0, 0);
+    assert.equal(world.product.json("vera", ["request", "show", request]).approvals?.length ?? 0, 0);
   });
 
   it("is refused to another person, and that is recorded", async () => {
-    const visitor = await visit(browser, product.url, "bea");
-    await visitor.page.goto(link);
-    await visitor.page.getByText("This link is not for you to use").waitFor();
-    assert.equal(await visitor.page.getByRole("button", { name: "Approve" }).count(), 0);
-    assert.deepEqual(visitor.problems, []);
-    await visitor.close();
+    await world.as("bea", async (page) => {
+      await page.goto(link);
+      await page.getByText("This link is not for you to use").waitFor();
+      assert.equal(await page.getByRole("button", { name: "Approve" }).count(), 0);
+    });
     await until("the record of it", () => events("intent.refused") >= 1 || undefined, 20_000);
   });
 
   it("decides for the person who was asked, after a login made for it, once", async () => {
-    const visitor = await visit(browser, product.url, "ingo");
-    const { page } = visitor;
-    await page.goto(link);
-    await page.getByRole("heading", { name: /^Your decision/ }).waitFor();
-    assert.equal(await page.getByRole("button", { name: "Approve" }).count(), 0, "tier 1: not with an old login");
-    assert.deepEqual(await axeFindings(page), []);
-    await page.getByRole("link", { name: "Log in again to decide" }).click();
-    await page.getByRole("link", { name: /ingo/i }).click();
-    await page.waitForURL(link);
-    await page.getByRole("button", { name: "Approve" }).click();
-    const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Note (optional)").fill("seen");
-    await dialog.getByRole("button", { name: "Approve", exact: true }).click();
-    await page.getByText("This link decides nothing any more").waitFor();
-    assert.deepEqual(visitor.problems, []);
-    await visitor.close();
-    const { approvals } = product.json("vera", ["request", "show", request]);
+    await world.as("ingo", async (page) => {
+      await page.goto(link);
+      await page.getByRole("heading", { name: /^Your decision/ }).waitFor();
+      assert.equal(await page.getByRole("button", { name: "Approve" }).count(), 0, "tier 1: not with an old login");
+      await axeClean(page, "a decision by a link");
+      await page.getByRole("link", { name: "Log in again to decide" }).click();
+      await page.getByRole("link", { name: /ingo/i }).click();
+      await page.waitForURL(link);
+      await page.getByRole("button", { name: "Approve" }).click();
+      await say(page, "Note (optional)", "seen", "Approve");
+      await page.getByText("This link decides nothing any more").waitFor();
+    });
+    const { approvals } = world.product.json("vera", ["request", "show", request]);
     assert.equal(approvals.length, 1);
     assert.equal(approvals[0].note, "seen");
     assert.equal(events("intent.used"), 1);

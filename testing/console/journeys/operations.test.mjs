@@ -1,25 +1,17 @@
-// The journeys of running Muster day by day: alerts, messages, drills, people who are away, settings, the proof of the record.
+// The journeys of running Muster day by day: alerts, messages, drills, people who are away, settings.
 // One product for all of them: each journey leaves it healthy.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { join } from "node:path";
-import { picture, SIZES, THEMES } from "../browser.mjs";
-import { axeClean, main, say, start, whyNot, World } from "../journey.mjs";
+import { picture } from "../browser.mjs";
+import { axeClean, main, RUN_LIMIT_MS, say, start, whyNot, World } from "../journey.mjs";
 import { until } from "../product.mjs";
 
-const RUN_LIMIT_MS = 180_000;
 /** For all journeys. What is not done by then hangs. */
 const LIMIT_MS = 900_000;
 
 const world = World.forThisFile();
 const at = (path, tenant) => world.at(path, tenant);
-
-/** Opens a request on the command line and answers with its number. */
-function open(...args) {
-  return world.product.json("olga", ["request", "open", ...args]).requestId;
-}
 
 async function edit(page, text) {
   await page.getByLabel("Manifest").fill(text);
@@ -178,7 +170,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
   });
 
   it("overrides a check by name with a reason, by another Approver-IT than the requester, and never what must hold", async () => {
-    const id = open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--reason", "a look at exceptions");
+    const id = world.open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--reason", "a look at exceptions");
     await world.as("ingo", async (page) => {
       await page.goto(at(`/requests/${id}`));
       await main(page).getByText("Checks before the start").click();
@@ -220,7 +212,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
         await say(page, note, "read", deed === "Publish" ? "Publish" : "Submit");
       });
     }
-    const id = open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--plan", "cache-by-hand", "--reason", "by hand");
+    const id = world.open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--plan", "cache-by-hand", "--reason", "by hand");
     world.product.muster("ingo", ["request", "approve", id]);
     await world.as("olga", async (page) => {
       await page.goto(at(`/requests/${id}`));
@@ -304,45 +296,6 @@ describe("running it", { timeout: LIMIT_MS }, () => {
     });
   });
 
-  it("proves an event in the browser, by this log's key and by no other", async () => {
-    await world.as("vera", async (page) => {
-      await page.goto(at("/audit?kind=declared"));
-      await main(page).getByRole("button", { name: /^More/ }).last().click();
-      await main(page).getByRole("button", { name: "Check the proof" }).click();
-      await main(page).getByText("This event is what was logged, and where it was logged.").waitFor();
-      for (const what of ["The leaf is of this event", "It is in the log, at its place", "The log signed the checkpoint", "Witnesses saw it"]) {
-        await main(page).getByText(`${what}: good`).waitFor();
-      }
-      await axeClean(page, "a proof");
-      await picture(page, "proof");
-      const [kept] = await Promise.all([page.waitForEvent("download"), main(page).getByRole("button", { name: "Keep the proof as a file" }).click()]);
-      assert.match(kept.suggestedFilename(), /^seq-\d+\.tlog-proof$/);
-      const key = /^witness \S+ (\S+)/m.exec(readFileSync(join(world.product.data, "audit/log/acme/1/policy"), "utf8"))[1];
-      await main(page).getByLabel(/Verifier key/).fill(key);
-      await main(page).getByRole("button", { name: "Check the proof" }).click();
-      await main(page).getByText("The log signed the checkpoint: not good").waitFor();
-      await main(page).getByText(/This does not agree/).waitFor();
-    });
-  });
-
-  it("does not believe a server that shows another text than it logged", async () => {
-    await world.as("vera", async (page) => {
-      // One digit of the digest that stands beside the oldest event, changed on the way to the browser.
-      await page.route(/AuditService\/ListEvents$/, async (route) => {
-        const answer = await route.fetch();
-        const body = await answer.body();
-        const { index } = [...body.toString("latin1").matchAll(/[0-9a-f]{64}/g)].at(-1);
-        body[index] = body[index] === 0x30 ? 0x31 : 0x30;
-        await route.fulfill({ response: answer, body });
-      });
-      await page.goto(at("/audit?kind=declared"));
-      await main(page).getByRole("button", { name: /^More/ }).last().click();
-      await main(page).getByRole("button", { name: "Check the proof" }).click();
-      await main(page).getByText("The leaf is of this event: not good").waitFor();
-      await main(page).getByText(/SHA-256 of the stored bytes differs/).waitFor();
-    });
-  });
-
   it("leads from an empty tenant to the first system, and shows all tenants of a person, worst first", async () => {
     await world.as("gina", async (page) => {
       await page.goto(at("", "globex"));
@@ -358,40 +311,5 @@ describe("running it", { timeout: LIMIT_MS }, () => {
       await axeClean(page, "all tenants");
       await picture(page, "everywhere");
     });
-  });
-
-  it("looks right and is axe-clean on every one of these pages, at both sizes, in both themes", async () => {
-    const pages = {
-      alerts: "/alerts?show=all",
-      messages: "/messages",
-      schedules: "/schedules",
-      delegations: "/delegations",
-      settings: "/settings",
-      document: "/settings/resource/orders-db",
-      "new-document": "/settings/new?kind=Policy",
-      "who-must-approve": "/settings/who-must-approve",
-      gates: "/settings/gates",
-      people: "/settings/people",
-    };
-    for (const size of Object.keys(SIZES)) {
-      for (const theme of THEMES) {
-        await world.as("ada", async (page) => {
-          for (const [name, path] of Object.entries(pages)) {
-            await page.goto(at(path));
-            await page.getByRole("heading", { level: 1 }).waitFor();
-            await page.locator(".skeleton").first().waitFor({ state: "detached" });
-            await axeClean(page, `${name}, ${size}, ${theme}`);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-            assert.ok(wide <= 0, `${name} at ${size} is ${wide} px too wide`);
-            await picture(page, `${name}-${size}-${theme}`);
-          }
-          if (size === "phone") {
-            await page.getByRole("button", { name: "More" }).click();
-            await page.getByRole("menuitem", { name: "Audit" }).click();
-            await page.getByRole("heading", { level: 1, name: "Audit" }).waitFor();
-          }
-        }, { size, theme });
-      }
-    }
   });
 });

@@ -64,6 +64,11 @@ export function watchDeeds(onOver: () => void): () => void {
   };
 }
 
+/** To the identity provider for a login made for one decision, and back to this page. */
+export function stepUpAddress(path: string): string {
+  return `/login?step_up=true&back_to=${encodeURIComponent(path)}`;
+}
+
 export function loginAddress(): string {
   return `/login?back_to=${encodeURIComponent(location.pathname + location.search)}`;
 }

@@ -73,7 +73,7 @@ function sectionsOf(tenant: string, path: string, waiting: number): Section[] {
 
 function Sections({ tenant }: { tenant: string }) {
   const [path] = useLocation();
-  const sections = sectionsOf(tenant, path, useInbox(tenant)?.length ?? 0);
+  const sections = sectionsOf(tenant, path, useInbox(tenant).waiting?.length ?? 0);
   const seldom = sections.filter(({ often }) => !often);
   return (
     <nav aria-label="Sections">

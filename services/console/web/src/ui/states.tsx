@@ -3,6 +3,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode } from "react";
 import { type Trouble, troubleOf } from "../api/trouble.ts";
+import { stepUpAddress } from "../api/session.ts";
 import { capital } from "../lib/words.ts";
 
 export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
@@ -26,6 +27,9 @@ export function Empty({ title, whole = false, children }: { title: string; whole
   );
 }
 
+/** Refusals that a login made for the deed, with a second factor, takes away. */
+const TAKE_A_LOGIN: ReadonlySet<string> = new Set(["APPROVAL_STEP_UP_NEEDED", "INTENT_STEP_UP_NEEDED"]);
+
 const sentence = (text: string) => (/[.!?]$/.test(text) ? capital(text) : `${capital(text)}.`);
 
 export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: () => void }) {
@@ -46,6 +50,13 @@ export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: ()
       )}
       {trouble.nextAction && <p>What to do: {sentence(trouble.nextAction)}</p>}
       {trouble.kind === "not-allowed" && !trouble.nextAction && <p>What to do: ask an admin of the tenant for the role.</p>}
+      {trouble.code && TAKE_A_LOGIN.has(trouble.code) && (
+        <p>
+          <a className="button small-button" href={stepUpAddress(location.pathname + location.search)}>
+            Log in again
+          </a>
+        </p>
+      )}
       {trouble.code && (
         <p className="small">
           Code <code>{trouble.code}</code>

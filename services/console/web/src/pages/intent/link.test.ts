@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { stepUpAddress, tenantOf } from "./link.ts";
+import { stepUpAddress } from "../../api/session.ts";
+import { tenantOf } from "./link.ts";
 
 const token = (claims: unknown) => `${btoa(JSON.stringify(claims)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}.c2ln`;
 

@@ -12,8 +12,3 @@ export function tenantOf(token: string): string | undefined {
     return undefined;
   }
 }
-
-/** To the identity provider for a login made for this decision, and back to this page. */
-export function stepUpAddress(path: string): string {
-  return `/login?step_up=true&back_to=${encodeURIComponent(path)}`;
-}

@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { approval } from "../../api/clients.ts";
 import { useHere } from "../../api/person.ts";
+import { stepUpAddress } from "../../api/session.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { type GetIntentResponse } from "../../gen/muster/request/v1/approval_service_pb.ts";
 import { IntentDecision, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
@@ -15,7 +16,7 @@ import { Moment } from "../../ui/time.tsx";
 import { Decisions } from "../request/decisions.tsx";
 import { EvidencePanel, lossInWords } from "../request/evidence.tsx";
 import { direction, subject } from "../requests/page.tsx";
-import { stepUpAddress, tenantOf } from "./link.ts";
+import { tenantOf } from "./link.ts";
 
 export function IntentPage({ token }: { token: string }) {
   const tenant = tenantOf(token);

@@ -53,8 +53,8 @@ function Line({ here, delivery, about }: { here: Here; delivery: DeliveryView; a
         </span>
       </td>
       {about && (
-        <td>
-          {delivery.resource && <Link href={`${base}/resources/${delivery.resource}`}>{delivery.resource}</Link>}{" "}
+        <td className="links">
+          {delivery.resource && <Link href={`${base}/resources/${delivery.resource}`}>{delivery.resource}</Link>}
           {delivery.requestId && <Link href={`${base}/requests/${delivery.requestId}`}>request</Link>}
         </td>
       )}

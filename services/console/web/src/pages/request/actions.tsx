@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { approval } from "../../api/clients.ts";
 import { type Here, ROLE_NAMES } from "../../api/person.ts";
-import { serverNow } from "../../api/session.ts";
+import { serverNow, stepUpAddress } from "../../api/session.ts";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { type Delegated, RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { instant } from "../../lib/time.ts";
@@ -73,6 +73,11 @@ function Decide({ here, request, changed }: Deed) {
         act={(note, idempotencyKey) => approval.approveRequest({ ...names, note, idempotencyKey, planHash: hash, onBehalfOf: delegation?.from?.id ?? "" }).then(changed)}
       >
         <p>{lossInWords(request)}</p>
+        {request.opened?.policy?.stepUp && (
+          <p className="notice">
+            The policy takes a login made for this approval, with a second factor. <a href={stepUpAddress(location.pathname)}>Log in again</a>, then approve within 5 minutes.
+          </p>
+        )}
         {delegation && (
           <p className="notice">
             You decide for {delegation.from?.name || delegation.from?.id}, who is away, as {ROLE_NAMES[delegation.role]}.

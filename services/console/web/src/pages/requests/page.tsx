@@ -42,7 +42,7 @@ function useList(tenant: string, show: string) {
 
 export function RequestsPage({ tenant }: { tenant: string }) {
   const here = useHere(tenant);
-  const inbox = useInbox(tenant);
+  const { waiting: inbox, error: unknown } = useInbox(tenant);
   const [fields, change] = useFields(["show"]);
   const show = fields.show || "all";
   const list = useList(tenant, show);
@@ -60,7 +60,11 @@ export function RequestsPage({ tenant }: { tenant: string }) {
       <section aria-labelledby="waiting" className="stack">
         <h2 id="waiting">Waiting for you</h2>
         {!inbox ? (
-          <Loading what="what waits for you" rows={1} />
+          unknown ? (
+            <p className="text-unknown">What waits for you is not known now.</p>
+          ) : (
+            <Loading what="what waits for you" rows={1} />
+          )
         ) : inbox.length === 0 ? (
           <p className="quiet">Nothing waits for you.</p>
         ) : (

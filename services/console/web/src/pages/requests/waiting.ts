@@ -20,8 +20,8 @@ export interface Waiting {
   what: string;
 }
 
-/** What waits for the person who looks; undefined until it is known. */
-export function useInbox(tenant: string): Waiting[] | undefined {
+/** What waits for the person who looks: undefined until it is known, with the error that keeps it unknown. */
+export function useInbox(tenant: string): { waiting: Waiting[] | undefined; error: unknown } {
   const here = useHere(tenant);
   const underWay = useQuery({
     queryKey: ["requests", tenant, "under-way"],
@@ -34,8 +34,9 @@ export function useInbox(tenant: string): Waiting[] | undefined {
     refetchInterval: REVIEWS_EVERY_MS,
     enabled: here.may("ApprovalService/ReviewBreakGlass"),
   });
-  if (!underWay.data) return undefined;
-  return inboxOf([...underWay.data, ...(broken.data ?? [])], (request) => waitingFor(request, here.person.id, here.roles, serverNow()));
+  if (!underWay.data) return { waiting: undefined, error: underWay.error };
+  const waiting = inboxOf([...underWay.data, ...(broken.data ?? [])], (request) => waitingFor(request, here.person.id, here.roles, serverNow()));
+  return { waiting, error: null };
 }
 
 /** Each request once, with what it waits for. */

@@ -306,6 +306,8 @@ export const ScheduleLapsedSchema: GenMessage<ScheduleLapsed> = /*@__PURE__*/
  */
 export type ScheduleSucceeded = Message<"muster.schedule.v1.ScheduleSucceeded"> & {
   /**
+   * Absent: of no due time; somebody asked for it by hand.
+   *
    * @generated from field: google.protobuf.Timestamp due_at = 1;
    */
   dueAt?: Timestamp | undefined;
