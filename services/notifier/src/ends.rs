@@ -22,6 +22,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use crate::fallback;
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::parcel::Parcel;
 use crate::projection;
@@ -73,6 +74,7 @@ pub(crate) async fn turn(
     if parcel.group.is_some() {
         return Ok(Turn::Go);
     }
+    fallback::end_other_way(outbox, tenant, parcel).await?;
     if !keeps_incidents(decision.channel) {
         // An alert's end is no news where the alert was none; a request's end is.
         let of_an_alert = !message.alert_id.is_empty();

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use muster_domain::delivery::ending::ENDS;
+use muster_domain::delivery::silence::opens_alert;
 use muster_domain::delivery::{Delivery, Message, Phase};
 use muster_domain::time::{duration_from_pb, humane};
-use muster_domain::{AggregateId, TenantId};
+use muster_domain::{AggregateId, InvalidId, TenantId};
 use muster_eventlog::{ReactError, TimerError, TimerFired, TimerHandler, TimerKey};
 
+use crate::escalation::OpenAlerts;
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::parcel::Parcel;
 
@@ -38,7 +41,8 @@ pub(crate) async fn prepare(
     Ok(outbox.timers.set(&key, now.checked_add(after).unwrap_or(now), &payload).await?)
 }
 
-/// Tells it on the fallback route, whose own rules hold: the on-call's above all. Twice is once.
+/// Tells it on the fallback route, whose own rules hold: the on-call's above all. Twice is once. An alert that is over by
+/// then is opened nowhere else: nobody there would hear of its end.
 pub(crate) async fn take_other_way(
     outbox: &Outbox,
     tenant: &TenantId,
@@ -48,12 +52,56 @@ pub(crate) async fn take_other_way(
     let Some((other, _)) = other_way(outbox, tenant, &parcel.route).filter(|_| !parcel.message.test) else {
         return Ok(());
     };
+    if is_over(outbox, tenant, &parcel.message).await? {
+        tracing::info!(%tenant, route = parcel.route, "an alert that is over is not told another way");
+        return Ok(());
+    }
     let mut message: Message = parcel.message.clone();
     message.reasons.insert(0, format!("Told here because route {} {why}.", parcel.route));
     message.reasons.truncate(muster_domain::delivery::message::MAX_LIST);
     message.only_routes = vec![other];
     let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
     outbox.tell(tenant, &message, cause, &Narrowing::default()).await
+}
+
+async fn is_over(outbox: &Outbox, tenant: &TenantId, message: &Message) -> Result<bool, ReactError> {
+    if !opens_alert(message) {
+        return Ok(false);
+    }
+    let system = message.resource.parse().map_err(|error: InvalidId| ReactError::Failed(error.to_string()))?;
+    let open = outbox.ctx.log.load::<OpenAlerts>(tenant, &system).await?.state;
+    Ok(!open.0.contains_key(&message.alert_id))
+}
+
+/// The end of what was told the other way, whose own lists may not ask for it. There it has its turn as everywhere.
+pub(crate) async fn end_other_way(outbox: &Outbox, tenant: &TenantId, parcel: &Parcel) -> Result<(), ReactError> {
+    let Some((other, _)) = other_way(outbox, tenant, &parcel.route) else { return Ok(()) };
+    if !was_told(outbox, tenant, &other, &parcel.message).await? {
+        return Ok(());
+    }
+    let message = Message { only_routes: vec![other], ..parcel.message.clone() };
+    let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
+    Box::pin(outbox.tell(tenant, &message, cause, &Narrowing::default())).await
+}
+
+/// Whether anything about the same alert or request went to the route, by the read model as it is.
+async fn was_told(outbox: &Outbox, tenant: &TenantId, route: &str, end: &Message) -> Result<bool, sqlx::Error> {
+    let mut tx = outbox.ctx.db.tenant_tx(tenant).await?;
+    let told = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND alert_id <> '' AND alert_id = $2
+                           AND route = $4 AND message_kind <> ALL($5))
+             OR EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND request_id <> '' AND request_id = $3
+                           AND route = $4 AND recipient <> '' AND message_kind <> ALL($5))",
+    )
+    .bind(tenant.as_str())
+    .bind(&end.alert_id)
+    .bind(&end.request_id)
+    .bind(route)
+    .bind(ENDS.as_slice())
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(told)
 }
 
 /// Fires when a delivery should have been accepted.

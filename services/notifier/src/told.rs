@@ -50,13 +50,15 @@ impl EndedAlert {
         Ok(Self { announcements })
     }
 
-    /// Queued, under way, taken, or told with others counts; suppressed and given up do not. What is still held, and has
-    /// lost its reason with the alert, is withdrawn here: nobody hears of it any more.
+    /// Queued, under way, taken, or told with others counts; suppressed and given up do not, but for a route whose failures
+    /// go another way: then the end goes there after it. What is still held, and has lost its reason with the alert, is
+    /// withdrawn here: nobody hears of it any more.
     pub(crate) async fn was_told(
         &self,
         ctx: &Context,
         tenant: &TenantId,
         decision: &Decision,
+        has_other_way: bool,
     ) -> Result<bool, ReactError> {
         let newest = self.announcements.iter().skip(1).rev().take(MAX_EVENTS_LOOKED_AT);
         let mut told = false;
@@ -78,7 +80,8 @@ impl EndedAlert {
             told |= match delivery.phase {
                 Phase::Queued | Phase::Attempting | Phase::Waiting | Phase::Accepted => true,
                 Phase::Held | Phase::Grouped => true,
-                Phase::None | Phase::Suppressed | Phase::GaveUp => false,
+                Phase::GaveUp => has_other_way,
+                Phase::None | Phase::Suppressed => false,
             };
         }
         Ok(told)

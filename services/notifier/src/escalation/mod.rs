@@ -13,6 +13,8 @@ pub(crate) mod rules;
 pub(crate) mod runbooks;
 mod timer;
 
+pub(crate) use open_alerts::OpenAlerts;
+
 use std::sync::Arc;
 
 use muster_domain::delivery::alert_rule::Subject;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::delivery::routing::rule;
 use muster_domain::pb::common::v1::Environment;
-use muster_domain::pb::inventory::v1::Grouping;
+use muster_domain::pb::inventory::v1::{Grouping, NotificationRouteSpec};
 use muster_domain::pb::notification::v1::{DeliveryState, DeliveryView};
 use muster_domain::time::duration_to_pb;
 
@@ -20,7 +20,9 @@ async fn the_end_of_an_alert_waits_for_its_beginning_also_over_a_restart() {
     stage.route("mail", mail_route(&["later@example.com"])).await;
     stage.start().await;
     stage.readiness(alert_opened("a1", Environment::Production), Timestamp::now()).await;
-    stage.until("it is tried again", |list| of_kind(list, "rpo.breached")[..].iter().any(|d| d.retry_at.is_some())).await;
+    stage
+        .until("it is tried again", |list| of_kind(list, "rpo.breached")[..].iter().any(|d| d.retry_at.is_some()))
+        .await;
     stage.readiness(alert_resolved("a1"), Timestamp::now()).await;
     let list = stage.until("the end is queued", |list| !of_kind(list, "alert.resolved").is_empty()).await;
     let end = of_kind(&list, "alert.resolved")[0];
@@ -82,5 +84,60 @@ async fn an_end_is_not_told_where_its_beginning_was_given_up() {
     assert_eq!(end("alice@example.com").state(), DeliveryState::Accepted);
     let to_it: Vec<_> = stage.mail.seen().into_iter().filter(|(to, _)| to.starts_with("later-reject")).collect();
     assert!(to_it.iter().all(|(_, kind)| kind == "rpo.breached") && to_it.len() == 2, "{to_it:?}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_follows_where_the_beginning_went_another_way() {
+    let mut stage = Stage::new().await;
+    // Asked for nothing: reached only when the other route fails.
+    for (name, to) in [("first", "first@example.com"), ("second", "second@example.com")] {
+        let silent = NotificationRouteSpec { events: vec!["nothing".into()], ..mail_route(&[to]) };
+        stage.route(name, silent).await;
+    }
+    let failing = |url: &str, other: &str| NotificationRouteSpec {
+        fallback_route: other.into(),
+        fallback_after: Some(duration_to_pb(SignedDuration::from_secs(1))),
+        ..hook_route(url)
+    };
+    // One is late, the other gives up at once.
+    stage.route("late", failing("https://later.example.com/a", "first")).await;
+    stage.route("refused", failing("https://reject.example.com/a", "second")).await;
+    stage.start().await;
+    stage.readiness(alert_opened("a1", Environment::Production), Timestamp::now()).await;
+    let told = |count: usize| {
+        move |list: &[DeliveryView]| {
+            let mails = |to: &str| list.iter().filter(|d| d.recipient == to && d.finished_at.is_some()).count();
+            mails("first@example.com") == count && mails("second@example.com") == count
+        }
+    };
+    stage.until("both are told the other way", told(1)).await;
+    stage.readiness(alert_resolved("a1"), Timestamp::now()).await;
+    stage.until("both hear of the end", told(2)).await;
+    for to in ["first@example.com", "second@example.com"] {
+        let kinds: Vec<String> =
+            stage.mail.seen().into_iter().filter(|(who, _)| who == to).map(|(_, kind)| kind).collect();
+        assert_eq!(kinds, ["rpo.breached", "alert.resolved"], "{to}");
+    }
+    let refused: Vec<_> = stage.hook.attempts().into_iter().filter(|a| a.route == "refused").collect();
+    assert!(refused.iter().all(|attempt| attempt.message.kind == "rpo.breached"), "its end has nothing to end there");
+
+    // Over before the other way is taken: it is opened nowhere else.
+    stage.hook.down();
+    let slow = NotificationRouteSpec {
+        fallback_after: Some(duration_to_pb(SignedDuration::from_secs(4))),
+        ..failing("https://later.example.com/a", "first")
+    };
+    stage.route("late", slow).await;
+    stage.readiness(alert_opened("a2", Environment::Production), Timestamp::now()).await;
+    stage.until("it is tried again", |list| list.iter().any(|d| d.alert_id == "a2" && d.retry_at.is_some())).await;
+    stage.readiness(alert_resolved("a2"), Timestamp::now()).await;
+    stage.hook.up();
+    let over = |list: &[DeliveryView]| {
+        let second = |d: &&DeliveryView| d.alert_id == "a2" && d.route == "late";
+        list.iter().filter(second).count() == 2 && list.iter().filter(second).all(|d| d.finished_at.is_some())
+    };
+    stage.until("the late one is told", over).await;
+    assert!(!stage.mail.attempts().iter().any(|a| a.message.alert_id == "a2" && a.route == "first"));
     stage.stop().await;
 }

@@ -265,7 +265,10 @@ async fn quiet_hours_hold_no_resolve_back() {
     pager.stage.route("pager", quiet).await;
     pager.opened("billing").await;
     pager.resolved("orders").await;
-    let list = pager.stage.until("one held, one ended", |list| of_kind(list, "alert.resolved").iter().any(|d| d.finished_at.is_some())).await;
+    let list = pager
+        .stage
+        .until("one held, one ended", |list| of_kind(list, "alert.resolved").iter().any(|d| d.finished_at.is_some()))
+        .await;
     assert_eq!(pager.state(&key("orders")), Some(State::Resolved), "it closes something, and wakes nobody");
     assert_eq!(list.iter().filter(|d| d.state() == DeliveryState::Held).count(), 1, "what opens waits: {list:#?}");
     pager.stage.stop().await;

@@ -106,8 +106,13 @@ impl Fixture for Chat {
 async fn a_decided_request_loses_its_buttons() {
     let mut chat = Chat::start().await.unwrap();
     let mut asked = chat.attempt(message(), 1, Trouble::Nothing);
-    let button =
-        |action: &str, look| Button { action: action.into(), text: action.into(), value: "h4ndle".into(), url: asked.link.clone(), look };
+    let button = |action: &str, look| Button {
+        action: action.into(),
+        text: action.into(),
+        value: "h4ndle".into(),
+        url: asked.link.clone(),
+        look,
+    };
     asked.buttons = vec![button("decide", Look::Primary), button("other", Look::Danger)];
     let receipt = chat.channel.deliver(&asked).await.unwrap();
     assert!(chat.texts().contains("h4ndle"));

@@ -139,7 +139,10 @@ impl Interactions {
 
     /// The person who was asked opens the page, and nothing is recorded. Anybody else is.
     async fn pressed(&self, tenant: &TenantId, payload: &Payload) -> Result<(), LogError> {
-        let pressed = payload.actions.iter().find(|action| OPENING.contains(&action.action_id.as_str()) && !action.value.is_empty());
+        let pressed = payload
+            .actions
+            .iter()
+            .find(|action| OPENING.contains(&action.action_id.as_str()) && !action.value.is_empty());
         let (Some(action), "block_actions") = (pressed, payload.kind.as_str()) else { return Ok(()) };
         let Ok(id) = action.value.parse::<AggregateId>() else { return Ok(()) };
         let intent = self.ctx.log.load::<Intent>(tenant, &id).await?.state;

@@ -63,7 +63,8 @@ impl Bindings {
     fn account_of(&self, tenant: &TenantId, person: &str) -> Option<(String, String)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let own = known.iter().filter(|((owner, _), binding)| owner == tenant && binding.person() == Some(person));
-        own.filter_map(|(_, binding)| binding.bound.as_ref().map(|bound| (bound.team.clone(), bound.user.clone()))).next()
+        own.filter_map(|(_, binding)| binding.bound.as_ref().map(|bound| (bound.team.clone(), bound.user.clone())))
+            .next()
     }
 
     /// The way to this contact by chat, where the account is bound and the tenant has an app that can hear of answers.

@@ -18,9 +18,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::credential::{self, Problem};
 use super::email::Composer;
 use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES, header_value};
-use super::credential::{self, Problem};
 use super::quota::{Quota, Window};
 use super::signature::hmac_hex;
 use super::{Attempt, Channel, Declared, Receipt, SetupError, http_attempt_limit};

@@ -38,7 +38,7 @@ pub(super) enum Action {
 
 impl Action {
     pub(super) fn of(message: &Message) -> Self {
-        if !message.group_id.is_empty() && message.kind != kind::ALERT_RESOLVED {
+        if group_of(message).is_some() && message.kind != kind::ALERT_RESOLVED {
             return Self::of_group(message);
         }
         match message.kind.as_str() {
@@ -86,8 +86,8 @@ impl Action {
 /// `muster/{tenant}/{resource}/{kind}/{alert}`: what belongs to one incident. The end of an alert has its beginning's
 /// key; each request has keys of its own; what was told together is `muster/{tenant}/group/{group}`.
 pub fn dedup_key(message: &Message) -> String {
-    if !message.group_id.is_empty() {
-        return format!("muster/{}/{GROUP}/{}", message.tenant, message.group_id);
+    if let Some(group) = group_of(message) {
+        return format!("muster/{}/{GROUP}/{group}", message.tenant);
     }
     let resource = if message.resource.is_empty() { "-" } else { &message.resource };
     let about = match message.kind.as_str() {
@@ -108,6 +108,11 @@ pub fn dedup_key(message: &Message) -> String {
     }
     // Cut keys of two things must not be one: the whole of it is in the id.
     format!("muster/{}", derived_id(&["pagerduty-key", &key]))
+}
+
+/// That a group was not delivered somewhere else is an incident of its own.
+fn group_of(message: &Message) -> Option<&str> {
+    (!message.group_id.is_empty() && message.kind != kind::DELIVERY_FAILED).then_some(message.group_id.as_str())
 }
 
 fn of_alert(message: &Message) -> String {
@@ -243,9 +248,9 @@ fn links(attempt: &Attempt) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use super::*;
     use jiff::Timestamp;
     use muster_domain::delivery::Source;
-    use super::*;
 
     fn message(kind: &str) -> Message {
         let source = Source {
@@ -303,6 +308,8 @@ mod tests {
         assert!(matches!(Action::of(&together), Action::Trigger(_)));
         together.severity = Severity::Info;
         assert_eq!(Action::of(&together), Action::Change);
+        (together.kind, together.severity) = (kind::DELIVERY_FAILED.into(), Severity::Critical);
+        assert_eq!(Action::of(&together), Action::Trigger("muster/acme/-/delivery.failed".into()));
 
         let without = Keyed::Alert { resource: "orders-db", kind: "rpo.breached", id: None };
         assert_eq!(Keyed::of("muster/acme/orders-db/rpo.breached", "acme"), Some(without));

@@ -18,8 +18,8 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES};
 use super::credential::{self, Problem};
+use super::outgoing::{Answer, Outgoing, Post, SHORT_ANSWER_BYTES};
 use super::quota::{Quota, Window, key_of_secret};
 use super::{Attempt, Channel, Declared, Receipt, http_attempt_limit};
 use event::Action;

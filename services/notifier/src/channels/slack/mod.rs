@@ -18,9 +18,9 @@ use muster_runtime::secrets::SecretResolver;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::credential::{self, Problem};
 use super::outgoing::Outgoing;
 use super::quota::{Quota, Window};
-use super::credential::{self, Problem};
 use super::{Attempt, Channel, Declared, Receipt, http_attempt_limit};
 use api::Api;
 
@@ -89,7 +89,10 @@ impl Slack {
         now: Timestamp,
     ) -> Result<Posted, Failure> {
         let body = json!({"channel": user, "text": blocks::escaped(text, blocks::MAX_TEXT), "unfurl_links": false});
-        Api::new(&self.outgoing, api_url, now).post_message(token, &body).await.map_err(|problem| problem.into_failure(TOKEN))
+        Api::new(&self.outgoing, api_url, now)
+            .post_message(token, &body)
+            .await
+            .map_err(|problem| problem.into_failure(TOKEN))
     }
 
     async fn call(&self, attempt: &Attempt, deed: &Deed) -> Result<Receipt, Failure> {
