@@ -144,6 +144,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
         await main(page).getByRole("link", { name: "Switchover of orders-db" }).first().click();
         await main(page).getByText(/Caught up to|loss window/).first().waitFor();
         await axeClean(page, "a request to decide");
+        if (person === "ingo") await picture(page, "request-decide");
         await main(page).getByRole("button", { name: "Approve", exact: true }).click();
         if (person === "ingo") await picture(page, "request-approve");
         await say(page, "Note (optional)", "seen", "Approve");
@@ -160,6 +161,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await say(page, "Type the phrase to start", phrase, "Start now");
       await main(page).getByRole("list", { name: "Steps" }).getByText("running").first().waitFor({ timeout: RUN_LIMIT_MS });
       assert.ok(await main(page).getByRole("button", { name: "Stop" }).isVisible(), "stop is in reach");
+      await main(page).getByRole("list", { name: "Steps" }).getByText("succeeded").nth(3).waitFor({ timeout: RUN_LIMIT_MS });
       await picture(page, "request-running");
       await axeClean(page, "a run");
       await main(page).getByRole("region", { name: "Result" }).getByText(/met/).first().waitFor({ timeout: RUN_LIMIT_MS });

@@ -44,7 +44,7 @@ spec:
       steps:
         - {id: move-orders, title: Move the order book, move: orders-db}
         - {id: move-catalog, title: Move the catalogue, after: [move-orders], move: catalog-db}
-        - {id: move-cache, title: Move the cache, after: [move-orders], move: session-cache}
+        - {id: move-cache, title: Move the cache, after: [move-catalog], move: session-cache}
     - name: open
       title: Open again
       steps:
@@ -82,6 +82,8 @@ describe("every page", { timeout: LIMIT_MS }, () => {
     const file = join(world.product.directory ?? world.product.data, "shop.yaml");
     writeFileSync(file, SHOP_PLAN);
     world.product.muster("ada", ["--tenant", "acme", "apply", "-f", file]);
+    world.product.muster("olga", ["plan", "submit", "shop-to-ams"]);
+    world.product.muster("ingo", ["plan", "publish", "shop-to-ams"]);
     world.product.muster("olga", ["gap", "open", "--title", "Nobody has tried the spare line to Amsterdam", "--severity", "moderate", "--resource", "orders-db"]);
     const request = await world.drilled("billing-db");
     const pending = world.open("--type", "switchover", "--group", "shop", "--to", "ams", "--reason", "site maintenance");

@@ -46,6 +46,11 @@ export function gateLevel(value: GateLevel): string {
 export const verdict = (value: Verdict): string =>
   ({ [Verdict.GO]: "Go", [Verdict.CAUTION]: "Go, with care", [Verdict.NO_GO]: "No go", [Verdict.UNSPECIFIED]: "Unknown" })[value];
 
+/** Checks, or people around a table: such a run measures how long that took, and proves no objective. */
+export function movesNothing(type: RequestType | undefined): boolean {
+  return type === RequestType.READINESS_DRILL || type === RequestType.TABLETOP_DRILL;
+}
+
 /** As the API names types in plans and preflights: "isolated-drill". */
 export function typeName(type: RequestType): string {
   return requestType(type).replaceAll(" ", "-");

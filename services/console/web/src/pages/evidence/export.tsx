@@ -52,7 +52,7 @@ export function ExportPackage({ tenant }: { tenant: string }) {
             if (!making.progress) void making.make(narrowed, form);
           }}
         >
-          <label className="field">
+          <label className="field broad">
             Contents
             <select value={form} onChange={(event) => setForm(event.target.value as keyof typeof FORMS)}>
               {Object.entries(FORMS).map(([name, { word }]) => (

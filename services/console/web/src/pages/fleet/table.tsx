@@ -14,7 +14,7 @@ import { type Proof, provenAt } from "./proof.ts";
 import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, outlived, why, type Row, type Seen } from "./rows.ts";
 
 const DESK_ROW = 52;
-const PHONE_ROW = 116;
+const PHONE_ROW = 140;
 
 const phone = matchMedia("(max-width: 860px)");
 const usePhone = () =>
@@ -71,7 +71,7 @@ export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row
           return (
             row && (
               <div key={item.key} role="row" aria-rowindex={item.index + 2} className="fleet-row" style={{ transform: `translateY(${item.start - top}px)`, height: item.size }}>
-                <Cells tenant={tenant} row={row} proof={proofs ? (proofs.get(row.view.resource) ?? NO_PLAN) : undefined} />
+                <Cells tenant={tenant} row={row} small={small} proof={proofs ? (proofs.get(row.view.resource) ?? NO_PLAN) : undefined} />
               </div>
             )
           );
@@ -83,7 +83,7 @@ export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row
 
 const NO_PLAN: Proof = { plan: undefined, group: undefined };
 
-function Cells({ tenant, row, proof }: { tenant: string; row: Row; proof: Proof | undefined }) {
+function Cells({ tenant, row, proof, small }: { tenant: string; row: Row; proof: Proof | undefined; small: boolean }) {
   const { view } = row;
   const { light } = row;
   const was = outlived(row, performance.now()) ? LIGHT_WORDS[lightOf(view.assessment?.status)].toLowerCase() : null;
@@ -95,7 +95,9 @@ function Cells({ tenant, row, proof }: { tenant: string; row: Row; proof: Proof 
       </div>
       <div role="cell" className="c-name">
         <Link href={`/t/${tenant}/resources/${view.resource}`}>{view.resource}</Link>
-        <span className="quiet small clip">{[view.displayName, view.owner].filter(Boolean).join(" · ")}</span>
+        <span className="quiet small clip" title={view.displayName}>
+          {[view.owner, view.displayName].filter(Boolean).join(" · ")}
+        </span>
       </div>
       <div role="cell" className="c-why" title={text}>
         <span>{text}</span>
@@ -111,6 +113,7 @@ function Cells({ tenant, row, proof }: { tenant: string; row: Row; proof: Proof 
       </div>
       <div role="cell" className="c-tier">
         {tier(view.tier)}
+        {small && <span className="quiet"> · runs on {view.activeSite || "a site that is not known"}</span>}
       </div>
       <div role="cell" className="c-plan small">
         {proof && <ProofLight plan={proof.plan} />}
@@ -140,7 +143,7 @@ function Age({ row }: { row: Seen }) {
   const now = performance.now();
   const age = ageOf(row, now);
   if (age === undefined) return <span className="text-unknown">never seen</span>;
-  return isFresh(row, now) ? <>{humane(Math.round(age / 1000) * 1000)}</> : <strong className="text-unknown">stale, {humane(age)}</strong>;
+  return isFresh(row, now) ? <>{humane(Math.round(age / 1000) * 1000)} ago</> : <strong className="text-unknown">stale, {humane(Math.round(age / 1000) * 1000)}</strong>;
 }
 
 function asHeld(rows: Row[], held: string[]): Row[] {

@@ -9,7 +9,7 @@ import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { humane, milliseconds } from "../../lib/time.ts";
-import { bytes } from "../../lib/words.ts";
+import { bytes, movesNothing } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
@@ -22,16 +22,22 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
   return (
     <section className="stack" aria-label="Result">
       {succeeded && (
-        <div className={`notice ${succeeded.rtoMet ? "green" : "yellow"}`}>
-          <p className="big">
-            RTO {humane(milliseconds(succeeded.rtoMeasured))}{" "}
-            <span className="result-target">
-              measured, target {humane(milliseconds(run.started?.rtoTarget))}: {succeeded.rtoMet ? "met" : "not met"}
-            </span>
-          </p>
+        <div className={`notice ${succeeded.rtoMet || movesNothing(request.opened?.type) ? "green" : "yellow"}`}>
+          {movesNothing(request.opened?.type) ? (
+            <p>
+              <strong>Everything that was asked for was done, in {humane(milliseconds(succeeded.rtoMeasured))}.</strong> Nothing was moved or copied: this proves neither the RTO nor the RPO.
+            </p>
+          ) : (
+            <p className="big">
+              RTO {humane(milliseconds(succeeded.rtoMeasured))}{" "}
+              <span className="result-target">
+                measured, target {humane(milliseconds(run.started?.rtoTarget))}: {succeeded.rtoMet ? "met" : "not met"}
+              </span>
+            </p>
+          )}
           {succeeded.writeOutage && <p>No writes for {humane(milliseconds(succeeded.writeOutage))}.</p>}
           {succeeded.tolerated.length > 0 && <p>Steps that failed and were passed over: {succeeded.tolerated.join(", ")}.</p>}
-          <Loss loss={succeeded.loss} />
+          {!movesNothing(request.opened?.type) && <Loss loss={succeeded.loss} />}
         </div>
       )}
       {failed && (

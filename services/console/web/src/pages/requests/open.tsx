@@ -49,7 +49,7 @@ export function OpenRequest({ tenant, scope, from, to }: { tenant: string; scope
   const glassOnly = !here.roles.includes(Role.OPERATOR);
   return (
     <>
-      <button type="button" className="button primary" onClick={() => setOpen(true)}>
+      <button type="button" className={`button ${glassOnly ? "" : "primary"}`} onClick={() => setOpen(true)}>
         {glassOnly ? "Break glass" : scope ? "Request a move or drill" : "New request"}
       </button>
       {open && <OpenDialog tenant={tenant} scope={scope} from={from} to={to} glassOnly={glassOnly} close={() => setOpen(false)} />}

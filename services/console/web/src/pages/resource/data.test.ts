@@ -3,15 +3,28 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { AuditRecordSchema } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { LossCertainty } from "../../gen/muster/common/v1/common_pb.ts";
+import { DocumentSchema } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { GetTrendResponseSchema } from "../../gen/muster/readiness/v1/monitor_service_pb.ts";
 import { Status } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { RequestState, RequestType, RequestViewSchema } from "../../gen/muster/request/v1/request_pb.ts";
-import { changesOf, provenLoss } from "./data.ts";
+import { changesOf, promised, provenLoss } from "./data.ts";
 import { inWords, seriesOf } from "./trend.tsx";
 
 function drill(type: RequestType, execution: object, state = RequestState.SUCCEEDED) {
   return create(RequestViewSchema, { state, opened: { type }, execution } as MessageInitShape<typeof RequestViewSchema>);
 }
+
+describe("the RPO that backups promise", () => {
+  const resource = (source: object | undefined) =>
+    create(DocumentSchema, { spec: { case: "resourceSpec", value: { isolatedDrill: source && { source } } } } as MessageInitShape<typeof DocumentSchema>);
+
+  it("is how old the newest may be, none where none is declared, and not known before the declaration is", () => {
+    expect(promised(resource({ case: "backup", value: { tool: "restic", maxAge: durationFromMs(86_400_000) } }))).toBe(86_400_000);
+    expect(promised(resource({ case: "backup", value: { tool: "restic" } }))).toBeUndefined();
+    expect([promised(resource({ case: "standby", value: {} })), promised(resource(undefined))]).toEqual([null, null]);
+    expect(promised(undefined)).toBeUndefined();
+  });
+});
 
 describe("the RPO that was proven", () => {
   it("is the loss window of the newest drill's copy", () => {

@@ -3,9 +3,10 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
-import { approval, audit, monitor, schedules } from "../../api/clients.ts";
+import { approval, audit, monitor, planner, schedules } from "../../api/clients.ts";
 import { serverNow } from "../../api/session.ts";
 import type { AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
+import { type Document, Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { ReadinessEventSchema, type StatusChanged } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { RequestState, RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { milliseconds } from "../../lib/time.ts";
@@ -80,6 +81,21 @@ export function useRuns(tenant: string, resource: string) {
     queryKey: ["runs", tenant, resource],
     queryFn: async () => (await approval.listRequests({ tenant, resource, page: { pageSize: 20 } })).requests,
     refetchInterval: 5_000,
+  });
+}
+
+/** How old the newest backup may be, as it is declared: what a loss of both sides would cost. Null: no backup is declared. */
+export function promised(document: Document | undefined): number | null | undefined {
+  if (document?.spec.case !== "resourceSpec") return undefined;
+  const source = document.spec.value.isolatedDrill?.source;
+  return source?.case === "backup" ? milliseconds(source.value.maxAge) : null;
+}
+
+export function useDocument(tenant: string, resource: string) {
+  return useQuery({
+    queryKey: ["resource-document", tenant, resource],
+    queryFn: async () => (await planner.getDocument({ tenant, kind: Kind.RESOURCE, name: resource })).document ?? null,
+    staleTime: 60_000,
   });
 }
 

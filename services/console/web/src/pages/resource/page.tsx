@@ -19,7 +19,7 @@ import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { byUrgency } from "../schedules/data.ts";
-import { provenLoss, RANGES, type RangeName, useAlerts, useDue, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
+import { promised, provenLoss, RANGES, type RangeName, useAlerts, useDocument, useDue, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
 import { seriesOf, TrendChart } from "./trend.tsx";
 import "./resource.css";
 
@@ -134,11 +134,7 @@ function FourRpos({ tenant, view }: { tenant: string; view: ReadinessView }) {
         <dd className="big">{target === undefined ? "none" : humane(target)}</dd>
         <dd className="quiet small">largest loss the business accepts</dd>
       </div>
-      <div>
-        <dt>Promised by schedule</dt>
-        <dd className="big">none</dd>
-        <dd className="quiet small">it replicates all the time: no backup schedule promises more</dd>
-      </div>
+      <Promised tenant={tenant} resource={view.resource} />
       <div>
         <dt>Measured now</dt>
         <dd className={`big ${over ? "text-red" : now === undefined ? "text-unknown" : ""}`}>{humane(now)}</dd>
@@ -158,6 +154,20 @@ function FourRpos({ tenant, view }: { tenant: string; view: ReadinessView }) {
         </dd>
       </div>
     </dl>
+  );
+}
+
+/** What the backups promise where both sides are lost; replication promises nothing, it is measured. */
+function Promised({ tenant, resource }: { tenant: string; resource: string }) {
+  const document = useDocument(tenant, resource);
+  const promise = promised(document.data ?? undefined);
+  const declared = document.data?.spec.case === "resourceSpec";
+  return (
+    <div>
+      <dt>Promised by schedule</dt>
+      <dd className={`big ${declared && promise === undefined ? "text-unknown" : ""}`}>{!declared ? (document.error ? "not known" : "loading") : promise === null ? "none" : humane(promise)}</dd>
+      <dd className="quiet small">{!declared ? "as it is declared" : promise === null ? "replication is measured; no backup is declared" : "how old the newest backup may be"}</dd>
+    </div>
   );
 }
 

@@ -87,7 +87,7 @@ function draw(element: HTMLElement, series: Series, limit: number | undefined, w
       hooks: { drawClear: [(plot) => bands(plot, series, limit, warning)] },
       axes: [{ ...axis, values: (_: uPlot, splits: number[]) => axisTimes(splits) }, { ...axis, size: 64, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
       series: [
-        { label: "Time", value: (_: uPlot, at: number | null) => (at === null ? "point at the line" : local(at * 1000)) },
+        { label: "At", value: (_: uPlot, at: number | null) => (at === null ? "the pointer" : local(at * 1000)) },
         {
           label: "RPO indicator",
           stroke: () => colour("--accent"),

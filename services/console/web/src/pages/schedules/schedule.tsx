@@ -7,7 +7,7 @@ import { type Here, useHere } from "../../api/person.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import type { Occurrence, ScheduleView } from "../../gen/muster/schedule/v1/schedule_pb.ts";
 import { humane, milliseconds } from "../../lib/time.ts";
-import { capital, occurrenceState, requestState, requestType } from "../../lib/words.ts";
+import { capital, movesNothing, occurrenceState, requestState, requestType } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
@@ -217,7 +217,7 @@ function RunTable({ tenant, runs }: { tenant: string; runs: RequestView[] }) {
               <td>
                 <Light tone={stateTone(request.state)}>{requestState(request.state)}</Light>
               </td>
-              <td className="nowrap">{request.state === RequestState.SUCCEEDED ? humane(milliseconds(request.execution?.succeeded?.rtoMeasured)) : <span className="quiet">none</span>}</td>
+              <td className="nowrap">{movesNothing(request.opened?.type) ? <span className="quiet">nothing was moved</span> : request.state === RequestState.SUCCEEDED ? humane(milliseconds(request.execution?.succeeded?.rtoMeasured)) : <span className="quiet">none</span>}</td>
             </tr>
           ))}
         </tbody>
