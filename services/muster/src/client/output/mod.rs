@@ -57,7 +57,7 @@ impl Screen {
     /// A name and its value, indented. What the value came with of its own (line breaks, escapes) is made harmless.
     pub(crate) fn field(&self, name: &str, value: impl Into<Cell>) -> Result<(), CliError> {
         let cell: Cell = value.into();
-        self.line(&format!("  {name:<14}{}", cell.painted(self)))
+        self.line(&format!("  {name:<13} {}", cell.painted(self)))
     }
 
     /// A heading above fields.

@@ -1,7 +1,7 @@
 //! The run of a request in readable form: its members, checks, steps and what was taken back, what people said, how it ended.
 
 use muster_domain::pb::common::v1::{LossStatement, Marker};
-use muster_domain::pb::execution::v1::{Check, ExecutionState, ExecutionView, MemberOutcome, StepView};
+use muster_domain::pb::execution::v1::{Check, DrillCopy, ExecutionState, ExecutionView, MemberOutcome, StepView};
 use muster_domain::time::{duration_to_pb, from_pb};
 
 use crate::client::{
@@ -183,9 +183,14 @@ pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), C
             words::duration(target.as_ref())
         );
         screen.field("RTO", Cell::toned(tone, rto))?;
-        screen.field("write outage", words::duration(end.write_outage.as_ref()))?;
-        loss(end.loss.as_ref(), screen)?;
-        members(&end.members, screen)?;
+        if execution.started.as_ref().is_some_and(|started| started.drill) {
+            screen.field("production", "the drill changed nothing that serves")?;
+            copies(&execution.copies, screen)?;
+        } else {
+            screen.field("write outage", words::duration(end.write_outage.as_ref()))?;
+            loss(end.loss.as_ref(), screen)?;
+            members(&end.members, screen)?;
+        }
         for step in &end.tolerated {
             screen
                 .field("tolerated", Cell::toned(Tone::Warning, format!("step {step} failed, and the run went on")))?;
@@ -220,6 +225,19 @@ pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), C
         screen.field("what to do", words::or_dash(&end.guidance))?;
         loss(end.loss.as_ref(), screen)?;
         members(&end.members, screen)?;
+    }
+    Ok(())
+}
+
+/// What a restore from each copy would have meant.
+fn copies(copies: &[DrillCopy], screen: &Screen) -> Result<(), CliError> {
+    for copy in copies {
+        let newest = words::time(copy.newest_data_at.as_ref());
+        let window = words::duration(copy.loss_window.as_ref());
+        let took = words::duration(copy.restore_time.as_ref());
+        let text =
+            format!("{}: {}, newest data {newest}, loss window {window}, usable in {took}", copy.resource, copy.source);
+        screen.field("copy", text)?;
     }
     Ok(())
 }

@@ -131,8 +131,8 @@ mod tests {
     use jiff::SignedDuration;
     use muster_domain::pb::common::v1::{Actor, LossStatement, Marker, Role};
     use muster_domain::pb::execution::v1::{
-        Check, CheckOutcome, ExecutionStarted, ExecutionState, ExecutionSucceeded, ExecutionView, ManualStepDecided,
-        Member, MemberOutcome, RunNoted, Step, StepState, StepView, UndoBegun,
+        Check, CheckOutcome, DrillCopy, ExecutionStarted, ExecutionState, ExecutionSucceeded, ExecutionView,
+        ManualStepDecided, Member, MemberOutcome, RunNoted, Step, StepState, StepView, UndoBegun,
     };
     use muster_domain::pb::inventory::v1::ApprovalRequirement;
     use muster_domain::pb::request::v1::{ApprovalPolicy, RequestApproved, RequestType};
@@ -277,6 +277,26 @@ mod tests {
             assert!(said.contains(part), "{part} is not in:\n{said}");
         }
         assert!(!said.contains('\x1b'), "foreign text must not control the terminal");
+    }
+
+    #[test]
+    fn a_drill_says_what_a_restore_would_have_meant_and_nothing_about_an_outage() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut drill = view(now);
+        let run = drill.execution.as_mut().unwrap();
+        run.started.as_mut().unwrap().drill = true;
+        run.copies = vec![DrillCopy {
+            resource: "orders-db".into(),
+            source: "base backup of orders-b".into(),
+            loss_window: Some(duration_to_pb(SignedDuration::from_secs(3))),
+            ..DrillCopy::default()
+        }];
+        let screen = Screen::remembering(Format::Table);
+        print(&drill, now, &screen).unwrap();
+        let said = screen.said();
+        let copy = "orders-db: base backup of orders-b, newest data unknown, loss window 3.0 s, usable in unknown";
+        assert!(said.contains(copy), "{said}");
+        assert!(!said.contains("write outage") && !said.contains("data loss"), "{said}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use muster_domain::pb::observation::v1::{ErrorClass, ObservationError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::tls;
+
 /// A failed connection or command, classified and without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -28,11 +30,15 @@ impl CommandError {
 
 impl From<RedisError> for CommandError {
     fn from(error: RedisError) -> Self {
+        // A certificate that does not verify: something answers. Whoever takes that for silence fails a living primary over.
+        if let Some(why) = tls::refused(&error) {
+            return Self::new(ErrorClass::Protocol, why);
+        }
         let class = match error.kind() {
             ErrorKind::AuthenticationFailed => ErrorClass::Credential,
             ErrorKind::Server(ServerErrorKind::NoPerm) => ErrorClass::Permission,
             ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => ErrorClass::NotReady,
-            ErrorKind::Io if is_tls_refusal(&error) => ErrorClass::Protocol,
+            ErrorKind::Io if makes_no_sense(&error) => ErrorClass::Protocol,
             ErrorKind::Io => ErrorClass::Unreachable,
             ErrorKind::InvalidClientConfig => ErrorClass::Configuration,
             _ => match error.code() {
@@ -47,9 +53,8 @@ impl From<RedisError> for CommandError {
 
 type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
 
-/// A certificate that does not verify comes as invalid data: something answers. Whoever takes that for silence fails a
-/// living primary over.
-fn is_tls_refusal(error: &RedisError) -> bool {
+/// Invalid data: something answers.
+fn makes_no_sense(error: &RedisError) -> bool {
     // The client keeps what went wrong behind a shared pointer, and that pointer is what it names as the source.
     let shared = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Shared>());
     let io = shared.and_then(|shared| shared.downcast_ref::<std::io::Error>());

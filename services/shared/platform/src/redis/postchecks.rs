@@ -6,7 +6,7 @@ use super::{
     errors::CommandError,
     fact,
     steps::prove_fence,
-    work::{Work, fork_offset, is_primary, is_settled, shown},
+    work::{Work, fork_offset, is_primary, is_settled, shown, up_or_down},
 };
 use crate::{
     Facts, MoveKind,
@@ -115,7 +115,7 @@ async fn old_primary_follows(work: &Work<'_>, target: &Looked) -> Check {
         let follows = work.follows(&seen, &work.target) && seen.link_up == Some(true) && seen.replid == *history;
         Ok(match seen.offset {
             Some(offset) if follows && offset >= goal => Seen::There(offset),
-            offset => Seen::Waiting(format!("at {} of {goal}, link up: {:?}", shown(offset), seen.link_up)),
+            offset => Seen::Waiting(format!("at {} of {goal}, {}", shown(offset), up_or_down(seen.link_up))),
         })
     });
     match caught_up.await {

@@ -13,7 +13,7 @@ use redis::{
 use secrecy::ExposeSecret;
 
 use super::errors::CommandError;
-use crate::{Login, redact::redact};
+use crate::{Login, redact::redact, tls};
 
 /// How one node is reached.
 #[derive(Debug, Clone)]
@@ -62,9 +62,11 @@ impl Session {
         limit: Duration,
     ) -> Result<Self, CommandError> {
         let opened = tokio::time::timeout(connect, connection(address, login, connect, limit)).await;
-        let connection = opened
-            .map_err(|_| CommandError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}")))?
-            .map_err(|error| hidden(error, login))?;
+        let silent = || {
+            let hint = if address.tls { tls::MAY_NOT_SPEAK_TLS } else { "" };
+            CommandError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}{hint}"))
+        };
+        let connection = opened.map_err(|_| silent())?.map_err(|error| hidden(error, login))?;
         Ok(Self { connection, login: login.clone(), limit })
     }
 

@@ -99,6 +99,19 @@ pub(super) fn fork_offset(facts: &RedisFacts) -> Option<u64> {
     facts.second_offset.and_then(|second| u64::try_from(second).ok())?.checked_sub(1)
 }
 
+pub(super) fn up_or_down(link_up: Option<bool>) -> &'static str {
+    match link_up {
+        Some(true) => "link up",
+        Some(false) => "link down",
+        None => "link unknown",
+    }
+}
+
+/// A number that a server may not tell.
+pub(super) fn number(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
+}
+
 /// Something to show in place of a position that is not known.
 pub(super) fn shown(offset: Option<u64>) -> String {
     offset.map_or_else(|| "an unknown position".to_owned(), |offset| offset.to_string())

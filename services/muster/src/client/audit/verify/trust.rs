@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_tlog::{Policy, VerifierKey, verify::Trust};
+use muster_tlog::{Algorithm, Policy, VerifierKey, verify::Trust};
 
 use super::{KeyArgs, read};
 use crate::client::{error::CliError, profile::TrustedLog, session::Session};
@@ -12,6 +12,8 @@ use crate::client::{error::CliError, profile::TrustedLog, session::Session};
 pub(in super::super) enum Source {
     Given,
     Pinned,
+    /// A promoted log goes on under the key that its readers know, in an epoch with a name of its own.
+    Carried,
     FirstUse,
 }
 
@@ -20,6 +22,7 @@ impl Source {
         match self {
             Self::Given => "by the key that you gave",
             Self::Pinned => "by the key that this profile pinned before",
+            Self::Carried => "by the key that this profile pinned in the epoch before",
             Self::FirstUse => {
                 "by the key that the server named just now; it is pinned from here on. Compare it with the one that was handed to you"
             }
@@ -41,6 +44,21 @@ pub(in super::super) fn given(args: &KeyArgs) -> Result<Trust, CliError> {
 fn keys(texts: &[String]) -> Result<Vec<VerifierKey>, CliError> {
     let parse = |text: &String| text.parse().map_err(|error| CliError::Usage(format!("--key '{text}': {error}")));
     texts.iter().map(parse).collect()
+}
+
+/// The newest pinned key under the name of a later epoch of its log. A log that lost its key has another one there.
+fn carried(pinned: &[String], origin: &str) -> Option<String> {
+    let newest: VerifierKey = pinned.last()?.parse().ok()?;
+    let (log, epoch) = of_epoch(origin)?;
+    let (pinned_log, pinned_epoch) = of_epoch(newest.name())?;
+    let later = log == pinned_log && epoch > pinned_epoch;
+    let key = VerifierKey::new(origin, Algorithm::Ed25519, *newest.public_key()).ok()?;
+    later.then(|| key.to_string())
+}
+
+fn of_epoch(origin: &str) -> Option<(&str, u32)> {
+    let (log, epoch) = origin.rsplit_once('/')?;
+    Some((log, epoch.parse().ok()?))
 }
 
 /// The name of a pin: tenants of one server have logs of their own.
@@ -77,6 +95,8 @@ impl Trusted {
             pinned.iter().filter(|key| key.starts_with(&format!("{origin}+"))).cloned().collect();
         let (source, log_keys) = if !of_origin.is_empty() {
             (Source::Pinned, of_origin)
+        } else if let Some(carried) = carried(pinned, origin).filter(|key| offered.contains(key)) {
+            (Source::Carried, vec![carried])
         } else if let Some(other) = pinned.first() {
             return Err(CliError::Failed(format!(
                 "the server's log is now '{origin}', and this profile trusts only the key {other}. A new epoch has a new key: \
@@ -120,7 +140,7 @@ impl Trusted {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
-    use muster_tlog::{Algorithm, SigningKey, SoftwareKey};
+    use muster_tlog::{SigningKey, SoftwareKey};
 
     use super::*;
 
@@ -162,6 +182,20 @@ mod tests {
         let mut all = [("pin".to_owned(), known)].into();
         trusted.remember(&mut all, "pin", "a/t/record/2", "note");
         assert_eq!(all["pin"].keys.len(), 2);
+    }
+
+    #[test]
+    fn a_promoted_log_is_believed_under_the_newest_key_that_was_pinned() {
+        let (old, newest) = (key("a/t/record/1", 1), key("a/t/record/1", 2));
+        let known = TrustedLog { keys: vec![old, newest], ..TrustedLog::default() };
+        let decide = |origin: &str, offered: String| Trusted::decide(&no_args(), Some(&known), origin, &[offered]);
+        let carried = decide("a/t/record/2", key("a/t/record/2", 2)).unwrap();
+        assert_eq!(carried.source, Source::Carried);
+        assert_eq!(carried.keys, [key("a/t/record/2", 2)]);
+        assert!(decide("a/t/record/2", key("a/t/record/2", 1)).is_err(), "a key that was followed by another");
+        assert!(decide("a/t/record/2", key("a/t/record/2", 3)).is_err(), "a key that is new");
+        assert!(decide("a/other/record/2", key("a/other/record/2", 2)).is_err(), "the key of another log");
+        assert!(decide("a/t/record/0", key("a/t/record/0", 2)).is_err(), "an epoch before");
     }
 
     #[test]

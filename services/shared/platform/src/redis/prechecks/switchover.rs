@@ -8,7 +8,7 @@ use muster_domain::pb::{
 use super::{Seen, bring_back, holds_data};
 use crate::{
     checks::{advisory_unknown, failed, must, passed, unknown, warning},
-    redis::work::{Work, is_primary, is_settled, shown},
+    redis::work::{Work, is_primary, is_settled, number, shown, up_or_down},
 };
 
 /// A replica acknowledges once in a second; older is a link that hangs.
@@ -61,7 +61,7 @@ fn one_history(work: &Work<'_>, seen: &Seen) -> Check {
 fn link_is_up(work: &Work<'_>, seen: &Seen) -> Check {
     let (check, limit) = ("target_follows", "link up, from this primary");
     let Some(target) = seen.target() else { return unknown(check, limit, "the target did not answer") };
-    let value = format!("{}:{}, link up: {:?}", target.source_host, target.source_port, target.link_up);
+    let value = format!("{}:{}, {}", target.source_host, target.source_port, up_or_down(target.link_up));
     // Another name of the same host is fine where the primary itself lists the target, which is checked beside this.
     let holds = target.link_up.map(|up| up && target.source_port == work.from.port);
     let (name, from) = (work.target.name, work.from.name);
@@ -78,7 +78,7 @@ fn target_is_online(work: &Work<'_>, seen: &Seen) -> Check {
         let text = format!("{} lists no replica at port {}", work.from.name, work.target.port);
         return failed(check, "not listed", &limit, text);
     };
-    let value = format!("{}:{} {}, {:?} s", replica.host, replica.port, replica.state, replica.lag_seconds);
+    let value = format!("{}:{} {}, {} s", replica.host, replica.port, replica.state, number(replica.lag_seconds));
     let holds = replica.lag_seconds.map(|age| replica.state == "online" && age <= MAX_ACK_AGE_SECONDS);
     must(check, holds, value, &limit, "the primary knows the target", "the target does not acknowledge")
 }
@@ -113,16 +113,16 @@ fn priority(work: &Work<'_>, seen: &Seen) -> Check {
     let (check, limit) = ("target_may_be_primary", "replica-priority above 0");
     let priority = seen.target().and_then(|target| target.priority);
     let bad = format!("{} is configured never to be a primary: set replica-priority", work.target.name);
-    must(check, priority.map(|p| p > 0), format!("{priority:?}"), limit, "the target may be primary", bad)
+    must(check, priority.map(|p| p > 0), number(priority), limit, "the target may be primary", bad)
 }
 
 fn memory(seen: &Seen) -> Check {
     let (check, limit) = ("same_maxmemory", "equal");
     let Some((from, target)) = seen.both() else { return advisory_unknown(check, limit, "one side did not answer") };
     if from.maxmemory == target.maxmemory {
-        return passed(check, format!("{:?}", target.maxmemory), limit, "both hold as much");
+        return passed(check, format!("{} bytes", number(target.maxmemory)), limit, "both hold as much");
     }
-    let value = format!("{:?} and {:?} bytes", from.maxmemory, target.maxmemory);
+    let value = format!("{} and {} bytes", number(from.maxmemory), number(target.maxmemory));
     warning(check, value, limit, "the target may evict or refuse what the old primary holds")
 }
 

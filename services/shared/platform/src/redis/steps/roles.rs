@@ -7,7 +7,7 @@ use crate::{
     redis::{
         fact,
         roles::rewrite_configuration,
-        work::{Work, is_primary, on_host, shown, unreachable},
+        work::{Work, is_primary, on_host, shown, unreachable, up_or_down},
     },
     step::{Seen, done, until},
 };
@@ -53,7 +53,7 @@ pub(in crate::redis) async fn has_caught_up(work: &Work<'_>, primary: &RedisFact
         let usable = seen.loading != Some(true) && seen.sync_in_progress != Some(true);
         Ok(match seen.offset {
             Some(offset) if follows && usable && offset >= goal => Seen::There(offset),
-            offset => Seen::Waiting(format!("it is at {} of {goal}, link up: {:?}", shown(offset), seen.link_up)),
+            offset => Seen::Waiting(format!("it is at {} of {goal}, {}", shown(offset), up_or_down(seen.link_up))),
         })
     });
     match caught_up.await? {
