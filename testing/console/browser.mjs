@@ -1,6 +1,6 @@
 // A browser as one person uses it: logged in through the real login, at phone or desk size, dark or light.
 
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRequire } from "node:module";
@@ -22,6 +22,16 @@ export async function openBrowser() {
   return chromium.launch({ executablePath: chromiumProgram(), args });
 }
 
+/** With MUSTER_DIST the pages come from there as they were built last, so that Muster need not be built again to try them. */
+async function builtPages(context) {
+  const dist = process.env.MUSTER_DIST && join(process.env.MUSTER_DIST, "assets");
+  if (!dist) return;
+  await context.route(/\/assets\/index-[^/]+\.(js|css)$/, (route) => {
+    const ending = route.request().url().split(".").pop();
+    return route.fulfill({ path: join(dist, readdirSync(dist).find((name) => name.startsWith("index-") && name.endsWith(`.${ending}`))) });
+  });
+}
+
 /** A page of its own for one person. `problems` fills with what the browser complains about. */
 export async function visit(browser, url, person, { size = "desk", theme = "light" } = {}) {
   const context = await browser.newContext({
@@ -32,6 +42,7 @@ export async function visit(browser, url, person, { size = "desk", theme = "ligh
     isMobile: size === "phone",
     timezoneId: "Europe/Berlin",
   });
+  await builtPages(context);
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const problems = [];

@@ -22,8 +22,6 @@ async function watch(browser, product, [name, path]) {
   const visitor = await visit(browser, product.url, "vera");
   await visitor.page.goto(`${product.url}/t/acme${path}`);
   await visitor.page.getByRole("heading", { level: 1 }).waitFor();
-  let messages = 0;
-  visitor.page.on("response", () => (messages += 1));
   const debug = await visitor.context.newCDPSession(visitor.page);
   await debug.send("HeapProfiler.enable");
   const sample = async (minute) => {
@@ -31,8 +29,10 @@ async function watch(browser, product, [name, path]) {
     for (let turn = 0; turn < 2; turn += 1) await debug.send("HeapProfiler.collectGarbage");
     const { usedSize } = await debug.send("Runtime.getHeapUsage");
     const { nodes, jsEventListeners } = await debug.send("Memory.getDOMCounters");
-    const age = await visitor.page.evaluate(() => document.querySelector(".c-age, main p.quiet")?.textContent ?? "");
-    console.log(`${String(minute).padStart(3)} min  ${name.padEnd(9)} ${(usedSize / MIB).toFixed(2)} MiB  ${nodes} nodes  ${jsEventListeners} listeners  ${messages} answers  ${age.slice(0, 60)}`);
+    // A page that is not live any more proves nothing.
+    const dead = await visitor.page.getByText(/stale|No connection to Muster/).count();
+    if (dead > 0) visitor.problems.push(`not live after ${minute} min`);
+    console.log(`${String(minute).padStart(3)} min  ${name.padEnd(9)} ${(usedSize / MIB).toFixed(2)} MiB  ${nodes} nodes  ${jsEventListeners} listeners`);
     return { heap: { minute, value: usedSize }, nodes: { minute, value: nodes } };
   };
   return { name, sample, samples: [], problems: visitor.problems };

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { join } from "node:path";
 import { picture } from "../browser.mjs";
 import { ask, axeClean, main, RUN_LIMIT_MS, say, World } from "../journey.mjs";
-import { PROJECT, until } from "../world.product.mjs";
+import { PROJECT, until } from "../product.mjs";
 import { openLargeFleet } from "../thousands.mjs";
 
 /** For all journeys; they take two to four minutes. What is not done by then hangs. */

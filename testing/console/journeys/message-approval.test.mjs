@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { axeClean, say, World } from "../journey.mjs";
-import { until } from "../world.product.mjs";
+import { until } from "../product.mjs";
 
 const LIMIT_MS = 600_000;
 

@@ -83,7 +83,8 @@ describe("every page", { timeout: LIMIT_MS }, () => {
     writeFileSync(file, SHOP_PLAN);
     world.product.muster("ada", ["--tenant", "acme", "apply", "-f", file]);
     world.product.muster("olga", ["plan", "submit", "shop-to-ams"]);
-    world.product.muster("ingo", ["plan", "publish", "shop-to-ams"]);
+    const { hash } = world.product.json("ingo", ["plan", "show", "shop-to-ams"]).newest;
+    world.product.muster("ingo", ["plan", "publish", "shop-to-ams", "--hash", hash]);
     world.product.muster("olga", ["gap", "open", "--title", "Nobody has tried the spare line to Amsterdam", "--severity", "moderate", "--resource", "orders-db"]);
     const request = await world.drilled("billing-db");
     const pending = world.open("--type", "switchover", "--group", "shop", "--to", "ams", "--reason", "site maintenance");
