@@ -2,21 +2,36 @@
 
 use muster_domain::{
     execution::{self, Next, id_of},
-    pb::execution::v1::StepState,
+    pb::{execution::v1::StepState, request::v1::GateLevel},
 };
 
 use crate::{
     flaws::Flaw,
     state::{EXECUTORS, Scenario, State, Work, number_of},
-    world::{ANNOUNCE, DNS, LAST_HOUR, PEOPLE, PROMOTE, Person, STEPS},
+    world::{ANNOUNCE, DEPUTIES, DNS, LAST_HOUR, PEOPLE, PROMOTE, Person, STEPS},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Deed {
+    /// Olga asks for it.
+    Open {
+        run: usize,
+    },
     Approve {
         run: usize,
         person: Person,
-        other_plan: bool,
+        how: How,
+    },
+    /// Ada is back, or the deputy does not want to any more.
+    EndDelegation {
+        deputy: usize,
+    },
+    ProposeGate {
+        to: Level,
+    },
+    DecideGate {
+        person: Person,
+        approve: bool,
         second_account: bool,
     },
     Start {
@@ -43,6 +58,15 @@ pub(crate) enum Deed {
     Resume {
         run: usize,
     },
+    /// Somebody says what became of a manual step.
+    Confirm {
+        run: usize,
+        step: usize,
+        person: Person,
+        done: bool,
+    },
+    /// Somebody has looked at the system after a failover.
+    Acknowledge,
     Begin {
         executor: usize,
         run: usize,
@@ -57,6 +81,18 @@ pub(crate) enum Deed {
         run: usize,
     },
     Claim {
+        executor: usize,
+        run: usize,
+        step: usize,
+    },
+    /// The claimed step is for a person.
+    AskPerson {
+        executor: usize,
+        run: usize,
+        step: usize,
+    },
+    /// The time of a manual step is over.
+    Overdue {
         executor: usize,
         run: usize,
         step: usize,
@@ -76,6 +112,36 @@ pub(crate) enum Deed {
     Release {
         run: usize,
     },
+}
+
+/// In which way somebody says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum How {
+    InPerson,
+    ForAnotherPlan,
+    BySecondAccount,
+    /// Ada is away, and they have her place.
+    ForAda,
+}
+
+/// The levels that somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Level {
+    L1,
+    L2,
+    L3,
+}
+
+impl Level {
+    const ALL: [Self; 3] = [Self::L1, Self::L2, Self::L3];
+
+    pub(crate) fn gate(self) -> GateLevel {
+        match self {
+            Self::L1 => GateLevel::L1,
+            Self::L2 => GateLevel::L2,
+            Self::L3 => GateLevel::L3,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,17 +180,18 @@ pub(crate) enum Call {
 
 pub(crate) fn actions(scenario: &Scenario, state: &State, actions: &mut Vec<Action>) {
     let mut deeds = Vec::new();
+    of_everybody(scenario, state, &mut deeds);
     for run in 0..state.runs.len() {
-        of_people(scenario, state, run, &mut deeds);
+        of_request(scenario, state, run, &mut deeds);
+        of_run(scenario, state, run, &mut deeds);
         for executor in 0..EXECUTORS {
             of_executor(scenario, state, executor, run, &mut deeds);
-            performances(state, executor, run, actions);
+            performances(scenario, state, executor, run, actions);
         }
     }
     actions.extend(deeds.iter().copied().map(Action::Do));
     if state.on_its_way.is_none() && state.left.delays > 0 {
-        let can_be_late = |deed: &&Deed| !matches!(deed, Deed::Begin { .. } | Deed::Release { .. });
-        actions.extend(deeds.iter().filter(can_be_late).copied().map(Action::Send));
+        actions.extend(deeds.iter().filter(|deed| can_be_late(**deed)).copied().map(Action::Send));
     }
     if state.on_its_way.is_some() {
         actions.extend([Action::Arrive, Action::Lose]);
@@ -143,17 +210,60 @@ pub(crate) fn actions(scenario: &Scenario, state: &State, actions: &mut Vec<Acti
     }
 }
 
-fn of_people(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<Deed>) {
+/// What is written at once has no way to be late on.
+fn can_be_late(deed: Deed) -> bool {
+    !matches!(
+        deed,
+        Deed::Begin { .. }
+            | Deed::Release { .. }
+            | Deed::Acknowledge
+            | Deed::Open { .. }
+            | Deed::EndDelegation { .. }
+            | Deed::ProposeGate { .. }
+            | Deed::DecideGate { .. }
+    )
+}
+
+/// About what belongs to no single request.
+fn of_everybody(scenario: &Scenario, state: &State, deeds: &mut Vec<Deed>) {
+    if state.left.returns > 0 {
+        deeds.extend((0..state.delegations.len()).map(|deputy| Deed::EndDelegation { deputy }));
+    }
+    if state.left.proposals > 0 {
+        deeds.extend(Level::ALL.map(|to| Deed::ProposeGate { to }));
+    }
+    if state.gate.state.pending.is_some() {
+        for person in [Person::Gus, Person::Ada] {
+            deeds.push(Deed::DecideGate { person, approve: true, second_account: false });
+        }
+        deeds.push(Deed::DecideGate { person: Person::Gus, approve: false, second_account: false });
+        if scenario.has(Flaw::GateBySecondAccount) {
+            deeds.push(Deed::DecideGate { person: Person::Gus, approve: true, second_account: true });
+        }
+    }
+    if state.reservation.state.cool_down.is_some() {
+        deeds.push(Deed::Acknowledge);
+    }
+}
+
+fn of_request(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<Deed>) {
     let request = &state.runs[run].request.state;
+    if !request.exists() {
+        deeds.push(Deed::Open { run });
+        return;
+    }
     if request.is_open() {
         for person in PEOPLE {
             deeds.push(Deed::Start { run, person });
-            deeds.push(Deed::Approve { run, person, other_plan: false, second_account: false });
+            deeds.push(Deed::Approve { run, person, how: How::InPerson });
             if scenario.has(Flaw::SecondAccount) {
-                deeds.push(Deed::Approve { run, person, other_plan: false, second_account: true });
+                deeds.push(Deed::Approve { run, person, how: How::BySecondAccount });
             }
         }
-        deeds.push(Deed::Approve { run, person: Person::Ben, other_plan: true, second_account: false });
+        if scenario.ada_is_away {
+            deeds.extend(DEPUTIES.map(|person| Deed::Approve { run, person, how: How::ForAda }));
+        }
+        deeds.push(Deed::Approve { run, person: Person::Ben, how: How::ForAnotherPlan });
         deeds.push(Deed::Expire { run });
     }
     if muster_domain::request::was_broken(&request.view) {
@@ -162,6 +272,10 @@ fn of_people(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<Dee
             deeds.push(Deed::Remind { run });
         }
     }
+}
+
+/// What people say to a run that is under way.
+fn of_run(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<Deed>) {
     let execution = &state.runs[run].execution.state;
     if !execution.is_running() {
         return;
@@ -174,6 +288,12 @@ fn of_people(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<Dee
     } else if state.left.pauses > 0 {
         deeds.push(Deed::Pause { run });
     }
+    if scenario.shape.dns_is_manual {
+        // Oscar is an operator, Ben is not.
+        for (person, done) in [(Person::Oscar, true), (Person::Oscar, false), (Person::Ben, true)] {
+            deeds.push(Deed::Confirm { run, step: DNS, person, done });
+        }
+    }
 }
 
 fn of_executor(scenario: &Scenario, state: &State, executor: usize, run: usize, deeds: &mut Vec<Deed>) {
@@ -183,6 +303,9 @@ fn of_executor(scenario: &Scenario, state: &State, executor: usize, run: usize, 
     for (step, work) in work.iter().enumerate() {
         if matches!(work, Work::Done | Work::Failed | Work::Unknown) {
             deeds.push(Deed::Report { executor, run, step });
+        }
+        if *work == Work::Claimed && scenario.is_manual(step) {
+            deeds.push(Deed::AskPerson { executor, run, step });
         }
     }
     if !execution.exists() {
@@ -211,6 +334,9 @@ fn of_executor(scenario: &Scenario, state: &State, executor: usize, run: usize, 
             // What others have left is looked at when nothing of the own is under way any more.
             Next::Settle(_) if execution.is_ending() && at_work => {}
             Next::Settle(view) => deeds.push(Deed::Settle { executor, run, step: number_of(id_of(view)) }),
+            Next::AwaitPerson(view) if state.left.failures > 0 => {
+                deeds.push(Deed::Overdue { executor, run, step: number_of(id_of(view)) });
+            }
             Next::AwaitPerson(_) | Next::AwaitResume => {}
             _ if at_work => {}
             _ => deeds.push(Deed::Advance { executor, run }),
@@ -218,9 +344,9 @@ fn of_executor(scenario: &Scenario, state: &State, executor: usize, run: usize, 
     }
 }
 
-fn performances(state: &State, executor: usize, run: usize, actions: &mut Vec<Action>) {
+fn performances(scenario: &Scenario, state: &State, executor: usize, run: usize, actions: &mut Vec<Action>) {
     for step in 0..STEPS.len() {
-        if state.executors[executor].work[run][step] != Work::Claimed {
+        if state.executors[executor].work[run][step] != Work::Claimed || scenario.is_manual(step) {
             continue;
         }
         let mut calls = vec![Call::Works];

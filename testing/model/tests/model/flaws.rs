@@ -26,4 +26,26 @@ pub(crate) enum Flaw {
     NoReviewTimer,
     /// Approvers are told apart by the account they use, and one person may have two.
     SecondAccount,
+    /// The service takes a deputy's yes as that of somebody who holds the role.
+    DeputyUnnamed,
+    /// The service goes by the delegation as it was begun, and not as the log has it.
+    DelegationFromMemory,
+    /// The service takes the role of who confirms a manual step from the call, and not from the login.
+    RoleFromTheCall,
+    /// A successor takes a manual step that was claimed for one that somebody has done.
+    PersonNotAsked,
+    /// Service and executor go by the gate as it was when the request was opened.
+    GateOfTheOpening,
+    /// Who decides on a gate is told apart by account.
+    GateBySecondAccount,
+    /// The service starts at every gate.
+    GateNotAskedAtTheStart,
+    /// Nobody begins the quiet after a failover.
+    CoolDownForgotten,
+    /// A rollback goes by the gate of the move that it takes back.
+    GateOfTheMove,
+    /// A rollback brings the approvals of the move along.
+    ApprovalsInherited,
+    /// Nobody asks whether the run that is taken back has ended.
+    EarlierNotAwaited,
 }

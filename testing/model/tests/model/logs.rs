@@ -9,11 +9,12 @@ use std::{
 use muster_domain::{
     Aggregate, EventKind,
     execution::{Execution, Reservation},
+    gate::Gate,
     pb::{
         execution::v1::{ExecutionEvent, ReservationEvent},
-        request::v1::RequestEvent,
+        request::v1::{DelegationEvent, GateEvent, RequestEvent},
     },
-    request::Request,
+    request::{Delegation, Request},
 };
 use prost::Message;
 
@@ -35,6 +36,18 @@ impl Content for Execution {
             self.executor, self.facts, self.marked_before, self.marked_after, self.postchecked_at, self.succession
         );
         [self.view.encode_to_vec(), rest.into_bytes()].concat()
+    }
+}
+
+impl Content for Gate {
+    fn content(&self) -> Vec<u8> {
+        format!("{self:?}").into_bytes()
+    }
+}
+
+impl Content for Delegation {
+    fn content(&self) -> Vec<u8> {
+        format!("{self:?}").into_bytes()
     }
 }
 
@@ -113,8 +126,14 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// Reservations are written at once: see `glue`.
-pub(crate) type Hold = Option<ReservationEvent>;
+/// What is written at once, beside an entry or alone: see `glue`.
+#[derive(Clone)]
+pub(crate) enum Beside {
+    Reservation(ReservationEvent),
+    Gate(GateEvent),
+    /// Of the deputy with this number.
+    Delegation(usize, DelegationEvent),
+}
 
 fn digest(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();

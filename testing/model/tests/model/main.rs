@@ -13,18 +13,23 @@ mod world;
 
 use std::time::Instant;
 
-use muster_domain::pb::plan::v1::FailurePolicy;
+use muster_domain::{
+    gate::Gate,
+    pb::{plan::v1::FailurePolicy, request::v1::RequestType},
+};
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::{
     flaws::Flaw,
     properties::{
-        ALONE, APPROVED, CHANGE_FAILS, COMES_TO_AN_END, DIFFERENT_PEOPLE, END_IS_FINAL, FORGERY_FAILS, IN_ORDER,
-        LAPSED, NO_RETURN, NOT_KNOWN, ONCE, ONE_AFTER_THE_OTHER, OVERDUE, OWNER_ONLY, RACED, REVIEW_OWED, REVIEWED,
-        STOP_IS_FINAL, STOPPED_MIDWAY, SUCCEEDS, SUCCEEDS_AFTER_PAUSE, SUCCEEDS_AFTER_TAKEOVER, TAKEN_BACK, TOLERATED,
-        all, told,
+        AFTER_ITS_END, ALONE, APPROVED, BY_A_DEPUTY, BY_A_PERSON, BY_HAND, CHANGE_FAILS, COMES_TO_AN_END, DEPUTY,
+        DIFFERENT_PEOPLE, END_IS_FINAL, FORGERY_FAILS, GATE_BY_TWO, GATE_CLOSED, IN_ORDER, IN_THE_QUIET, LAPSED,
+        LET_PASS, LOOKED_AT, NO_RETURN, NOBODY_ANSWERS, NOT_KNOWN, ONCE, ONE_AFTER_THE_OTHER, OVERDUE, OWNER_ONLY,
+        PEOPLE_ACT, QUIET, RACED, REVIEW_OWED, REVIEWED, ROLLED_BACK, STOP_IS_FINAL, STOPPED_MIDWAY, SUCCEEDS,
+        SUCCEEDS_AFTER_PAUSE, SUCCEEDS_AFTER_TAKEOVER, TAKEN_BACK, TOLERATED, TOO_LATE_FOR_A_DEPUTY, all, told,
     },
     state::{Budget, Scenario},
+    world::{Ask, Begins, HIGH, LOW, Shape, lowered},
 };
 
 /// Checks every property in every state, and that each of `seen` happens.
@@ -67,30 +72,67 @@ fn breaks(flaw: Flaw, scenario: Scenario, property: &'static str) {
     assert!(!actions.is_empty(), "{flaw:?} goes unnoticed: no counterexample to \"{property}\"");
 }
 
+const OPENED: Ask = Ask::of(RequestType::Switchover, Begins::Opened);
+const CONFIRMED: Ask = Ask::of(RequestType::Switchover, Begins::Confirmed);
+
 fn approvals() -> Scenario {
     let budget = Budget { delays: 1, plan_changes: 1, hours: 2, forgeries: 1, ..Budget::default() };
-    Scenario::new(&[false], false, 1, budget)
+    Scenario::new(&[OPENED], HIGH, 1, budget)
 }
 
 fn broken_glass() -> Scenario {
     let budget = Budget { delays: 1, hours: 2, forgeries: 1, ..Budget::default() };
-    Scenario::new(&[true], false, 1, budget)
+    Scenario::new(&[Ask { breaks_glass: true, ..OPENED }], HIGH, 1, budget)
+}
+
+/// Ada is away, and three people may decide for her as far as the delegations go.
+fn deputies() -> Scenario {
+    let budget = Budget { delays: 1, hours: 1, returns: 1, ..Budget::default() };
+    Scenario { ada_is_away: true, ..Scenario::new(&[OPENED], HIGH, 1, budget) }
+}
+
+/// The gate of readiness drills is changed while one is asked for, started and checked.
+fn gates() -> Scenario {
+    const ASKS: &[Ask] = &[Ask::of(RequestType::ReadinessDrill, Begins::Later)];
+    let budget = Budget { proposals: 2, delays: 1, ..Budget::default() };
+    Scenario::new(ASKS, HIGH, 1, budget)
+}
+
+/// A failover and a switchover that both wait for the one resource.
+fn failover_and_after() -> Scenario {
+    const ASKS: &[Ask] = &[Ask::of(RequestType::Failover, Begins::Confirmed), CONFIRMED];
+    let budget = Budget { crashes: 1, delays: 1, failures: 1, ..Budget::default() };
+    Scenario::new(ASKS, HIGH, 1, budget)
+}
+
+/// A move that its gate let pass, or that was approved, and the request to take it back.
+fn rollback(gate: Gate) -> Scenario {
+    const BACK: Ask = Ask { takes_back: Some(0), ..Ask::of(RequestType::Rollback, Begins::Later) };
+    let budget = Budget { crashes: 1, plan_changes: 1, ..Budget::default() };
+    Scenario { gate, ..Scenario::new(&[CONFIRMED, BACK], LOW, 2, budget) }
 }
 
 /// One run whose approvals are past.
 fn run(steps: usize, budget: Budget) -> Scenario {
-    Scenario::new(&[false], true, steps, budget)
+    Scenario::new(&[CONFIRMED], HIGH, steps, budget)
 }
 
 /// `dns` takes everything back when it fails.
 fn undone_run() -> Scenario {
     let budget = Budget { takeovers: 1, delays: 1, failures: 1, ..Budget::default() };
-    Scenario { dns_fails: FailurePolicy::Undo, ..run(3, budget) }
+    let scenario = run(3, budget);
+    Scenario { shape: Shape { dns_fails: FailurePolicy::Undo, ..scenario.shape }, ..scenario }
+}
+
+/// An operator turns `dns` by hand.
+fn run_by_hand(budget: Budget) -> Scenario {
+    let scenario = run(3, budget);
+    Scenario { shape: Shape { dns_is_manual: true, dns_fails: FailurePolicy::Stop }, ..scenario }
 }
 
 fn two_runs() -> Scenario {
     let budget = Budget { crashes: 1, takeovers: 1, delays: 1, ..Budget::default() };
-    Scenario::new(&[false, false], true, 1, budget)
+    Scenario::new(&[CONFIRMED, CONFIRMED], HIGH, 1, budget)
 }
 
 #[test]
@@ -136,6 +178,36 @@ fn an_undone_run_holds() {
 }
 
 #[test]
+fn a_run_with_a_manual_step_holds() {
+    let budget = Budget { crashes: 1, failures: 1, stops: 1, pauses: 1, ..Budget::default() };
+    let seen = [BY_HAND, NOBODY_ANSWERS, SUCCEEDS_AFTER_TAKEOVER, SUCCEEDS_AFTER_PAUSE, STOPPED_MIDWAY];
+    holds("run with a manual step", run_by_hand(budget), &seen);
+    let races = Budget { delays: 1, takeovers: 1, failures: 1, ..Budget::default() };
+    holds("raced run with a manual step", run_by_hand(races), &[BY_HAND, NOBODY_ANSWERS, RACED]);
+}
+
+#[test]
+fn deputies_hold() {
+    holds("deputies", deputies(), &[SUCCEEDS, BY_A_DEPUTY, TOO_LATE_FOR_A_DEPUTY]);
+}
+
+#[test]
+fn gates_hold() {
+    holds("gates", gates(), &[SUCCEEDS, LET_PASS, GATE_CLOSED]);
+}
+
+#[test]
+fn the_quiet_after_a_failover_holds() {
+    holds("after a failover", failover_and_after(), &[IN_THE_QUIET, LOOKED_AT, SUCCEEDS_AFTER_TAKEOVER]);
+}
+
+#[test]
+fn rollbacks_hold() {
+    holds("rollback", rollback(Gate::default()), &[ROLLED_BACK]);
+    holds("rollback of what a gate let pass", rollback(lowered(RequestType::Switchover)), &[LET_PASS, ROLLED_BACK]);
+}
+
+#[test]
 fn two_runs_hold() {
     holds("two runs", two_runs(), &[SUCCEEDS, SUCCEEDS_AFTER_TAKEOVER, ONE_AFTER_THE_OTHER, RACED]);
 }
@@ -148,7 +220,18 @@ fn every_property_can_fail() {
     breaks(Flaw::LogWithoutVersions, approvals(), DIFFERENT_PEOPLE);
     breaks(Flaw::NoReviewTimer, broken_glass(), REVIEW_OWED);
     breaks(Flaw::ReservationIgnored, two_runs(), ALONE);
+    breaks(Flaw::DeputyUnnamed, deputies(), APPROVED);
+    breaks(Flaw::DelegationFromMemory, deputies(), DEPUTY);
+    breaks(Flaw::GateOfTheOpening, gates(), APPROVED);
+    breaks(Flaw::GateBySecondAccount, gates(), GATE_BY_TWO);
+    breaks(Flaw::GateNotAskedAtTheStart, gates(), PEOPLE_ACT);
+    breaks(Flaw::CoolDownForgotten, failover_and_after(), QUIET);
+    breaks(Flaw::GateOfTheMove, rollback(lowered(RequestType::Switchover)), APPROVED);
+    breaks(Flaw::ApprovalsInherited, rollback(Gate::default()), APPROVED);
+    breaks(Flaw::EarlierNotAwaited, rollback(Gate::default()), AFTER_ITS_END);
     let none = Budget::default();
+    breaks(Flaw::RoleFromTheCall, run_by_hand(none), BY_A_PERSON);
+    breaks(Flaw::PersonNotAsked, run_by_hand(Budget { crashes: 1, ..none }), BY_A_PERSON);
     breaks(Flaw::ArrowLost, run(4, none), IN_ORDER);
     breaks(Flaw::TargetNotAsked, run(4, Budget { crashes: 1, ..none }), ONCE);
     breaks(Flaw::TargetWithoutLock, run(2, Budget { takeovers: 1, ..none }), ONCE);

@@ -4,7 +4,7 @@ use muster_domain::{
     pb::{
         common::v1::Role,
         execution::v1::{ExecutionState, StepState},
-        request::v1::RequestState,
+        request::v1::{RequestApproved, RequestState},
     },
     request::{review_due, was_broken},
     time::from_pb,
@@ -27,6 +27,12 @@ pub(crate) const IN_ORDER: &str = "a step runs only after its predecessors";
 pub(crate) const ALONE: &str = "a run that claims holds the resource, and no other does";
 pub(crate) const DIFFERENT_PEOPLE: &str = "the requester fills no place and nobody fills two";
 pub(crate) const NO_RETURN: &str = "nothing is taken back past the point of no return";
+pub(crate) const DEPUTY: &str = "who decides for somebody away holds a delegation at that time";
+pub(crate) const BY_A_PERSON: &str = "a manual step is done by the word of a person of its role alone";
+pub(crate) const GATE_BY_TWO: &str = "a gate is changed by two people";
+pub(crate) const PEOPLE_ACT: &str = "nothing is started at gate L3";
+pub(crate) const QUIET: &str = "after a failover nothing moves before somebody has looked";
+pub(crate) const AFTER_ITS_END: &str = "a run is taken back after its end";
 pub(crate) const COMES_TO_AN_END: &str = "a run comes to an end, or waits for a person";
 
 pub(crate) const SUCCEEDS: &str = "a run succeeds";
@@ -42,6 +48,15 @@ pub(crate) const OVERDUE: &str = "a review is overdue and comes late";
 pub(crate) const LAPSED: &str = "a request lapses";
 pub(crate) const FORGERY_FAILS: &str = "a forged confirmation ends with nothing touched";
 pub(crate) const CHANGE_FAILS: &str = "a changed resource ends the run with nothing touched";
+pub(crate) const BY_HAND: &str = "a run with a manual step succeeds";
+pub(crate) const NOBODY_ANSWERS: &str = "a manual step is overdue, and the run ends";
+pub(crate) const BY_A_DEPUTY: &str = "a run succeeds that a deputy has approved";
+pub(crate) const TOO_LATE_FOR_A_DEPUTY: &str = "a delegation ends before the run, and the run succeeds";
+pub(crate) const LET_PASS: &str = "a gate lets a run pass that nobody had to approve";
+pub(crate) const GATE_CLOSED: &str = "a gate is raised, and what it let pass ends with nothing touched";
+pub(crate) const IN_THE_QUIET: &str = "a run ends with nothing touched, because nobody has looked";
+pub(crate) const LOOKED_AT: &str = "somebody has looked, and the next run succeeds";
+pub(crate) const ROLLED_BACK: &str = "a run is taken back by approvals of its own";
 pub(crate) const ONE_AFTER_THE_OTHER: &str = "two runs succeed, one after the other";
 
 pub(crate) fn all() -> Vec<Property<Scenario>> {
@@ -68,6 +83,12 @@ fn always() -> Vec<Property<Scenario>> {
         Property::always(NO_RETURN, |_, state| {
             !any(state, |run| run.effects[UNDO_FREEZE] > 0 && run.effects[PROMOTE] > 0)
         }),
+        Property::always(DEPUTY, |_, state| !any(state, |run| run.past.decided_without_delegation)),
+        Property::always(BY_A_PERSON, |_, state| !any(state, |run| run.past.done_without_person)),
+        Property::always(GATE_BY_TWO, |_, state: &State| !state.remembered.gate_changed_alone),
+        Property::always(PEOPLE_ACT, |_, state| !any(state, |run| run.past.started_at_l3)),
+        Property::always(QUIET, |_, state: &State| !state.remembered.moved_in_the_quiet),
+        Property::always(AFTER_ITS_END, |_, state| !any(state, |run| run.past.claim_before_the_end)),
         Property::always(COMES_TO_AN_END, |scenario, state| {
             !any(state, |run| run.execution.state.is_running()) || scenario.can_go_on(state)
         }),
@@ -120,6 +141,35 @@ fn sometimes() -> Vec<Property<Scenario>> {
         }),
         Property::sometimes(CHANGE_FAILS, |_, state: &State| {
             state.changed && any(state, |run| untouched_failure(run) && run.request.state.view.approvals.len() == 2)
+        }),
+        Property::sometimes(BY_HAND, |_, state| {
+            any(state, |run| succeeded(run) && !run.execution.state.view.manual_decisions.is_empty())
+        }),
+        Property::sometimes(NOBODY_ANSWERS, |_, state| {
+            any(state, |run| run.past.overdue && run.execution.state.exists() && !run.execution.state.is_running())
+        }),
+        Property::sometimes(BY_A_DEPUTY, |_, state| any(state, |run| succeeded(run) && by_a_deputy(run))),
+        Property::sometimes(TOO_LATE_FOR_A_DEPUTY, |_, state: &State| {
+            state.hour > 0 && any(state, |run| succeeded(run) && by_a_deputy(run))
+        }),
+        Property::sometimes(LET_PASS, |_, state: &State| {
+            state.remembered.gate_was_lowered
+                && any(state, |run| succeeded(run) && run.request.state.view.approvals.is_empty())
+        }),
+        Property::sometimes(GATE_CLOSED, |_, state| {
+            any(state, |run| {
+                untouched_failure(run) && run.past.open_gate_when_opened && !run.past.open_gate_when_checked
+            })
+        }),
+        Property::sometimes(IN_THE_QUIET, |_, state: &State| {
+            state.remembered.quiet_since.is_some() && any(state, untouched_failure)
+        }),
+        Property::sometimes(LOOKED_AT, |_, state: &State| {
+            state.remembered.was_acknowledged && state.runs.len() > 1 && state.runs.iter().all(succeeded)
+        }),
+        Property::sometimes(ROLLED_BACK, |scenario: &Scenario, state: &State| {
+            let mut runs = state.runs.iter().zip(scenario.asks);
+            runs.any(|(run, ask)| ask.takes_back.is_some() && succeeded(run) && run.past.said_yes != 0)
         }),
         Property::sometimes(ONE_AFTER_THE_OTHER, |_, state: &State| {
             state.runs.len() > 1 && state.runs.iter().all(succeeded)
@@ -176,16 +226,59 @@ fn alone(state: &State) -> bool {
 
 fn people_are_different(run: &Run) -> bool {
     let view = &run.request.state.view;
-    let people: Vec<_> = view.approvals.iter().map(|yes| Person::behind(yes.approver.as_ref())).collect();
+    let involved = |yes: &RequestApproved| voice(yes).0;
+    let people: Vec<_> = view.approvals.iter().flat_map(involved).map(Some).collect();
     let requester = Person::behind(view.opened.as_ref().and_then(|opened| opened.requester.as_ref()));
     let twice = people.iter().enumerate().any(|(place, person)| people[..place].contains(person));
     !twice && !people.contains(&requester)
 }
 
+fn by_a_deputy(run: &Run) -> bool {
+    run.request.state.view.approvals.iter().any(|yes| yes.on_behalf_of.is_some())
+}
+
+/// Everybody who is used up by a yes, and the roles that it can count for.
+fn voice(yes: &RequestApproved) -> (Vec<Person>, Vec<Role>) {
+    let who = Person::behind(yes.approver.as_ref());
+    match (who, Person::behind(yes.on_behalf_of.as_ref())) {
+        (Some(deputy), Some(away)) => {
+            let role = Some(yes.as_role()).filter(|role| away.roles().contains(role));
+            (vec![deputy, away], role.into_iter().collect())
+        }
+        (Some(who), None) => (vec![who], who.roles()),
+        (None, _) => (Vec::new(), Vec::new()),
+    }
+}
+
+/// Different people, none of them the requester, fill every place, by a yes that was said to this request and this plan.
+fn places_are_filled(run: &Run, hash: &str, needs: &[Role]) -> bool {
+    let said = |yes: &&RequestApproved| {
+        let who = Person::behind(yes.approver.as_ref());
+        yes.plan_hash == hash && who.is_some_and(|who| run.past.said_yes & who.bit() != 0)
+    };
+    let voices: Vec<_> = run.request.state.view.approvals.iter().filter(said).map(voice).collect();
+    fill(needs, &voices, &mut vec![Person::Olga])
+}
+
+fn fill(needs: &[Role], voices: &[(Vec<Person>, Vec<Role>)], used: &mut Vec<Person>) -> bool {
+    let Some((role, rest)) = needs.split_first() else { return true };
+    voices.iter().any(|(people, roles)| {
+        if !roles.contains(role) || people.iter().any(|person| used.contains(person)) {
+            return false;
+        }
+        let before = used.len();
+        used.extend(people);
+        let filled = fill(rest, voices, used);
+        used.truncate(before);
+        filled
+    })
+}
+
 /// Judged from the events, without the rules that are checked: the text that runs is the one that was confirmed, and
-/// either an Approver-IT and an Approver-Business said yes to it, or the glass was broken in its time by an operator.
-pub(crate) fn effect_is_approved(state: &State, run: usize, step: usize) -> bool {
-    let run = &state.runs[run];
+/// either the people said yes to it whom its type needs, or the gate of its type let it pass when it was opened and still
+/// when it was checked, or the glass was broken in its time by an operator.
+pub(crate) fn effect_is_approved(scenario: &Scenario, state: &State, run: usize, step: usize) -> bool {
+    let (ask, run) = (&scenario.asks[run], &state.runs[run]);
     let view = &run.request.state.view;
     let (Some(opened), Some(confirmed)) = (&view.opened, &view.confirmed) else { return false };
     let hash = opened.plan.as_ref().map(|plan| plan.hash.as_str()).unwrap_or_default();
@@ -203,12 +296,8 @@ pub(crate) fn effect_is_approved(state: &State, run: usize, step: usize) -> bool
         return until.zip(at).is_some_and(|(until, at)| at < until)
             && by.is_some_and(|person| person.roles().contains(&Role::Operator));
     }
-    let yes = |role: Role| {
-        let said = view.approvals.iter().filter(move |yes| yes.plan_hash == hash);
-        let people: Vec<Person> = said.filter_map(|yes| Person::behind(yes.approver.as_ref())).collect();
-        people.into_iter().filter(move |person| person.roles().contains(&role) && *person != Person::Olga)
-    };
-    yes(Role::ApproverIt).any(|it| yes(Role::ApproverBusiness).any(|business| business != it))
+    let let_pass = run.past.open_gate_when_opened && run.past.open_gate_when_checked;
+    let_pass || places_are_filled(run, hash, ask.needs(scenario.stakes))
 }
 
 /// By the arrows as they were approved; the log says how the predecessors came out.

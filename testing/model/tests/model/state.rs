@@ -4,19 +4,22 @@
 use std::sync::Arc;
 
 use muster_domain::{
+    Aggregate,
     execution::{Execution, Reservation},
+    gate::Gate,
     inventory::TenantInventory,
     pb::{
         execution::v1::{ExecutionState, StepState},
         plan::v1::FailurePolicy,
+        request::v1::GateLevel,
     },
-    request::{self, Request, StartTerms},
+    request::{self, Delegation, Request, StartTerms},
 };
 
 use crate::{
     flaws::Flaw,
     logs::{Entry, Logged},
-    world::{self, Person, STEPS},
+    world::{self, Ask, Begins, DEPUTIES, DNS, Ground, Person, STEPS, Shape, Stakes},
 };
 
 pub(crate) const EXECUTORS: usize = 2;
@@ -39,36 +42,41 @@ pub(crate) struct Budget {
     pub hours: u8,
     /// Confirmations that nobody gave, written by somebody who got at the log.
     pub forgeries: u8,
+    /// Changes of the gate that are asked for.
+    pub proposals: u8,
+    /// Delegations that are ended before their time.
+    pub returns: u8,
 }
 
 /// What is modelled, and how far.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub budget: Budget,
-    /// Requests on the one resource, each with break-glass or without.
-    pub requests: &'static [bool],
-    /// Approvals and the start are past.
-    pub confirmed: bool,
+    /// Requests on the one resource.
+    pub asks: &'static [Ask],
+    pub stakes: Stakes,
     pub steps: usize,
-    /// What happens after `dns` failed.
-    pub dns_fails: FailurePolicy,
+    pub shape: Shape,
+    /// Ada is away, and three people may decide for her as far as the delegations go.
+    pub ada_is_away: bool,
+    /// The gate of the first request's type, as two people have set it before.
+    pub gate: Gate,
     pub flaw: Option<Flaw>,
     pub declared: [Arc<TenantInventory>; 2],
-    /// What starts are judged by besides the request: nothing was decided about gates and freezes.
-    pub terms: Arc<StartTerms>,
 }
 
 impl Scenario {
-    pub(crate) fn new(requests: &'static [bool], confirmed: bool, steps: usize, budget: Budget) -> Self {
+    pub(crate) fn new(asks: &'static [Ask], stakes: Stakes, steps: usize, budget: Budget) -> Self {
         Self {
             budget,
-            requests,
-            confirmed,
+            asks,
+            stakes,
             steps,
-            dns_fails: FailurePolicy::Continue,
+            shape: Shape { dns_fails: FailurePolicy::Continue, dns_is_manual: false },
+            ada_is_away: false,
+            gate: Gate::default(),
             flaw: None,
-            declared: [Arc::new(world::inventory(3)), Arc::new(world::inventory(4))],
-            terms: Arc::default(),
+            declared: [3, 4].map(|version| Arc::new(world::inventory(version, stakes))),
         }
     }
 
@@ -76,44 +84,72 @@ impl Scenario {
         self.flaw == Some(flaw)
     }
 
+    pub(crate) fn is_manual(&self, step: usize) -> bool {
+        step == DNS && self.shape.dns_is_manual
+    }
+
     pub(crate) fn begin(&self) -> State {
-        let runs = self.requests.iter().enumerate().map(|(run, glass)| Run {
-            request: Logged::of(self.request(run, *glass)),
-            execution: Logged::of(Execution::default()),
-            effects: [0; STEPS.len()],
-            past: Past::default(),
-        });
+        let deputies: &[Person] = if self.ada_is_away { &DEPUTIES } else { &[] };
         State {
             hour: 0,
             changed: false,
             left: self.budget,
-            executors: vec![
-                Executor { life: 0, work: vec![[Work::None; STEPS.len()]; self.requests.len()] };
-                EXECUTORS
-            ],
+            executors: vec![Executor { life: 0, work: vec![[Work::None; STEPS.len()]; self.asks.len()] }; EXECUTORS],
             reservation: Logged::of(Reservation::default()),
-            runs: runs.collect(),
+            gate: Logged::of(self.gate.clone()),
+            delegations: deputies.iter().map(|deputy| Logged::of(world::delegation(*deputy))).collect(),
+            runs: (0..self.asks.len()).map(|run| self.run(run)).collect(),
             on_its_way: None,
+            remembered: Remembered { gate_was_lowered: is_open_gate(self.gate.level), ..Remembered::default() },
         }
     }
 
-    fn request(&self, run: usize, glass: bool) -> Request {
-        use muster_domain::Aggregate;
-        let mut request = world::opened(&format!("r-{run}"), glass, &self.declared[0]);
-        if !self.confirmed {
+    fn run(&self, run: usize) -> Run {
+        let mut past = Past::default();
+        let request = self.request(run, &mut past);
+        Run {
+            request: Logged::of(request),
+            execution: Logged::of(Execution::default()),
+            effects: [0; STEPS.len()],
+            past,
+        }
+    }
+
+    fn request(&self, run: usize, past: &mut Past) -> Request {
+        let ask = &self.asks[run];
+        let mut request = Request::default();
+        if ask.begins == Begins::Later {
+            return request;
+        }
+        let ground = Ground { ask, stakes: self.stakes, gate: &self.gate, earlier: None };
+        request.evolve(&world::open(&request, &world::id_of_run(run), &ground, &self.declared[0]).unwrap());
+        past.open_gate_when_opened = is_open_gate(self.gate.level);
+        if ask.begins == Begins::Opened {
             return request;
         }
         let now = world::time(0);
-        let approvers: &[Person] = if glass { &[] } else { &[Person::Ada, Person::Ben] };
+        let enough = [Person::Ada, Person::Ben];
+        let approvers = if ask.breaks_glass || request.view.missing.is_empty() && past.open_gate_when_opened {
+            &[]
+        } else {
+            &enough[..ask.needs(self.stakes).len()]
+        };
         for person in approvers {
             let event = request::approve(&request, &person.actor(), &request::Yes::default(), now).unwrap().unwrap();
             request.evolve(&event);
+            past.said_yes |= person.bit();
         }
         let phrase = request.view.opened.clone().unwrap().confirmation_phrase;
-        let event = request::start(&request, &Person::Oscar.actor(), &phrase, &self.terms, now).unwrap().unwrap();
+        let terms = StartTerms::default();
+        let event = request::start(&request, &Person::Oscar.actor(), &phrase, &terms, now).unwrap().unwrap();
         request.evolve(&event);
         request
     }
+}
+
+/// Below the default: nobody has to say yes.
+pub(crate) fn is_open_gate(level: Option<GateLevel>) -> bool {
+    matches!(level, Some(GateLevel::L0 | GateLevel::L1))
 }
 
 #[derive(Debug, Clone, PartialEq, Hash)]
@@ -124,8 +160,25 @@ pub(crate) struct State {
     pub left: Budget,
     pub executors: Vec<Executor>,
     pub reservation: Logged<Reservation>,
+    /// Of the first request's type.
+    pub gate: Logged<Gate>,
+    /// Ada's, in the order of [`DEPUTIES`].
+    pub delegations: Vec<Logged<Delegation>>,
     pub runs: Vec<Run>,
     pub on_its_way: Option<OnItsWay>,
+    pub remembered: Remembered,
+}
+
+/// What properties need to know that belongs to no run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Remembered {
+    /// One person alone, or somebody who may not, has changed the gate.
+    pub gate_changed_alone: bool,
+    pub gate_was_lowered: bool,
+    /// The run whose failover nobody has looked at yet.
+    pub quiet_since: Option<usize>,
+    pub was_acknowledged: bool,
+    pub moved_in_the_quiet: bool,
 }
 
 impl State {
@@ -174,6 +227,20 @@ pub(crate) struct Past {
     pub claim_after_stop: bool,
     pub claim_by_replaced: bool,
     pub ran_without_hold: bool,
+    /// Who said yes to this request, one bit each, whatever its log says about others.
+    pub said_yes: u8,
+    /// A yes for somebody who was away counts, and the delegation did not hold.
+    pub decided_without_delegation: bool,
+    /// A manual step is done without the word of a person of its role.
+    pub done_without_person: bool,
+    pub overdue: bool,
+    /// The gate of its type let it pass when it was opened, and when it was checked before its first step.
+    pub open_gate_when_opened: bool,
+    pub open_gate_when_checked: bool,
+    /// It was started although people alone act at that gate.
+    pub started_at_l3: bool,
+    /// It claimed a step before the run that it takes back had ended.
+    pub claim_before_the_end: bool,
     pub taken_over: bool,
     pub was_paused: bool,
     /// The first end that was written.

@@ -3,21 +3,22 @@
 use muster_domain::{
     execution,
     pb::{
-        execution::v1::{ExecutionState, execution_event::Event},
-        request::v1::{RequestConfirmed, RequestEvent, request_event},
+        common::v1::Role,
+        execution::v1::{ExecutionState, StepState, execution_event::Event, reservation_event},
+        request::v1::{GateLevel, RequestConfirmed, RequestEvent, RequestType, gate_event, request_event},
     },
     time::to_pb,
 };
 use stateright::{Model, Property};
 
 use crate::{
-    deeds::{self, Action, Call, Deed, is_claimed},
+    deeds::{self, Action, Call, Deed, How, is_claimed},
     flaws::Flaw,
     glue::{Outcome, writer},
-    logs::Entry,
+    logs::{Beside, Entry},
     properties::{self, effect_is_approved, effect_is_in_order},
-    state::{OnItsWay, Past, Scenario, State, Work, Writer, name_of},
-    world::{self, Person, STEPS},
+    state::{OnItsWay, Past, Scenario, State, Work, Writer, is_open_gate, name_of, number_of},
+    world::{self, DEPUTIES, DNS, Person, STEPS},
 };
 
 impl Model for Scenario {
@@ -46,7 +47,7 @@ impl Model for Scenario {
                 outcome.entry.as_ref()?;
                 spend(&mut state, deed);
                 state.left.delays -= 1;
-                send(&mut state, deed, outcome);
+                send(self, &mut state, deed, outcome);
             }
             Action::Arrive => self.arrive(&mut state),
             Action::Lose => {
@@ -84,13 +85,16 @@ impl Model for Scenario {
 
 impl Scenario {
     fn take_in(&self, state: &mut State, deed: Deed, outcome: Outcome) {
-        let run = run_of(deed);
-        if let Some(hold) = &outcome.hold {
-            state.reservation.append(hold);
+        if let Some(event) = &outcome.beside {
+            append_beside(state, event);
         }
         if let Some(entry) = &outcome.entry {
-            let writer = writer(state, deed);
+            let (run, writer) = (run_of(deed), writer(state, deed));
+            remember_deed(self, state, deed);
             self.append(state, run, entry, writer);
+            if matches!(deed, Deed::Open { .. }) && self.has(Flaw::ApprovalsInherited) {
+                self.inherit(state, run);
+            }
         }
         if let Some((executor, run, step, work)) = outcome.work {
             state.executors[executor].work[run][step] = work;
@@ -116,6 +120,15 @@ impl Scenario {
         }
     }
 
+    /// The approvals of another request, written down as this one's.
+    fn inherit(&self, state: &mut State, run: usize) {
+        let Some(other) = self.asks[run].takes_back else { return };
+        for approval in state.runs[other].request.state.view.approvals.clone() {
+            let event = RequestEvent { event: Some(request_event::Event::Approved(approval)) };
+            self.append(state, run, &Entry::Request(Box::new(event)), Writer::Person);
+        }
+    }
+
     /// Writes the event down, and what the properties have to know about it.
     fn append(&self, state: &mut State, run: usize, entry: &Entry, writer: Writer) {
         let is_of_execution = entry.is_of_execution();
@@ -128,13 +141,20 @@ impl Scenario {
             }
         }
         let holder = state.reservation.state.held_by.clone();
+        if let Entry::Execution(event) = entry
+            && let Some(event) = &event.event
+        {
+            self.remember_around(state, run, event);
+        }
         let written = &mut state.runs[run];
         match entry {
             Entry::Request(event) => written.request.append(event),
             Entry::Execution(event) => {
                 let before = written.execution.state.clone();
                 if let Some(event) = &event.event {
+                    let manual = self.shape.dns_is_manual.then_some(STEPS[DNS]);
                     remember(&mut written.past, &before, event, writer, holder.as_deref());
+                    remember_people(&mut written.past, &before, event, manual);
                 }
                 written.execution.append(event);
                 let end = Some(written.execution.state.view.state());
@@ -144,6 +164,41 @@ impl Scenario {
                 }
             }
         }
+    }
+
+    /// What an event of one run means beside that run.
+    fn remember_around(&self, state: &mut State, run: usize, event: &Event) {
+        match event {
+            Event::Succeeded(_) if self.asks[run].kind == RequestType::Failover => {
+                state.remembered.quiet_since = Some(run);
+            }
+            Event::StepClaimed(_) => {
+                let in_the_quiet = state.remembered.quiet_since.is_some_and(|since| since != run);
+                state.remembered.moved_in_the_quiet |= in_the_quiet;
+                let earlier = self.asks[run].takes_back.map(|other| &state.runs[other].execution.state);
+                let early = earlier.is_some_and(|earlier| !earlier.exists() || earlier.is_running());
+                state.runs[run].past.claim_before_the_end |= early;
+            }
+            Event::ManualStepDecided(decided) if decided.done => {
+                let step = number_of(&decided.step);
+                self.takes_place(state, run, step);
+            }
+            _ => {}
+        }
+    }
+
+    /// By the gate of its own type, as two people have set it.
+    fn is_let_pass(&self, state: &State, run: usize) -> bool {
+        self.asks[run].kind == self.asks[0].kind && is_open_gate(state.gate.state.level)
+    }
+
+    fn takes_place(&self, state: &mut State, run: usize, step: usize) {
+        let approved = effect_is_approved(self, state, run, step);
+        let in_order = effect_is_in_order(state, run, step);
+        let run = &mut state.runs[run];
+        run.effects[step] = (run.effects[step] + 1).min(2);
+        run.past.effect_not_approved |= !approved;
+        run.past.effect_too_early |= !in_order;
     }
 
     fn perform(&self, state: &mut State, executor: usize, run: usize, step: usize, call: Call) {
@@ -156,12 +211,7 @@ impl Scenario {
             state.left.failures -= 1;
         }
         if took_effect && self.takes_effect(state.runs[run].effects[step], step) {
-            let approved = effect_is_approved(state, run, step);
-            let in_order = effect_is_in_order(state, run, step);
-            let run = &mut state.runs[run];
-            run.effects[step] = (run.effects[step] + 1).min(2);
-            run.past.effect_not_approved |= !approved;
-            run.past.effect_too_early |= !in_order;
+            self.takes_place(state, run, step);
         }
         state.executors[executor].work[run][step] = match call {
             Call::Works => Work::Done,
@@ -173,7 +223,11 @@ impl Scenario {
 
 fn run_of(deed: Deed) -> usize {
     match deed {
-        Deed::Approve { run, .. }
+        Deed::Open { run }
+        | Deed::Approve { run, .. }
+        | Deed::Confirm { run, .. }
+        | Deed::AskPerson { run, .. }
+        | Deed::Overdue { run, .. }
         | Deed::Start { run, .. }
         | Deed::Review { run, .. }
         | Deed::Expire { run }
@@ -188,6 +242,8 @@ fn run_of(deed: Deed) -> usize {
         | Deed::Settle { run, .. }
         | Deed::Report { run, .. }
         | Deed::Release { run } => run,
+        // They are about no request, and write nothing that is.
+        Deed::EndDelegation { .. } | Deed::ProposeGate { .. } | Deed::DecideGate { .. } | Deed::Acknowledge => 0,
     }
 }
 
@@ -195,16 +251,20 @@ fn spend(state: &mut State, deed: Deed) {
     match deed {
         Deed::Stop { .. } => state.left.stops -= 1,
         Deed::Pause { .. } => state.left.pauses -= 1,
+        Deed::Overdue { .. } => state.left.failures -= 1,
+        Deed::EndDelegation { .. } => state.left.returns -= 1,
+        Deed::ProposeGate { .. } => state.left.proposals -= 1,
         Deed::TakeOver { run, .. } if state.owner_lives(run) => state.left.takeovers -= 1,
         _ => {}
     }
 }
 
-fn send(state: &mut State, deed: Deed, outcome: Outcome) {
+fn send(scenario: &Scenario, state: &mut State, deed: Deed, outcome: Outcome) {
     let run = run_of(deed);
-    if let Some(hold) = &outcome.hold {
-        state.reservation.append(hold);
+    if let Some(event) = &outcome.beside {
+        append_beside(state, event);
     }
+    remember_deed(scenario, state, deed);
     if let Some((executor, run, step, work)) = outcome.work {
         // A claim counts when the log has it; an outcome that is lost is found by whoever looks at the target.
         state.executors[executor].work[run][step] = if work == Work::Claimed { Work::Claiming } else { work };
@@ -249,6 +309,75 @@ fn remember(past: &mut Past, before: &execution::Execution, event: &Event, write
         }
         Event::TookOver(_) => past.taken_over = true,
         Event::PauseRequested(_) => past.was_paused = true,
+        _ => {}
+    }
+}
+
+fn append_beside(state: &mut State, event: &Beside) {
+    match event {
+        Beside::Reservation(event) => {
+            if matches!(event.event, Some(reservation_event::Event::CoolDownAcknowledged(_))) {
+                state.remembered.quiet_since = None;
+                state.remembered.was_acknowledged = true;
+            }
+            state.reservation.append(event);
+        }
+        Beside::Gate(event) => {
+            if let Some(gate_event::Event::Approved(approved)) = &event.event {
+                let proposer = state.gate.state.pending.as_ref().and_then(|p| Person::behind(p.actor.as_ref()));
+                let decider = Person::behind(approved.actor.as_ref());
+                state.remembered.gate_changed_alone |= proposer.is_none() || proposer == decider;
+            }
+            state.gate.append(event);
+            state.remembered.gate_was_lowered |= is_open_gate(state.gate.state.level);
+        }
+        Beside::Delegation(deputy, event) => state.delegations[*deputy].append(event),
+    }
+}
+
+/// What somebody did, at the moment at which it was decided: a log that is wrong does not change that.
+fn remember_deed(scenario: &Scenario, state: &mut State, deed: Deed) {
+    match deed {
+        Deed::Open { run } => {
+            state.runs[run].past.open_gate_when_opened = scenario.is_let_pass(state, run);
+        }
+        Deed::Approve { run, person, how } => {
+            let past = &mut state.runs[run].past;
+            past.said_yes |= person.bit();
+            if how == How::ForAda {
+                let deputy = DEPUTIES.iter().position(|deputy| *deputy == person);
+                let held = deputy.is_some_and(|deputy| {
+                    // Begun before everything, for one hour, until somebody ends it.
+                    state.hour == 0 && state.delegations[deputy].state.ended.is_none()
+                });
+                past.decided_without_delegation |= !held;
+            }
+        }
+        Deed::Advance { run, .. } if state.runs[run].execution.state.view.prechecks.is_empty() => {
+            state.runs[run].past.open_gate_when_checked = scenario.is_let_pass(state, run);
+        }
+        Deed::Start { run, .. } => {
+            let breaks_glass = scenario.asks[run].breaks_glass;
+            let of_its_type = scenario.asks[run].kind == scenario.asks[0].kind;
+            let is_l3 = of_its_type && state.gate.state.level == Some(GateLevel::L3);
+            state.runs[run].past.started_at_l3 |= is_l3 && !breaks_glass;
+        }
+        _ => {}
+    }
+}
+
+/// A manual step is done by the word of somebody who holds its role, given while it waited.
+fn remember_people(past: &mut Past, before: &execution::Execution, event: &Event, manual: Option<&str>) {
+    let Some(manual) = manual else { return };
+    match event {
+        Event::ManualStepDecided(decided) => {
+            let waits = before.step(&decided.step).is_some_and(|step| step.state() == StepState::Waiting);
+            let may =
+                Person::behind(decided.actor.as_ref()).is_some_and(|person| person.roles().contains(&Role::Operator));
+            past.done_without_person |= decided.step != manual || !waits || !may;
+        }
+        Event::StepSucceeded(done) => past.done_without_person |= done.step == manual,
+        Event::StepFailed(failed) => past.overdue |= failed.step == manual,
         _ => {}
     }
 }
