@@ -22,6 +22,7 @@ pub mod redact;
 pub mod redis;
 pub mod registry;
 mod step;
+mod tls;
 mod way_home;
 
 pub use agent::{

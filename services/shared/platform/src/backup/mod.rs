@@ -4,7 +4,7 @@
 //! backup that its tool reports as bad does not count.
 
 mod pgbackrest;
-mod restic;
+pub(crate) mod restic;
 
 use std::{
     ffi::OsString,
@@ -69,8 +69,8 @@ pub struct Backup {
     pub tool: BackupTool,
     /// "20261121-172143F", the snapshot's short id
     pub label: String,
-    /// Everything committed before is in it.
-    pub started_at: Timestamp,
+    /// Everything committed before is in it. Absent: the tool does not know what a database in it holds.
+    pub started_at: Option<Timestamp>,
     /// What its age counts from: the end where the tool keeps the log until then, otherwise the beginning.
     pub as_of: Timestamp,
     /// Of the restored files. Absent: the tool does not say.

@@ -109,7 +109,7 @@ pub(super) fn newest(said: &str, stanza: &str) -> Result<Backup, BackupError> {
     Ok(Backup {
         tool: BackupTool::Pgbackrest,
         label: newest.label.clone(),
-        started_at: time(newest.timestamp.start)?,
+        started_at: Some(time(newest.timestamp.start)?),
         as_of: time(newest.timestamp.stop)?,
         bytes: newest.info.as_ref().and_then(|info| info.size),
         repository_key: newest.database.repo_key,

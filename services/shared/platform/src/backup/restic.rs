@@ -1,26 +1,73 @@
-//! restic: what `snapshots --json` says. A snapshot's time is when it was begun. Runs of 0.14; github restic/restic doc/075_scripting.rst.
+//! restic: what `snapshots --json` says, and one snapshot's files. A snapshot's time is when it was begun, and says nothing
+//! about what a database in it holds. Runs of 0.14; github restic/restic doc/075_scripting.rst.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Backup, BackupError, BackupTool, Repository};
+use super::{Backup, BackupError, BackupTool, LIST_LIMIT, Repository, run};
 
 const TOOL: &str = "restic";
 
 pub(super) type Call = (Vec<OsString>, Vec<(&'static str, OsString)>);
 
-/// No lock is taken, and nothing is kept on this machine: the account may be one that can only read.
+/// No lock is taken, and nothing is kept on this machine: the account may be one that can only read. The password goes by
+/// the environment, which nobody else can read, and never by the command line.
+fn call(repository: &Repository, arguments: &[&str]) -> Call {
+    let arguments = arguments.iter().chain(&["--no-lock", "--no-cache"]).map(OsString::from).collect();
+    (arguments, vec![("RESTIC_REPOSITORY", repository.repository.clone().into())])
+}
+
 pub(super) fn snapshots(repository: &Repository) -> Call {
-    let mut arguments: Vec<OsString> = ["snapshots", "--json", "--no-lock", "--no-cache"].map(OsString::from).to_vec();
+    let (mut arguments, environment) = call(repository, &["snapshots", "--json"]);
     if !repository.host.is_empty() {
         arguments.extend(["--host".into(), OsString::from(&repository.host)]);
     }
     if !repository.path.is_empty() {
         arguments.extend(["--path".into(), OsString::from(&repository.path)]);
     }
-    (arguments, vec![("RESTIC_REPOSITORY", repository.repository.clone().into())])
+    (arguments, environment)
+}
+
+/// What the snapshot's files come to when they are restored.
+pub(crate) async fn size(repository: &Repository, label: &str, directory: &Path) -> Result<u64, BackupError> {
+    let (arguments, environment) = call(repository, &["stats", "--json", "--mode", "restore-size", label]);
+    let said = run(repository, arguments, environment, directory, LIST_LIMIT).await?;
+    let stats: Stats = serde_json::from_str(&said)
+        .map_err(|error| BackupError::Unreadable { tool: TOOL, why: format!("stats: {error}") })?;
+    Ok(stats.total_size)
+}
+
+/// One file of the snapshot, below the path that is backed up. An error: it is not in it.
+pub(crate) async fn file(
+    repository: &Repository,
+    label: &str,
+    name: &str,
+    directory: &Path,
+) -> Result<String, BackupError> {
+    let path = format!("{}/{name}", repository.path.trim_end_matches('/'));
+    let (arguments, environment) = call(repository, &["dump", label, &path]);
+    Ok(run(repository, arguments, environment, directory, LIST_LIMIT).await?)
+}
+
+/// Restores what is below the path that is backed up, with its whole path below `target`, and reads it again.
+pub(crate) async fn restore(
+    repository: &Repository,
+    label: &str,
+    target: &Path,
+    directory: &Path,
+    limit: Duration,
+) -> Result<(), BackupError> {
+    let (mut arguments, environment) = call(repository, &["restore", label, "--verify", "--include", &repository.path]);
+    arguments.extend(["--target".into(), target.into()]);
+    run(repository, arguments, environment, directory, limit).await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    total_size: u64,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +112,7 @@ pub(super) fn newest(said: &str, repository: &Repository) -> Result<Backup, Back
     Ok(Backup {
         tool: BackupTool::Restic,
         label: snapshot.short_id,
-        started_at: time,
+        started_at: None,
         as_of: time,
         bytes: snapshot.summary.and_then(|summary| summary.total_bytes_processed),
         repository_key: None,

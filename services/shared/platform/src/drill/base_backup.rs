@@ -59,6 +59,18 @@ pub(super) async fn session(
     Session::open(&address, &job.execute, CONNECT_LIMIT, STATEMENT_LIMIT).await
 }
 
+/// Of the first node that answers. `None`: none does, or the account may not ask.
+pub(super) async fn system_identifier(job: &DrillJob) -> Option<String> {
+    for node in &job.spec.nodes {
+        let Ok(mut session) = session(job, node).await else { continue };
+        let asked = session.one(sqlx::query("SELECT system_identifier::text FROM pg_control_system()")).await;
+        if let Some(found) = asked.ok().and_then(|row| row.try_get::<String, _>(0).ok()) {
+            return Some(found);
+        }
+    }
+    None
+}
+
 /// `None`: it is a primary.
 async fn look(
     job: &DrillJob,

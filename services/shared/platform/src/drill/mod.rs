@@ -31,6 +31,7 @@ mod prechecks;
 mod prepare;
 mod processes;
 mod remove;
+mod restic;
 mod restore;
 mod server;
 mod settings;

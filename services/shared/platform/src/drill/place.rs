@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -138,6 +138,13 @@ impl Place {
         if nix::unistd::geteuid().is_root() {
             std::os::unix::fs::lchown(directory, Some(self.owner.uid), Some(self.owner.gid)).map_err(failed)?;
         }
+        Ok(())
+    }
+
+    /// For the owner alone: a server starts on no other directory.
+    pub(super) fn restrict(&self, directory: &Path) -> Result<(), DrillError> {
+        let failed = |error: std::io::Error| AgentError::File { path: directory.to_owned(), why: error.to_string() };
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl Found<'_> {
     fn holds_until(&self) -> Option<Timestamp> {
         match self {
             Self::Standby(standby) => standby.replayed_at,
-            Self::Backup(_, backup) => Some(backup.started_at),
+            Self::Backup(_, backup) => backup.started_at,
         }
     }
 }

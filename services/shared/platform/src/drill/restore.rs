@@ -1,18 +1,18 @@
-//! The newest backup of a pgBackRest repository as the source: its files, and later the log up to the newest archived segment.
+//! The newest backup of a repository as the source. Of pgBackRest: its files, and later the log up to the newest archived
+//! segment. Of restic: the base backup that its snapshot holds (see [`restic`]), with the log that is in it.
 
 use std::ffi::OsString;
 
-use super::{CopySource, DrillError, DrillJob, place::Place};
+use super::{CopySource, DrillError, DrillJob, place::Place, restic};
 use crate::backup::{self, Backup, BackupTool, Repository, base_arguments};
 
 /// The newest backup, or why a copy cannot be made of it.
 pub(super) async fn find(job: &DrillJob, repository: &Repository) -> Result<Backup, DrillError> {
-    if repository.tool != BackupTool::Pgbackrest {
-        let text =
-            "a copy is started from the standby or from pgbackrest; restic's snapshots are listed and aged alone";
-        return Err(DrillError::Refused(text.to_owned()));
+    let newest = backup::newest(repository, &job.host.drill_directory).await?;
+    match repository.tool {
+        BackupTool::Pgbackrest => Ok(newest),
+        BackupTool::Restic => restic::described(job, repository, newest).await,
     }
-    Ok(backup::newest(repository, &job.host.drill_directory).await?)
 }
 
 /// Restores exactly the backup that was judged.
@@ -22,6 +22,9 @@ pub(super) async fn copy(
     repository: &Repository,
     backup: &Backup,
 ) -> Result<(), DrillError> {
+    if repository.tool == BackupTool::Restic {
+        return restic::copy(job, place, repository, backup).await;
+    }
     place.make(&place.data())?;
     let mut arguments = base_arguments(repository);
     arguments.extend(apart(place));
@@ -37,9 +40,10 @@ pub(super) async fn copy(
 
 /// Where the server fetches more log from: the whole archive, so that the copy holds the newest there is.
 pub(super) fn restore_command(place: &Place, source: &CopySource) -> Result<String, DrillError> {
-    let CopySource::Backup { repository, .. } = source else {
+    let repository = match source {
+        CopySource::Backup { repository, .. } if repository.tool == BackupTool::Pgbackrest => repository,
         // A base backup brings its log along. A command is needed, and this one has nothing more.
-        return Ok("false".to_owned());
+        CopySource::Backup { .. } | CopySource::Standby => return Ok("false".to_owned()),
     };
     let mut words: Vec<OsString> = vec![repository.program.clone().into()];
     words.extend(base_arguments(repository));

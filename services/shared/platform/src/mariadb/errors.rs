@@ -4,6 +4,8 @@
 use muster_domain::pb::observation::v1::{ErrorClass, ObservationError};
 use sqlx::mysql::MySqlDatabaseError;
 
+use crate::tls;
+
 /// The account lacks a privilege for a whole kind of statement.
 pub(super) const MISSING_PRIVILEGE: u16 = 1227;
 /// `max_statement_time` is over: the server gave the statement up, and it has no effect.
@@ -48,13 +50,17 @@ impl From<sqlx::Error> for SqlError {
             }
             // A certificate that does not verify comes as invalid data: something answers.
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                Self::new(ErrorClass::Protocol, format!("TLS was not established: {io}"))
+                let why = tls::refused(io).unwrap_or_else(|| format!("what answers makes no sense: {io}"));
+                Self::new(ErrorClass::Protocol, why)
             }
             sqlx::Error::Io(io) => Self::new(ErrorClass::Unreachable, io.to_string()),
             sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) => {
                 Self::new(ErrorClass::Configuration, error.to_string())
             }
-            sqlx::Error::Tls(why) => Self::new(ErrorClass::Protocol, format!("TLS was not established: {why}")),
+            sqlx::Error::Tls(why) => {
+                let said = tls::refused(why.as_ref()).unwrap_or_else(|| tls::not_offered(why.as_ref()));
+                Self::new(ErrorClass::Protocol, said)
+            }
             _ => Self::new(ErrorClass::Protocol, error.to_string()),
         }
     }

@@ -17,7 +17,7 @@ use sqlx::{
 };
 
 use super::errors::SqlError;
-use crate::{Login, redact::redact};
+use crate::{Login, redact::redact, tls};
 
 /// What our own clock adds to the server's statement limit: for a server that no longer answers.
 const GRACE: Duration = Duration::from_secs(1);
@@ -103,10 +103,14 @@ impl Session {
             .no_engine_substitution(false)
             .timezone(None)
             .disable_statement_logging();
+        let options = if address.uses_tls() { options.ssl_ca_from_pem(tls::trusted()) } else { options };
+        let silent = || {
+            let hint = if address.uses_tls() { tls::MAY_NOT_SPEAK_TLS } else { "" };
+            SqlError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}{hint}"))
+        };
         let opened = tokio::time::timeout(connect, options.connect()).await;
-        let connection = opened
-            .map_err(|_| SqlError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}")))?
-            .map_err(|error| hidden(SqlError::from(error), &login.password))?;
+        let connection =
+            opened.map_err(|_| silent())?.map_err(|error| hidden(SqlError::from(error), &login.password))?;
         let mut session = Self { connection, limit, login: login.clone() };
         session.set_limit(limit).await?;
         Ok(session)

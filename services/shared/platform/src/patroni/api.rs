@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answers::{Cluster, Config, Fork, MemberStatus, forks};
-use crate::{Login, redact::redact};
+use crate::{Login, redact::redact, tls};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A member that answers does so from memory.
@@ -25,6 +25,9 @@ pub(super) enum ApiError {
     /// No connection: nothing was asked.
     #[error("{0}")]
     Unreachable(String),
+    /// Something answers, and it is not trusted, or speaks no TLS: nothing was asked.
+    #[error("{0}")]
+    Tls(String),
     /// It was asked, and no whole answer came back: it may still do it.
     #[error("{0}")]
     NoAnswer(String),
@@ -173,6 +176,9 @@ async fn read(mut response: Response) -> Result<Vec<u8>, ApiError> {
 
 fn broken(error: reqwest::Error) -> ApiError {
     let error = error.without_url();
+    if let Some(why) = tls::refused(&error).filter(|_| error.is_connect()) {
+        return ApiError::Tls(why.replace("`tls`", "`apiUrl`"));
+    }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {

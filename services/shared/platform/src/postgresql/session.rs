@@ -14,7 +14,7 @@ use sqlx::{
 };
 
 use super::errors::SqlError;
-use crate::{Login, redact::redact};
+use crate::{Login, redact::redact, tls};
 
 /// How the sessions are named on the server, so that its administrator knows them.
 const APPLICATION_NAME: &str = "muster";
@@ -80,7 +80,7 @@ impl Session {
         connect: Duration,
         limit: Duration,
     ) -> Result<Self, SqlError> {
-        // The public authorities are built in; libpq's PGSSLROOTCERT adds the installation's own.
+        // The public authorities are built in; the installation's own are those of the system.
         let mode = if address.uses_tls() { PgSslMode::VerifyFull } else { PgSslMode::Disable };
         let milliseconds = limit.as_millis().to_string();
         let options = PgConnectOptions::new_without_pgpass()
@@ -93,10 +93,13 @@ impl Session {
             .application_name(APPLICATION_NAME)
             .options([("statement_timeout", milliseconds.as_str()), ("lock_timeout", milliseconds.as_str())])
             .disable_statement_logging();
+        let options = if address.uses_tls() { options.ssl_root_cert_from_pem(tls::trusted()) } else { options };
+        let silent = || {
+            let hint = if address.uses_tls() { tls::MAY_NOT_SPEAK_TLS } else { "" };
+            SqlError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}{hint}"))
+        };
         let opened = tokio::time::timeout(connect, options.connect()).await;
-        let connection = opened
-            .map_err(|_| SqlError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}")))?
-            .map_err(|error| hidden(SqlError::from(error), login))?;
+        let connection = opened.map_err(|_| silent())?.map_err(|error| hidden(SqlError::from(error), login))?;
         Ok(Self { connection, limit, login: login.clone() })
     }
 

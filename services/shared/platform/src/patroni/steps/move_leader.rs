@@ -133,7 +133,7 @@ where
     F: Future<Output = Result<String, ApiError>>,
 {
     match question(work.api(work.target)?).await {
-        Err(ApiError::Unreachable(_)) => question(work.api(work.from)?).await,
+        Err(ApiError::Unreachable(_) | ApiError::Tls(_)) => question(work.api(work.from)?).await,
         answer => answer,
     }
 }
@@ -167,7 +167,7 @@ async fn settle(
     };
     let text = format!("{target} does not lead: {state}. {said}");
     Err(match answer {
-        Err(ApiError::Configuration(_) | ApiError::Unreachable(_)) => StepError::refused(text),
+        Err(ApiError::Configuration(_) | ApiError::Unreachable(_) | ApiError::Tls(_)) => StepError::refused(text),
         _ if may_still_happen => StepError::unknown(text),
         _ => StepError::failed(text),
     })
@@ -179,7 +179,7 @@ fn may_still_happen(answer: &Result<String, ApiError>) -> bool {
     match answer {
         Ok(_) | Err(ApiError::NoAnswer(_) | ApiError::Protocol(_)) => true,
         Err(ApiError::Refused { status, text }) => *status >= 500 && !text.ends_with("failed"),
-        Err(ApiError::Configuration(_) | ApiError::Unreachable(_)) => false,
+        Err(ApiError::Configuration(_) | ApiError::Unreachable(_) | ApiError::Tls(_)) => false,
     }
 }
 
