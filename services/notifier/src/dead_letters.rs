@@ -8,7 +8,7 @@ use muster_domain::{AggregateId, TenantId};
 use muster_eventlog::{DecideError, LogError, Meta, TimerKey};
 use uuid::Uuid;
 
-use crate::lanes::Lane;
+use crate::lanes::{BEHIND, Lane};
 use crate::outbox::Outbox;
 use crate::parcel::Parcel;
 
@@ -52,6 +52,11 @@ pub(crate) async fn retry(outbox: &Outbox, tenant: &TenantId, delivery: Uuid, me
             Ok(_) => Err(RetryError::Refused(Box::new(forgotten(delivery)))),
         };
     };
+    // The timer first: killed after the record, it is sent all the same. One that comes too early finds it given up.
+    if loaded.state.phase == Phase::GaveUp {
+        let soon = decided_at.checked_add(BEHIND).unwrap_or(decided_at);
+        outbox.set_timer(tenant, &parcel, soon).await.map_err(|error| RetryError::Failed(error.to_string()))?;
+    }
     let decide = |delivery: &Delivery| state::requeue(delivery, actor.clone(), decided_at);
     let decided = match outbox.ctx.log.decide::<Delivery, _>(tenant, &id, meta, decide).await {
         Ok(decided) => decided,

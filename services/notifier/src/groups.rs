@@ -13,7 +13,7 @@ use muster_domain::delivery::grouping::Group;
 use muster_domain::delivery::silence::{Because, Hold};
 use muster_domain::delivery::{Decision, Delivery, Failure, FailureCode, Phase, state};
 use muster_domain::{AggregateId, TenantId};
-use muster_eventlog::{ReactError, wait_for};
+use muster_eventlog::{Decided, ReactError, wait_for};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::projection;
 /// The next group of the same kind, when one was already on its way.
 const NEXT_LASTS: SignedDuration = SignedDuration::from_secs(10);
 /// How long after quiet hours everything that they held has joined.
-const QUIET_GATHERS: SignedDuration = SignedDuration::from_secs(3);
+pub(crate) const QUIET_GATHERS: SignedDuration = SignedDuration::from_secs(3);
 /// Groups that can be on their way while one message looks for its own. Each lasts seconds.
 const MAX_SEALED: usize = 8;
 /// Members whose names are read; a message holds fewer.
@@ -69,13 +69,38 @@ impl Outbox {
     ) -> Result<(), ReactError> {
         let mut parcel = Parcel::new(&digest::envelope(group, &member.message), decision, cause.correlation);
         parcel.group = Some(group.clone());
-        let loaded = self.ctx.log.load::<Delivery>(tenant, &AggregateId::from(group.delivery_id)).await?;
-        if !matches!(loaded.state.phase, Phase::None | Phase::Queued) {
+        let phase = self.ctx.log.load::<Delivery>(tenant, &AggregateId::from(group.delivery_id)).await?.state.phase;
+        // One that is held has its timer if this process set it; a crash may have come between the two.
+        let opened = matches!(phase, Phase::Held) && self.has_opened(tenant, group.delivery_id);
+        if opened || !matches!(phase, Phase::None | Phase::Queued | Phase::Held) {
             return Ok(());
         }
         self.queue(tenant, &parcel, decision, cause).await?;
         let hold = Hold { because: Because::QuietHours, rule: gathering(group), until: Some(group.until) };
-        self.keep(tenant, parcel, &hold, cause).await
+        self.keep(tenant, parcel, &hold, cause).await?;
+        self.opened(tenant, group.delivery_id);
+        Ok(())
+    }
+
+    /// A delivery that says which group tells it, come across again: if that group had gone out before it joined, which a
+    /// crash kept it from seeing, it is told by one of its own.
+    pub(crate) async fn stay_in_group(
+        &self,
+        tenant: &TenantId,
+        parcel: &Parcel,
+        decision: &Decision,
+        cause: Cause,
+        recorded: &Decided<Delivery>,
+    ) -> Result<(), ReactError> {
+        let Ok(into) = recorded.state.grouped_into.parse() else { return Ok(()) };
+        if !self.was_sealed_before(tenant, into, recorded.sequence).await? {
+            return Ok(());
+        }
+        let now = self.ctx.clock.now();
+        let until = now.checked_add(NEXT_LASTS).unwrap_or(now);
+        let to = (parcel.route.as_str(), parcel.recipient.as_str());
+        let group = Group::of_many(tenant.as_str(), to, &parcel.message, now, until);
+        self.join(tenant, parcel, decision, cause, group).await
     }
 
     /// Whether the group's first attempt was claimed before this place in the log.

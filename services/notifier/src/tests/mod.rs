@@ -10,6 +10,7 @@ mod approvals;
 mod asked;
 mod chat;
 mod crash;
+mod crash_between;
 mod escalation;
 mod far_side;
 mod flow;

@@ -22,7 +22,7 @@ use crate::outbox::Outbox;
 use crate::routes::Routes;
 
 /// An alert of tier 2: nothing lets it through a window.
-fn of_tier_2(mut event: ReadinessEvent) -> ReadinessEvent {
+pub(super) fn of_tier_2(mut event: ReadinessEvent) -> ReadinessEvent {
     match event.event.as_mut().unwrap() {
         Event::AlertOpened(e) => e.tier = 2,
         Event::AlertResolved(e) => e.tier = 2,

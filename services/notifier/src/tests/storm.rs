@@ -96,11 +96,19 @@ async fn a_storm_over_a_channel_that_is_down_loses_nothing_and_doubles_nothing()
             "{said}"
         );
     }
-    // What the record says agrees: every alert has its delivery, none is open.
-    let all = stage.whole_list("storm").await;
-    let grouped = all.iter().filter(|d| d.state() == DeliveryState::Grouped).count();
-    let accepted = all.iter().filter(|d| d.state() == DeliveryState::Accepted).count();
-    assert_eq!((grouped + accepted, accepted), (all.len(), taken.len()), "{grouped} grouped, {accepted} accepted");
+    // What the record says agrees: every alert has its delivery, none is open. The far side knows of the last ones first.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let all = stage.whole_list("storm").await;
+        let grouped = all.iter().filter(|d| d.state() == DeliveryState::Grouped).count();
+        let accepted = all.iter().filter(|d| d.state() == DeliveryState::Accepted).count();
+        if (grouped + accepted, accepted) == (all.len(), taken.len()) {
+            break;
+        }
+        let late = tokio::time::Instant::now() >= deadline;
+        assert!(!late, "{grouped} grouped, {accepted} accepted of {}; {} taken", all.len(), taken.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     stage.stop().await;
 }
 
