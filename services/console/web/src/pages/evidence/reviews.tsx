@@ -36,7 +36,7 @@ export function ReviewsPanel({ here }: { here: Here }) {
     <section className="panel" aria-label="Reviews">
       <header>
         <h2>Reviews</h2>
-        <span className="quiet small">that somebody looked, and what they found</span>
+        <span className="quiet small">who looked, and what they found</span>
         <span className="grow" />
         {here.may("AuditService/ReviewAudit") && <ReviewPeriod tenant={tenant} changed={changed} />}
       </header>

@@ -7,7 +7,7 @@ import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { useNow } from "../../lib/clock.ts";
 import { humane, instant } from "../../lib/time.ts";
-import { capital, checkOutcome, executionState, stepState } from "../../lib/words.ts";
+import { capital, checkOutcome, executionState, movesNothing, stepState } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Light, type Tone } from "../../ui/light.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
@@ -32,7 +32,7 @@ export function RunPanel({ here, request, run, changed }: Running) {
         <Light tone={RUN_TONES[run.state]}>{capital(executionState(run.state))}</Light>
         {run.paused && running && <Light tone="yellow">Paused</Light>}
         {run.stopRequested && running && <Light tone="yellow">Stopping</Light>}
-        <Clock run={run} />
+        <Clock run={run} measures={!movesNothing(request.opened?.type)} />
         <span className="grow" />
         {running && <Controls here={here} request={request} run={run} changed={changed} />}
       </header>
@@ -80,10 +80,12 @@ const RUN_TONES: Record<ExecutionState, Tone> = {
   [ExecutionState.STOPPED]: "yellow",
 };
 
-function Clock({ run }: { run: ExecutionView }) {
+/** `measures`: what it takes counts against the RTO. */
+function Clock({ run, measures }: { run: ExecutionView; measures: boolean }) {
   const now = useNow();
   const clock = clockOf(run, now);
   const elapsed = clock.running && clock.elapsed !== undefined ? Math.floor(clock.elapsed / 1000) * 1000 : clock.elapsed;
+  if (!measures) return <strong className="clock">{humane(elapsed)}</strong>;
   return (
     <div className="clock">
       <span>

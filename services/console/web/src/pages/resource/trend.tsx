@@ -87,14 +87,15 @@ function draw(element: HTMLElement, series: Series, limit: number | undefined, w
       hooks: { drawClear: [(plot) => bands(plot, series, limit, warning)] },
       axes: [{ ...axis, values: (_: uPlot, splits: number[]) => axisTimes(splits) }, { ...axis, size: 64, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
       series: [
-        { label: "At", value: (_: uPlot, at: number | null) => (at === null ? "the pointer" : local(at * 1000)) },
+        { label: "At", value: (_: uPlot, at: number | null) => (at === null ? "point at the drawing" : local(at * 1000)) },
         {
           label: "RPO indicator",
           stroke: () => colour("--accent"),
           width: 2,
           spanGaps: false,
           points: { show: (_, index) => series.known < 3 || index < 0 },
-          value: (_, value: number | null) => (value === null ? "" : humane(value * 1000)),
+          // Without a point there is nothing to say; at a point without a value it is not known.
+          value: (_, value: number | null, __, index: number | null) => (value !== null ? humane(value * 1000) : index === null ? "" : "not known"),
         },
       ],
     },
