@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use muster_domain::delivery::ending::ENDS;
+use muster_domain::delivery::ending::{ENDS, ends};
 use muster_domain::delivery::silence::opens_alert;
 use muster_domain::delivery::{Delivery, Message, Phase};
 use muster_domain::time::{duration_from_pb, humane};
@@ -52,6 +52,9 @@ pub(crate) async fn take_other_way(
     let Some((other, _)) = other_way(outbox, tenant, &parcel.route).filter(|_| !parcel.message.test) else {
         return Ok(());
     };
+    if ends(&parcel.message) && !parcel.message.alert_id.is_empty() {
+        return end_other_way(outbox, tenant, parcel).await;
+    }
     if is_over(outbox, tenant, &parcel.message).await? {
         tracing::info!(%tenant, route = parcel.route, "an alert that is over is not told another way");
         return Ok(());

@@ -81,12 +81,7 @@ fn actions(attempt: &Attempt) -> Value {
     let mut elements: Vec<Value> = attempt.buttons.iter().take(MAX_BUTTONS - 2).map(button).collect();
     let leads_there = attempt.buttons.iter().any(|button| button.url == attempt.link);
     if !leads_there && attempt.link.len() <= MAX_URL && !attempt.link.is_empty() {
-        let mut open = link("open", "Open in Muster", &attempt.link);
-        // Whose link it is, as a handle: what is pressed is told to us, and somebody else's press is recorded.
-        if let (false, Some(open)) = (attempt.message.intent_id.is_empty(), open.as_object_mut()) {
-            open.insert("value".into(), json!(attempt.message.intent_id));
-        }
-        elements.push(open);
+        elements.push(link("open", "Open in Muster", &attempt.link));
     }
     let runbook = &attempt.message.runbook_url;
     if !runbook.is_empty() && runbook.len() <= MAX_URL {
