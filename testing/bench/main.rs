@@ -11,6 +11,7 @@ mod checkpoints;
 mod export;
 mod history;
 mod load;
+mod notify;
 mod readiness;
 mod rebuild;
 mod report;
@@ -26,8 +27,8 @@ use anyhow::{Result, bail};
 
 use settings::Settings;
 
-const BENCHES: [&str; 9] =
-    ["append", "checkpoints", "export", "load", "readiness", "rebuild", "runs", "timers", "tlog"];
+const BENCHES: [&str; 11] =
+    ["append", "checkpoints", "export", "load", "notify", "readiness", "rebuild", "runs", "storm", "timers", "tlog"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -48,8 +49,10 @@ async fn main() -> Result<()> {
             "checkpoints" => checkpoints::run(&settings).await?,
             "export" => export::run(&settings).await?,
             "load" => load::run(&settings).await?,
+            "notify" => notify::latency(&settings).await?,
             "readiness" => readiness::run(&settings).await?,
             "rebuild" => rebuild::run(&settings).await?,
+            "storm" => notify::storm(&settings).await?,
             "timers" => timers::run(&settings).await?,
             "tlog" => tlog::run(&settings)?,
             _ => runs::run(&settings).await?,

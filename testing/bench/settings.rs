@@ -19,6 +19,11 @@ pub(crate) struct Settings {
     /// Timers that are pending at once, and over how long they come due.
     pub(crate) timers: usize,
     pub(crate) timers_spread: Duration,
+    /// Events in the log while alerts are told, and for how long.
+    pub(crate) alert_events_per_second: usize,
+    pub(crate) notify: Duration,
+    /// Alerts of the storm, in a minute.
+    pub(crate) storm_alerts: usize,
     /// How long the log is measured under load.
     pub(crate) checkpoints: Duration,
     /// Events in the record that a late log catches up with.
@@ -49,6 +54,9 @@ impl Settings {
             tlog_leaves: number("MUSTER_BENCH_TLOG_LEAVES", 250_000)?,
             timers: number("MUSTER_BENCH_TIMERS", 100_000)?,
             timers_spread: Duration::from_secs(number("MUSTER_BENCH_TIMERS_SPREAD_SECONDS", 200)?),
+            alert_events_per_second: number("MUSTER_BENCH_ALERT_EVENTS_PER_SECOND", 1_000)?,
+            notify: Duration::from_secs(number("MUSTER_BENCH_NOTIFY_SECONDS", 10)?),
+            storm_alerts: number("MUSTER_BENCH_STORM_ALERTS", 10_000)?,
             checkpoints: Duration::from_secs(number("MUSTER_BENCH_CHECKPOINTS_SECONDS", 15)?),
             checkpoint_events: number("MUSTER_BENCH_CHECKPOINT_EVENTS", 100_000)?,
             export_events: number("MUSTER_BENCH_EXPORT_EVENTS", 50_000)?,

@@ -1,10 +1,12 @@
 //! What was decided about a message for one recipient, recorded and then set going.
 
-use muster_domain::TenantId;
+use std::convert::Infallible;
+
 use muster_domain::delivery::grouping::Group;
 use muster_domain::delivery::silence::Hold;
 use muster_domain::delivery::{Decision, Delivery, Message, Phase, delivery_id, state};
-use muster_eventlog::{Decided, ReactError};
+use muster_domain::{AggregateId, TenantId};
+use muster_eventlog::{Decided, Loaded, ReactError};
 
 use super::{Cause, Outbox};
 use crate::parcel::Parcel;
@@ -56,7 +58,10 @@ impl Outbox {
     ) -> Result<Decided<Delivery>, ReactError> {
         let (id, now) = (parcel.delivery_id(), self.ctx.clock.now());
         let meta = self.meta("delivery.queued", id, cause);
-        self.change(tenant, id, &meta, |delivery| state::queue(delivery, id, &parcel.message, decision, now)).await
+        let queue =
+            |delivery: &Delivery| Ok::<_, Infallible>(state::queue(delivery, id, &parcel.message, decision, now));
+        // Hardly ever is it there already: it is not looked for first.
+        Ok(self.ctx.log.decide_on(tenant, &AggregateId::from(id), Loaded::default(), &meta, queue).await?)
     }
 
     pub(super) async fn hold(

@@ -8,7 +8,7 @@ use muster_domain::delivery::state::{self, NotYet};
 use muster_domain::delivery::{Decision, Delivery, Failure, FailureCode, Phase, digest};
 use muster_domain::ids::derived_id;
 use muster_domain::pb::notification::v1::delivery_event;
-use muster_eventlog::{DecideError, TimerError};
+use muster_eventlog::{DecideError, Loaded, TimerError};
 use uuid::Uuid;
 
 use super::{Worker, again, id};
@@ -25,8 +25,8 @@ pub(super) struct Claim {
     number: u32,
     possibly_duplicate: bool,
     at: Timestamp,
-    /// Its place in the tenant's log.
-    sequence: u64,
+    /// The delivery with the claim. Until it ends, nobody else decides about it.
+    delivery: Loaded<Delivery>,
 }
 
 impl Worker {
@@ -45,7 +45,7 @@ impl Worker {
             let event = state::attempt(delivery, at, limit)?;
             if let Some(delivery_event::Event::Attempted(e)) = event.as_ref().and_then(|e| e.event.as_ref()) {
                 let (number, possibly_duplicate) = (e.attempt, e.possibly_duplicate);
-                claimed = Some(Claim { number, possibly_duplicate, at, sequence: 0 });
+                claimed = Some(Claim { number, possibly_duplicate, at, delivery: Loaded::default() });
             }
             Ok::<_, NotYet>(event)
         };
@@ -53,7 +53,8 @@ impl Worker {
             // A crash may have come between giving up and telling so.
             Ok(decided) if decided.state.phase.is_final() => self.settle(tenant, parcel, &decided.state).await.map(Err),
             Ok(decided) if decided.outcome == muster_eventlog::Outcome::Appended => {
-                Ok(claimed.map(|claim| Claim { sequence: decided.sequence, ..claim }).ok_or(decided.state.phase))
+                let phase = decided.state.phase;
+                Ok(claimed.map(|claim| Claim { delivery: decided.into_believed(), ..claim }).ok_or(phase))
             }
             Ok(decided) => Ok(Err(decided.state.phase)),
             Err(DecideError::Refused(NotYet { until })) => self.come_again(tenant, parcel, until).await.map(Err),
@@ -65,7 +66,7 @@ impl Worker {
     pub(super) async fn told(&self, tenant: &TenantId, parcel: &Parcel, claim: &Claim) -> Result<Parcel, Failure> {
         let mut told = parcel.clone();
         if let Some(group) = &parcel.group {
-            let (total, members) = self.outbox.members(tenant, group, Some(claim.sequence)).await?;
+            let (total, members) = self.outbox.members(tenant, group, Some(claim.delivery.sequence)).await?;
             digest::fill(&mut told.message, group, total, &members);
         }
         Ok(told)
@@ -132,7 +133,8 @@ impl Worker {
                 Err(failure) => state::failed(delivery, claim.number, now, failure, page, seed),
             })
         };
-        let decided = self.ctx.log.decide::<Delivery, _>(tenant, &id(parcel), &meta, decide).await.map_err(again)?;
+        let claimed = claim.delivery.clone();
+        let decided = self.ctx.log.decide_on(tenant, &id(parcel), claimed, &meta, decide).await.map_err(again)?;
         self.observe(tenant, parcel, claim, &outcome);
         self.settle(tenant, parcel, &decided.state).await
     }

@@ -50,7 +50,8 @@ impl EventLog {
     where
         A: Aggregate,
     {
-        self.decide_from(tenant, id, None, meta, &mut decide).await
+        // On the heap: a large aggregate is in it more than once, and callers carry it through all of their own.
+        Box::pin(self.decide_from(tenant, id, None, meta, &mut decide)).await
     }
 
     /// The same, but decides first on a state that the caller believes to be the newest, without reading it. What is then
@@ -66,7 +67,7 @@ impl EventLog {
     where
         A: Aggregate,
     {
-        self.decide_from(tenant, id, Some(believed), meta, &mut decide).await
+        Box::pin(self.decide_from(tenant, id, Some(believed), meta, &mut decide)).await
     }
 
     async fn decide_from<A, R>(
