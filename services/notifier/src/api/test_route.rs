@@ -6,7 +6,7 @@ use muster_domain::delivery::{Source, delivery_id, route_test};
 use muster_domain::pb::common::v1::Role;
 use muster_domain::pb::notification::v1::{TestRouteRequest, TestRouteResponse};
 use muster_domain::refusal::{field_refusal, refusal};
-use muster_runtime::{Call, refused, unavailable};
+use muster_runtime::{Call, IntoStatus, refused, unavailable};
 use tonic::Status;
 
 use crate::outbox::{Cause, Narrowing, Outbox};
@@ -38,7 +38,8 @@ pub(super) async fn test(outbox: &Outbox, call: Call<TestRouteRequest>) -> Resul
     let ids = decide(&message, &routes).into_iter();
     let ids =
         ids.map(|d| delivery_id(call.tenant.as_str(), message.event_id, &d.route, &d.recipient.shown).to_string());
-    Ok(TestRouteResponse { delivery_ids: ids.collect(), version: 0 })
+    let version = outbox.ctx.log.last_sequence(&call.tenant).await.map_err(IntoStatus::into_status)?;
+    Ok(TestRouteResponse { delivery_ids: ids.collect(), version })
 }
 
 fn unknown(route: &str) -> Refusal {

@@ -48,9 +48,10 @@ impl Asked {
     /// What the log says of the one delivery of a test.
     async fn tried(&self, route: &str, name: &str, group: &str) -> Result<DeliveryQueued, Status> {
         let ask = TestRouteRequest { tenant: "acme".into(), route: route.into(), ..TestRouteRequest::default() };
-        let ids = self.api().await.test_route(self.by(name, group, ask)).await?.into_inner().delivery_ids;
-        assert_eq!(ids.len(), 1, "{ids:?}");
-        let id = ids[0].parse().unwrap();
+        let answer = self.api().await.test_route(self.by(name, group, ask)).await?.into_inner();
+        assert_eq!(answer.delivery_ids.len(), 1, "{answer:?}");
+        assert!(answer.version > 0, "what to wait for in the list");
+        let id = answer.delivery_ids[0].parse().unwrap();
         Ok(self.stage.ctx.log.load::<Delivery>(&self.stage.tenant, &id).await.unwrap().state.queued.unwrap())
     }
 

@@ -62,7 +62,7 @@ impl TimerHandler for Worker {
             }
         };
         self.outbox.routes.caught_up().await;
-        self.deliver(&timer.tenant, &parcel).await.map(|_| ())
+        Box::pin(self.deliver(&timer.tenant, &parcel)).await.map(|_| ())
     }
 }
 
@@ -86,7 +86,7 @@ impl Worker {
 
     async fn run_lane(&self, lane: Lane) {
         while let Some((tenant, parcel)) = self.outbox.lanes.next(lane).await {
-            match self.deliver(&tenant, &parcel).await {
+            match Box::pin(self.deliver(&tenant, &parcel)).await {
                 Ok(Phase::Accepted) => {
                     if let Err(error) = self.timers.cancel(&parcel.timer(&tenant)).await {
                         tracing::debug!(%tenant, %error, "a timer that is not needed will fire and find nothing to do");
