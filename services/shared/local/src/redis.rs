@@ -80,10 +80,20 @@ impl RedisServer {
 
     /// A started server without persistence, removed when this is dropped. `follows`: the primary's port.
     pub async fn temporary(accounts: &RedisAccounts, follows: Option<u16>) -> Result<Self> {
+        Self::temporary_with(accounts, follows, &[]).await
+    }
+
+    /// As [`Self::temporary`], with further lines of the configuration.
+    pub async fn temporary_with(
+        accounts: &RedisAccounts,
+        follows: Option<u16>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let account = Account::for_redis()?;
         let dir = temporary::dir("rd-", &account)?;
         let mut options = RedisOptions::new(&dir, accounts.clone());
         (options.persistent, options.follows) = (false, follows);
+        options.settings = settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let guardian = temporary::guard(&dir, &dir.join(files::DATA), files::PID_FILE, &account)?;
         let mut server = Self::at(options, Some(guardian))?;
         server.make_files()?;

@@ -22,14 +22,19 @@ const TABLESPACES: &str = "tablespace_map";
 /// A plain base backup of thousands of tables; more is no base backup.
 const MAX_ENTRIES: usize = 5_000_000;
 
+/// Before anything is asked of the repository.
+pub(super) fn says_where(repository: &Repository) -> Result<(), DrillError> {
+    if !repository.path.is_empty() {
+        return Ok(());
+    }
+    let text = "restic: `path` of the repository names the directory of the base backup in its snapshots: add it to the \
+                agent's backups";
+    Err(DrillError::Refused(text.to_owned()))
+}
+
 /// What the snapshot holds, read from the few small files of it that say so.
 pub(super) async fn described(job: &DrillJob, repository: &Repository, newest: Backup) -> Result<Backup, DrillError> {
     let directory = &job.host.drill_directory;
-    if repository.path.is_empty() {
-        let text = "restic: `path` of the repository names the directory of the base backup in its snapshots: add it to \
-                    the agent's backups";
-        return Err(DrillError::Refused(text.to_owned()));
-    }
     let what = newest.describe();
     let missing = |name: &str, error: &dyn std::fmt::Display| {
         DrillError::Refused(format!(

@@ -8,10 +8,13 @@ use crate::backup::{self, Backup, BackupTool, Repository, base_arguments};
 
 /// The newest backup, or why a copy cannot be made of it.
 pub(super) async fn find(job: &DrillJob, repository: &Repository) -> Result<Backup, DrillError> {
-    let newest = backup::newest(repository, &job.host.drill_directory).await?;
     match repository.tool {
-        BackupTool::Pgbackrest => Ok(newest),
-        BackupTool::Restic => restic::described(job, repository, newest).await,
+        BackupTool::Pgbackrest => Ok(backup::newest(repository, &job.host.drill_directory).await?),
+        BackupTool::Restic => {
+            restic::says_where(repository)?;
+            let newest = backup::newest(repository, &job.host.drill_directory).await?;
+            restic::described(job, repository, newest).await
+        }
     }
 }
 

@@ -66,7 +66,9 @@ impl Session {
             let hint = if address.tls { tls::MAY_NOT_SPEAK_TLS } else { "" };
             CommandError::new(ErrorClass::Unreachable, format!("no connection within {connect:?}{hint}"))
         };
-        let connection = opened.map_err(|_| silent())?.map_err(|error| hidden(error, login))?;
+        let connection = opened
+            .map_err(|_| silent())?
+            .map_err(|error| if error.is_timeout() { silent() } else { hidden(error, login) })?;
         Ok(Self { connection, login: login.clone(), limit })
     }
 

@@ -12,5 +12,6 @@ mod killed;
 #[expect(dead_code, reason = "shared with the tests of moves")]
 mod pair;
 mod refusals;
+mod restic;
 mod stage;
 mod standby;
