@@ -148,6 +148,7 @@ async fn a_resolve_never_overtakes_its_trigger() {
     pager.stage.until("both are taken", |list| all_over(list, 2)).await;
     assert_eq!(pager.actions(), ["trigger", "trigger", "resolve"]);
     assert_eq!(pager.state(&key("orders")), Some(State::Resolved));
+    quiet_hours_hold_no_resolve_back(&pager).await;
     pager.stage.stop().await;
 }
 
@@ -186,25 +187,48 @@ fn together(route: &mut NotificationRouteSpec) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_incident_of_many_ends_with_the_last_of_them() {
+async fn the_incident_of_many_is_acknowledged_for_all_and_ends_with_the_last_of_them() {
     let mut pager = Pager::start(together).await;
     let group = many_at_once(&pager, &["a", "b", "c", "d"]).await;
     assert_eq!((pager.state(&key("a")), pager.state(&group)), (Some(State::Open), Some(State::Open)));
     assert_eq!(pager.far.with(|service| service.incidents.len()), 2, "two pages for four systems");
+    acknowledging_it_acknowledges_each_and_nothing_else(&pager, &group).await;
+    let told = pager.stage.until("it is told who looks after them", |list| all_over(list, 5 + 4)).await;
+    assert!(of_kind(&told, "alert.acknowledged").len() == 4 && pager.state(&group) == Some(State::Open));
 
     for system in ["b", "a", "d"] {
         pager.resolved(system).await;
     }
-    let list = pager.stage.until("three ends are decided", |list| all_over(list, 5 + 3)).await;
+    let list = pager.stage.until("three ends are decided", |list| all_over(list, 9 + 3)).await;
     let with_others = |d: &&&DeliveryView| d.rule == rule::TOLD_TOGETHER;
     assert_eq!(of_kind(&list, "alert.resolved").iter().filter(with_others).count(), 2);
     assert_eq!((pager.state(&key("a")), pager.state(&group)), (Some(State::Resolved), Some(State::Open)));
 
     pager.resolved("c").await;
-    pager.stage.until("the end of all of them", |list| all_over(list, 5 + 4 + 1)).await;
+    pager.stage.until("the end of all of them", |list| all_over(list, 9 + 4 + 1)).await;
     assert_eq!(pager.state(&group), Some(State::Resolved));
     assert_eq!(pager.actions().iter().filter(|action| *action == "resolve").count(), 2, "{:?}", pager.actions());
     pager.stage.stop().await;
+}
+
+async fn acknowledging_it_acknowledges_each_and_nothing_else(pager: &Pager, group: &str) {
+    let who = async |system: &str| {
+        let id: AggregateId = alert(system).parse().unwrap();
+        let state = pager.stage.ctx.log.load::<Escalation>(&pager.stage.tenant, &id).await.unwrap().state;
+        state.acknowledged.and_then(|said| said.by).map(|by| by.name)
+    };
+    assert_eq!(acknowledged_there(pager, group, "another secret").await, 401);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    // Which alerts there are is in a read model of its own.
+    while acknowledged_there(pager, group, WEBHOOK_SECRET).await != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "never acknowledged");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ingo = || Some("Ingo".to_owned());
+    assert_eq!([who("a").await, who("b").await, who("c").await, who("d").await], [None, ingo(), ingo(), ingo()]);
+    assert_eq!(acknowledged_there(pager, &key("a"), WEBHOOK_SECRET).await, 200);
+    assert_eq!(who("a").await, ingo());
+    assert_eq!(acknowledged_there(pager, &key("elsewhere"), WEBHOOK_SECRET).await, 202, "not here");
 }
 
 async fn acknowledged_there(pager: &Pager, key: &str, secret: &str) -> u16 {
@@ -221,34 +245,12 @@ async fn acknowledged_there(pager: &Pager, key: &str, secret: &str) -> u16 {
     call.send().await.unwrap().status().as_u16()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_acknowledges_the_incident_of_many_acknowledges_each_of_them_and_nothing_else() {
-    let mut pager = Pager::start(together).await;
-    let group = many_at_once(&pager, &["a", "b", "c"]).await;
-    let who = async |system: &str| {
-        let id: AggregateId = alert(system).parse().unwrap();
-        let state = pager.stage.ctx.log.load::<Escalation>(&pager.stage.tenant, &id).await.unwrap().state;
-        state.acknowledged.and_then(|said| said.by).map(|by| by.name)
-    };
-    assert_eq!(acknowledged_there(&pager, &group, "another secret").await, 401);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    // Which alerts there are is in a read model of its own.
-    while acknowledged_there(&pager, &group, WEBHOOK_SECRET).await != 200 {
-        assert!(tokio::time::Instant::now() < deadline, "never acknowledged");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!((who("a").await, who("b").await, who("c").await), (None, Some("Ingo".into()), Some("Ingo".into())));
-    assert_eq!(acknowledged_there(&pager, &key("a"), WEBHOOK_SECRET).await, 200);
-    assert_eq!(who("a").await, Some("Ingo".into()));
-    assert_eq!(acknowledged_there(&pager, &key("elsewhere"), WEBHOOK_SECRET).await, 202, "not here");
-    pager.stage.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn quiet_hours_hold_no_resolve_back() {
-    let mut pager = Pager::start(|_| {}).await;
-    pager.opened("orders").await;
-    pager.stage.until("it is opened", |list| all_over(list, 1)).await;
+async fn quiet_hours_hold_no_resolve_back(pager: &Pager) {
+    pager.opened("sales").await;
+    pager
+        .stage
+        .until("it is opened", |list| list.iter().any(|d| d.resource == "sales" && d.finished_at.is_some()))
+        .await;
     let night = TimeWindow {
         name: "night".into(),
         from: Some(to_pb(Timestamp::now() - SignedDuration::from_mins(1))),
@@ -267,12 +269,14 @@ async fn quiet_hours_hold_no_resolve_back() {
     };
     pager.stage.route("pager", quiet).await;
     pager.opened("billing").await;
-    pager.resolved("orders").await;
-    let list = pager
-        .stage
-        .until("one held, one ended", |list| of_kind(list, "alert.resolved").iter().any(|d| d.finished_at.is_some()))
-        .await;
-    assert_eq!(pager.state(&key("orders")), Some(State::Resolved), "it closes something, and wakes nobody");
-    assert_eq!(list.iter().filter(|d| d.state() == DeliveryState::Held).count(), 1, "what opens waits: {list:#?}");
-    pager.stage.stop().await;
+    pager.resolved("sales").await;
+    let of_sales_is_over = |list: &[DeliveryView]| {
+        let of_sales = list.iter().filter(|d| d.resource == "sales");
+        of_sales.clone().count() == 2 && of_sales.clone().all(|d| d.finished_at.is_some())
+    };
+    let is_held =
+        |list: &[DeliveryView]| list.iter().any(|d| d.resource == "billing" && d.state() == DeliveryState::Held);
+    pager.stage.until("what opens waits, what ends does not", |list| of_sales_is_over(list) && is_held(list)).await;
+    assert_eq!(pager.state(&key("sales")), Some(State::Resolved), "it closes something, and wakes nobody");
+    assert_eq!(pager.state(&key("billing")), None);
 }
