@@ -16,9 +16,9 @@ export function chromiumProgram() {
   return [process.env.MUSTER_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
 }
 
-export async function openBrowser() {
+export async function openBrowser(more = []) {
   // The sandbox needs rights that root in a container does not have; the pages are our own.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const args = process.getuid?.() === 0 ? [...more, "--no-sandbox"] : more;
   return chromium.launch({ executablePath: chromiumProgram(), args });
 }
 
