@@ -88,7 +88,7 @@ if (process.argv[2] === "--check") {
     const different = [...names].filter((name) => text(fresh, name) !== text(checkedIn, name));
     if (different.length > 0) {
       console.error(`src/gen differs from proto/, docs/access.md or docs/approvals.md: ${different.join(", ")}\nNext: npm run generate in services/console/web, and commit it`);
-      process.exit(1);
+      process.exitCode = 1;
     }
   } finally {
     rmSync(fresh, { recursive: true });
