@@ -58,7 +58,9 @@ impl EventLog {
                 return Err(refused(failure));
             }
             match self.batch_standing(&stream, &pending, &messages).await {
-                Ok(BatchStanding::Ours { sequence, is_this }) => return Ok(done(sequence, is_this, !outcome_was_unknown)),
+                Ok(BatchStanding::Ours { sequence, is_this }) => {
+                    return Ok(done(sequence, is_this, !outcome_was_unknown));
+                }
                 Ok(BatchStanding::Theirs(conflict)) => return Err(conflict),
                 Ok(BatchStanding::Nothing) if matches!(verdict, Verdict::Stale) && !outcome_was_unknown => {
                     return Err(last.0.conflict());
