@@ -19,7 +19,7 @@ use muster_eventlog::{
     EventLog, LogConfig, Meta, RawEntry,
     db::{Database, OWNER_ROLE, SERVICE_ROLE},
     keyring::{FileKeyring, Keyring},
-    wait_for,
+    position_of, wait_for,
 };
 use muster_local::{nats::NatsServer, postgres::PostgresServer};
 use muster_runtime::{Clock, Config, Context, config, serve, status::refusal_of};
@@ -126,7 +126,8 @@ impl World {
 
     /// Waits until the reactor has looked at everything up to here.
     pub(crate) async fn reacted(&self, tenant: &str, sequence: u64) {
-        wait_for(&self.db, "audit.gaps", &tenant.parse().unwrap(), sequence, Duration::from_secs(30)).await.unwrap();
+        let handler = position_of("audit.gaps");
+        wait_for(&self.db, &handler, &tenant.parse().unwrap(), sequence, Duration::from_secs(30)).await.unwrap();
     }
 
     /// The newest event of the tenant's log.
@@ -137,7 +138,8 @@ impl World {
     /// As after a crash before the position was written.
     pub(crate) async fn forget_what_was_reacted_to(&self, tenant: &str) {
         let mut tx = self.db.tenant_tx(&tenant.parse().unwrap()).await.unwrap();
-        let forgotten = sqlx::query("DELETE FROM eventlog.position WHERE handler = 'audit.gaps' AND tenant = $1")
+        let forgotten = sqlx::query("DELETE FROM eventlog.position WHERE handler = $1 AND tenant = $2")
+            .bind(position_of("audit.gaps"))
             .bind(tenant)
             .execute(&mut *tx)
             .await

@@ -98,8 +98,7 @@ async fn everything_reacted_to_again_sends_nothing_again() {
     stage.until("both", |list| list.len() == 2 && list.iter().all(|d| d.finished_at.is_some())).await;
     stage.stop().await;
 
-    // As after a lost database: the reactor begins at the first event.
-    stage.postgres.sql("DELETE FROM eventlog.position WHERE handler = 'notifier.messages'").await.unwrap();
+    stage.forget_what_was_reacted_to().await;
     stage.start().await;
     stage.readiness(alert_opened("a2", Environment::Production), Timestamp::now()).await;
     stage.until("the second alert", |list| list.len() == 4 && list.iter().all(|d| d.finished_at.is_some())).await;

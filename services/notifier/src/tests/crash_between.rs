@@ -194,8 +194,8 @@ async fn everything_reacted_to_again_is_told_with_the_same_others() {
     left.stage.stop().await;
     assert_eq!(alerts_told(&left), 3);
 
-    // As after a lost database: the reactor begins at the first event, and counts anew.
-    left.stage.postgres.sql("DELETE FROM eventlog.position WHERE handler = 'notifier.messages'").await.unwrap();
+    // It counts anew.
+    left.stage.forget_what_was_reacted_to().await;
     left.stage.start().await;
     let event = of_tier_2(alert_opened("a4", Environment::Production));
     left.stage.readiness(event, Timestamp::now()).await;

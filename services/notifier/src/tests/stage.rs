@@ -12,7 +12,7 @@ use muster_domain::pb::readiness::v1::ReadinessEvent;
 use muster_domain::readiness::Readiness;
 use muster_domain::{Aggregate, AggregateId, TenantId};
 use muster_eventlog::db::{OWNER_ROLE, SERVICE_ROLE};
-use muster_eventlog::{Database, EventLog, LogConfig, Meta};
+use muster_eventlog::{Database, EventLog, LogConfig, Meta, position_of};
 use muster_local::nats::NatsServer;
 use muster_local::postgres::PostgresServer;
 use muster_runtime::{Clock, Config, Context, serve};
@@ -77,6 +77,13 @@ impl Stage {
         };
         self.running =
             Some(tokio::spawn(async move { serve::serve_on(around, vec![service], listener).await.unwrap() }));
+    }
+
+    /// As after a lost database: the reactor begins at the first event.
+    pub(super) async fn forget_what_was_reacted_to(&self) {
+        let handler = position_of("notifier.messages");
+        let delete = format!("DELETE FROM eventlog.position WHERE handler = '{handler}' RETURNING tenant");
+        assert_eq!(self.postgres.sql(&delete).await.unwrap().trim(), self.tenant.as_str());
     }
 
     pub(super) async fn stop(&mut self) {

@@ -84,7 +84,7 @@ pub use position::{WaitError, wait_for};
 pub use producer::{ProducerCheck, ProducerFinding, ProducerFlaw};
 pub use projection::{Projection, ProjectionError, project_tenant, run_projection};
 pub use raw::{RawEntry, RawFollower};
-pub use reactor::{ReactError, Reactor, reaction_id, run_reactor};
+pub use reactor::{ReactError, Reactor, position_of, reaction_id, run_reactor};
 pub use rebuild::{Progress, RebuildError, rebuild};
 pub use record::{Cause, Meta, Record, Unreadable};
 pub use selfaudit::{Logged, PublishedLog, run_self_audit};

@@ -294,7 +294,7 @@ mod tests {
         let screen = Screen::remembering(Format::Table);
         print(&drill, now, &screen).unwrap();
         let said = screen.said();
-        let copy = "orders-db: base backup of orders-b, newest data unknown, loss window 3.0 s, usable in unknown";
+        let copy = "orders-db: base backup of orders-b, newest data -, loss window 3 s, usable in unknown";
         assert!(said.contains(copy), "{said}");
         assert!(!said.contains("write outage") && !said.contains("data loss"), "{said}");
     }
