@@ -5,7 +5,8 @@ import { audit } from "../../api/clients.ts";
 import type { Here } from "../../api/person.ts";
 import { Severity } from "../../gen/muster/audit/v1/gap_pb.ts";
 import { AskButton } from "../../ui/dialog.tsx";
-import { type Scope, scopeLabel, scopeOf, scopeValue, useScopes } from "../requests/scopes.ts";
+import { ScopeOptions } from "../requests/scope-options.tsx";
+import { type Scope, scopeOf, scopeValue, useScopes } from "../requests/scopes.ts";
 import { useGapsChanged } from "./data.ts";
 
 const SEVERITIES = [
@@ -67,11 +68,7 @@ function ScopeField({ tenant, value, change }: { tenant: string; value: string; 
       What it is about
       <select value={value} onChange={(event) => change(event.target.value)}>
         <option value="">The tenant as a whole</option>
-        {choices.data?.scopes.map((choice) => (
-          <option key={scopeValue(choice)} value={scopeValue(choice)}>
-            {scopeLabel(choice)}
-          </option>
-        ))}
+        <ScopeOptions scopes={choices.data?.scopes} />
       </select>
     </label>
   );

@@ -13,7 +13,8 @@ import { Role } from "../../gen/muster/common/v1/common_pb.ts";
 import { capital, checkOutcome, gateLevel, requestType, typeName, verdict } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { TroubleNotice } from "../../ui/states.tsx";
-import { type Scope, scopeLabel, scopeOf, scopeValue, useScopes } from "./scopes.ts";
+import { ScopeOptions } from "./scope-options.tsx";
+import { type Scope, scopeOf, scopeValue, useScopes } from "./scopes.ts";
 import { CHECK_TONES, VERDICT_TONES } from "./tones.ts";
 
 const TYPES: { type: RequestType; says: string }[] = [
@@ -131,11 +132,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
             What
             <select value={scopeValue(draft.scope)} onChange={(event) => set({ scope: scopeOf(event.target.value) })} autoFocus>
               <option value="resource/">Choose a resource or group</option>
-              {choices.data?.scopes.map((choice) => (
-                <option key={scopeValue(choice)} value={scopeValue(choice)}>
-                  {scopeLabel(choice)}
-                </option>
-              ))}
+              <ScopeOptions scopes={choices.data?.scopes} />
             </select>
           </label>
         )}
