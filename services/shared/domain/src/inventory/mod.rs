@@ -2,6 +2,7 @@
 
 mod diff;
 pub mod platform;
+mod same_server;
 mod validate;
 mod validate_alert_rule;
 mod validate_approval;
@@ -19,6 +20,7 @@ mod validate_schedule;
 mod validate_window;
 mod versions;
 
+pub use same_server::{Neighbour, decided_as};
 pub use validate::{Finding, validate};
 pub use versions::DocumentVersions;
 

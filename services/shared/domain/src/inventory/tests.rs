@@ -139,6 +139,44 @@ fn each_fault_names_its_field() {
     }
 }
 
+/// The same servers as `orders-db`, declared once more.
+#[test]
+fn a_second_name_is_no_easier_way_to_move_a_server() {
+    let mut inventory = base();
+    add(&mut inventory, &document(Kind::Resource, "orders-db", Spec::ResourceSpec(resource())));
+    let judged = |spec: ResourceSpec| validate(&document(Kind::Resource, "copy", Spec::ResourceSpec(spec)), &inventory);
+
+    let alike = judged(resource());
+    assert!(alike.faults.is_empty() && alike.warnings.iter().any(|text| text.contains("orders-db")), "{alike:?}");
+
+    let mut easier = resource();
+    easier.tier = Tier::Tier3.into();
+    let found = judged(easier.clone()).faults;
+    assert_eq!(found.iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), ["spec.tier"]);
+    assert!(found[0].value.contains("tier 3") && found[0].value.contains("orders-db"), "{found:?}");
+    assert_eq!(found[0].limit, "tier 1, production");
+
+    let mut elsewhere = resource();
+    elsewhere.environment = Environment::Test.into();
+    assert_eq!(judged(elsewhere).faults[0].field, "spec.environment");
+
+    // By another name of the host: its agent is the same hand.
+    let mut by_agent = easier.clone();
+    for (node, port) in target(&mut by_agent).nodes.iter_mut().zip([6001, 6002]) {
+        node.port = port;
+    }
+    assert_eq!(judged(by_agent.clone()).faults.len(), 1);
+    for node in &mut target(&mut by_agent).nodes {
+        node.agent = format!("other-{}", node.agent);
+    }
+    assert!(judged(by_agent).faults.is_empty(), "other servers");
+
+    // What cannot be moved needs nobody's leave.
+    target(&mut easier).execute = None;
+    target(&mut easier).replication = None;
+    assert!(judged(easier).faults.is_empty());
+}
+
 #[test]
 fn a_secret_typed_as_reference_is_not_repeated() {
     let mut spec = resource();

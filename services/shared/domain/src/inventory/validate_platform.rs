@@ -1,9 +1,8 @@
 //! A platform's block, whatever the platform: a pair of two different servers, and accounts for watching and moving.
 
-use std::net::IpAddr;
-
 use super::TenantInventory;
 use super::platform::{NodeRef, credentials, needs_agents, nodes, platform_name};
+use super::same_server::{address, is_loopback, same_address, validate_neighbours};
 use super::validate::{Finding, shorten, text};
 use super::validate_patroni::validate_patroni;
 use super::validate_resource::secret_ref;
@@ -96,7 +95,7 @@ pub(super) fn validate_platform(
     if !movable {
         found.warn("no `execute` account: this resource is watched and cannot be moved");
     }
-    same_server_elsewhere(found, name, &nodes, others);
+    validate_neighbours(found, name, spec, others);
 }
 
 fn database(platform: &Platform) -> &str {
@@ -186,28 +185,4 @@ fn account(found: &mut Finding, field: &str, credential: &Credential) {
         );
     }
     secret_ref(found, &format!("{field}.passwordRef"), &credential.password_ref);
-}
-
-fn same_server_elsewhere(found: &mut Finding, name: &str, mine: &[NodeRef<'_>], others: &TenantInventory) {
-    for (document, spec) in others.resources().filter(|(document, _)| document.name != name) {
-        let theirs: Vec<NodeRef<'_>> = spec.platform.iter().flat_map(nodes).collect();
-        for node in mine {
-            if theirs.iter().any(|other| same_address(node, other)) {
-                found.warn(format!("{} is also a node of resource {}", address(node), document.name));
-            }
-        }
-    }
-}
-
-fn same_address(a: &NodeRef<'_>, b: &NodeRef<'_>) -> bool {
-    let same_host = a.host.eq_ignore_ascii_case(b.host) || (is_loopback(a.host) && is_loopback(b.host));
-    same_host && a.port == b.port
-}
-
-fn address(node: &NodeRef<'_>) -> String {
-    format!("{}:{}", shorten(node.host), node.port)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
