@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Between two rounds of what goes on beside a test. Each is a login or more.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A server that was killed comes back, and answers, on a busy machine too.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Polls until it holds; a minute is longer than anything here takes.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {

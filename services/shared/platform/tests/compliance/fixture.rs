@@ -1,6 +1,9 @@
 //! What a platform brings to the suite.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,11 +15,38 @@ use muster_domain::{
     },
 };
 use muster_platform::{
-    Login, MoveJob, MoveKind, Mover, Observer,
+    HostAgent, LocalAgent, LocalService, Login, MoveJob, MoveKind, Mover, Observer, ServiceAgent,
     agent::ServerProcess,
     registry::{Platform, platform_of},
 };
 use nix::{sys::signal, unistd::Pid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What acts on one node's host, in the words of an installation's configuration: another process makes the same of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Host {
+    Postgresql(Value),
+    Service(Value),
+}
+
+impl Host {
+    pub(crate) fn servers(hosts: &BTreeMap<String, Self>) -> BTreeMap<String, Arc<dyn HostAgent>> {
+        let agent = |host: &Self| -> Option<Arc<dyn HostAgent>> {
+            let Self::Postgresql(config) = host else { return None };
+            Some(Arc::new(LocalAgent::new(serde_json::from_value(config.clone()).unwrap())))
+        };
+        hosts.iter().filter_map(|(node, host)| Some((node.clone(), agent(host)?))).collect()
+    }
+
+    pub(crate) fn services(hosts: &BTreeMap<String, Self>) -> BTreeMap<String, Arc<dyn ServiceAgent>> {
+        let agent = |host: &Self| -> Option<Arc<dyn ServiceAgent>> {
+            let Self::Service(config) = host else { return None };
+            Some(Arc::new(LocalService::new(serde_json::from_value(config.clone()).unwrap())))
+        };
+        hosts.iter().filter_map(|(node, host)| Some((node.clone(), agent(host)?))).collect()
+    }
+}
 
 /// One pair of real servers, removed when it is dropped. Node "a" is the primary, "b" its replica.
 ///
@@ -36,6 +66,9 @@ pub(crate) trait Fixture: Send + Sync + Sized + 'static {
     /// A new job each time, with agents, the execution account and short time limits: what one process remembers must
     /// never matter.
     fn job(&self, kind: MoveKind, from: &str, target: &str) -> MoveJob;
+
+    /// By node name. Empty: the platform acts on no host.
+    fn hosts(&self) -> BTreeMap<String, Host>;
 
     /// Writes one number as an application does, to this very node. True only when the node acknowledged it.
     async fn write(&self, node: &str, number: u64) -> bool;

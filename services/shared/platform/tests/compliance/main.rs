@@ -8,14 +8,15 @@
 //! |---|---|
 //! | `is_watched`… | the observer says who is the primary and where, with times; a side that is silent is unknown, and no number is made up for it |
 //! | …`_and_wrong_pairs_are_refused` | prechecks pass on a healthy pair, and say no to swapped roles, swapped or missing agents, a refused account, a lost target; plans are complete: title, node, time limit and guidance of every step |
-//! | `executors_die_anywhere` | each step is given up right after its beginning, again in the middle, run by a successor that dies with its outputs, probed, and run again; with writers at work nothing that was acknowledged is missing, and two nodes never accept writes at once; what is left can be moved back |
+//! | `executors_die_anywhere` | each step is given up right after its beginning and in the middle, killed by SIGKILL just before its effect, in the middle and just after it (`killed.rs`), settled by a successor, and run again; with writers at work nothing that was acknowledged is missing, and two nodes never accept writes at once; what is left can be moved back |
 //! | `a_failed_move_is_taken_back_or_told` | after each step the move is given up: either the old primary serves again, or the refusal and the account of both nodes are true |
-//! | `a_lost_primary_comes_home` | SIGKILL under load, failover, the old primary started by its host: it accepts no write; then the way home, with every step killed, while the new primary serves; then it is moved back to |
+//! | `a_lost_primary_comes_home` | SIGKILL under load, failover, the old primary started by its host: it accepts no write; then the way home, with every step killed in the same ways, while the new primary serves; then it is moved back to |
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 #[expect(dead_code, reason = "the platforms' own tests use the rest of it")]
 mod drive;
 mod fixture;
+mod killed;
 mod load;
 mod mariadb;
 mod moves;

@@ -15,12 +15,11 @@ use muster_local::{
     mariadb::{MariadbAccount, MariadbAccounts, MariadbServer},
     tools,
 };
-use muster_platform::{
-    Limits, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind, Service, ServiceAgent, Timeouts,
-};
+use muster_platform::{Limits, Login, MoveJob, MoveKind, Timeouts};
+use serde_json::json;
 use sqlx::{Connection, MySqlConnection};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Host};
 
 /// Longer than any commit takes; a node that hangs does not acknowledge.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -60,14 +59,12 @@ impl Mariadb {
         if node == "a" { &self.a } else { &self.b }
     }
 
-    fn agent(server: &MariadbServer) -> Arc<dyn ServiceAgent> {
-        Arc::new(LocalService::new(LocalServiceConfig {
-            service: Service::Mariadb,
-            data_directory: server.data_dir(),
-            bin_directory: server.bin_dir().to_owned(),
-            config_file: server.config_file(),
-            fence_file: None,
-            log_file: None,
+    fn host(server: &MariadbServer) -> Host {
+        Host::Service(json!({
+            "service": "mariadb",
+            "data_directory": server.data_dir(),
+            "bin_directory": server.bin_dir(),
+            "config_file": server.config_file(),
         }))
     }
 }
@@ -110,7 +107,7 @@ impl Fixture for Mariadb {
             execute: login(&accounts().execute),
             replication: Some(login(&accounts().replication)),
             agents: BTreeMap::new(),
-            services: ["a", "b"].map(|name| (name.to_owned(), Self::agent(self.server(name)))).into(),
+            services: Host::services(&self.hosts()),
             timeouts: Timeouts {
                 replay: Duration::from_secs(15),
                 promote: Duration::from_secs(10),
@@ -122,6 +119,10 @@ impl Fixture for Mariadb {
             now: Arc::new(Timestamp::now),
             sessions: Default::default(),
         }
+    }
+
+    fn hosts(&self) -> BTreeMap<String, Host> {
+        ["a", "b"].map(|name| (name.to_owned(), Self::host(self.server(name)))).into()
     }
 
     async fn write(&self, node: &str, number: u64) -> bool {

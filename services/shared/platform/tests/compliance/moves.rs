@@ -6,17 +6,17 @@ use std::{
 };
 
 use muster_domain::pb::execution::v1::Step;
-use muster_platform::{Facts, MoveJob, MoveKind, Mover};
+use muster_platform::{Facts, MoveJob, MoveKind, Probe};
 
 use crate::{
     drive::{blocking, eventually, settle, short_lived},
     fixture::Fixture,
+    killed::{DEATHS, killed},
     load::{Load, Written, number},
 };
 
-/// Right after the beginning, and somewhere in the middle of a step of 0.1 to 2 s.
-const LIVES: [Duration; 4] =
-    [Duration::from_millis(1), Duration::from_millis(30), Duration::from_millis(150), Duration::from_millis(500)];
+/// Given up right after the beginning, and somewhere in the middle of a step of 0.1 to 2 s.
+const LIVES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(150)];
 
 pub(crate) async fn executors_die_anywhere<F: Fixture>(fixture: Arc<F>) {
     let load = Load::start(&fixture);
@@ -30,15 +30,14 @@ pub(crate) async fn executors_die_anywhere<F: Fixture>(fixture: Arc<F>) {
     eventually("the standby has it all", async || fixture.numbers("a").await.is_superset(&judged)).await;
 }
 
-/// Every step: given up at once, given up in the middle, run by one that dies with its outputs, settled by a successor,
-/// and run once more.
+/// Every step: see [`survived`].
 async fn moved<F: Fixture>(fixture: &F, from: &str, target: &str) {
     let mover = fixture.mover();
     let job = || fixture.job(MoveKind::Switchover, from, target);
     eventually("the pair may be moved", async || blocking(&mover.prechecks(&job()).await).is_empty()).await;
     let mut facts = Facts::new();
     for step in mover.plan(&job()) {
-        survived(&mover, &job, &step, &mut facts).await;
+        survived(fixture, &job, &step, &mut facts).await;
     }
     let checks = mover.postchecks(&job(), &facts).await;
     assert!(blocking(&checks).is_empty(), "{checks:#?}");
@@ -47,14 +46,23 @@ async fn moved<F: Fixture>(fixture: &F, from: &str, target: &str) {
     assert!(!state.contains(&format!("{from} is a primary")), "{state}");
 }
 
-/// One step: executors die in it and right after its effect, a successor settles it, and it is run once more.
-async fn survived(mover: &Arc<dyn Mover>, job: impl Fn() -> MoveJob, step: &Step, facts: &mut Facts) {
+/// One step: given up, killed before its effect, in the middle and right after it, settled by a successor, and run once more.
+async fn survived<F: Fixture>(fixture: &F, job: impl Fn() -> MoveJob, step: &Step, facts: &mut Facts) {
+    let mover = fixture.mover();
     for life in LIVES {
         short_lived(mover.clone(), job(), step.id.clone(), facts.clone(), life).await;
     }
-    // Right after its effect: everything was done, and nobody wrote it down.
-    settle(mover, &job(), &step.id, facts).await;
-    facts.extend(settle(mover, &job(), &step.id, facts).await);
+    for death in DEATHS {
+        killed(fixture, &job(), &step.id, facts, death).await;
+    }
+    if !step.idempotent {
+        // Its claim has no outcome, and it must not be run again: a successor has to see that the effect is there.
+        eventually("the effect is seen", async || {
+            matches!(mover.probe(&job(), &step.id, facts).await, Probe::Done { .. })
+        })
+        .await;
+    }
+    facts.extend(settle(&mover, &job(), &step.id, facts).await);
     if step.idempotent {
         mover.run(&job(), &step.id, facts).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.id));
     }
@@ -115,7 +123,7 @@ pub(crate) async fn a_lost_primary_comes_home<F: Fixture>(fixture: Arc<F>) {
     assert!(refused.is_err(), "a failover is never taken back by itself: {refused:?}");
     let mut facts = Facts::new();
     for step in mover.plan(&job()) {
-        survived(&mover, &job, &step, &mut facts).await;
+        survived(&*fixture, &job, &step, &mut facts).await;
     }
     let checks = mover.postchecks(&job(), &facts).await;
     assert!(blocking(&checks).is_empty(), "{checks:#?}");
@@ -149,7 +157,7 @@ async fn comes_home<F: Fixture>(fixture: &Arc<F>) {
         eventually("it may come home", async || blocking(&mover.way_home_checks(&job()).await).is_empty()).await;
         let mut facts = Facts::new();
         for step in &home {
-            survived(&mover, &job, step, &mut facts).await;
+            survived(&**fixture, &job, step, &mut facts).await;
             assert!(fixture.write("b", number()).await && !fixture.write("a", number()).await, "after {}", step.id);
         }
         assert!(mover.follows(&job()).await, "it is home, and does not follow");

@@ -1,6 +1,9 @@
 //! Patroni: the cluster of this platform's own tests. It has no host agents: its servers are Patroni's to start and stop.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use muster_domain::pb::inventory::v1::{PatroniTarget, resource_spec::Platform as PlatformSpec};
@@ -8,7 +11,7 @@ use muster_platform::{Login, MoveJob, MoveKind};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Host};
 
 #[expect(dead_code, reason = "the platform's own tests use the rest of it")]
 #[path = "../patroni/cluster.rs"]
@@ -49,6 +52,10 @@ impl Fixture for Patroni {
 
     fn job(&self, kind: MoveKind, from: &str, target: &str) -> MoveJob {
         cluster::job_on(self.target.clone(), kind, from, target)
+    }
+
+    fn hosts(&self) -> BTreeMap<String, Host> {
+        BTreeMap::new()
     }
 
     async fn write(&self, node: &str, number: u64) -> bool {

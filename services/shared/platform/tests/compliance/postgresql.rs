@@ -1,13 +1,17 @@
 //! PostgreSQL: the pair of this platform's own tests.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use muster_domain::pb::inventory::v1::resource_spec::Platform as PlatformSpec;
 use muster_platform::{Login, MoveJob, MoveKind};
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Host};
 
 #[expect(dead_code, reason = "the platform's own tests use the rest of it")]
 #[path = "../postgresql/pair.rs"]
@@ -42,6 +46,15 @@ impl Fixture for Postgresql {
 
     fn job(&self, kind: MoveKind, from: &str, target: &str) -> MoveJob {
         self.0.job(kind, from, target)
+    }
+
+    fn hosts(&self) -> BTreeMap<String, Host> {
+        [("a", &self.0.a), ("b", &self.0.b)]
+            .map(|(node, server)| {
+                let config = json!({ "data_directory": server.dir(), "bin_directory": server.bin_dir() });
+                (node.to_owned(), Host::Postgresql(config))
+            })
+            .into()
     }
 
     async fn write(&self, node: &str, number: u64) -> bool {

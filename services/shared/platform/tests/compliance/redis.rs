@@ -13,11 +13,13 @@ use muster_local::{
     redis::{RedisAccount, RedisAccounts, RedisServer},
     tools,
 };
-use muster_platform::{
-    Limits, LocalService, LocalServiceConfig, Login, MoveJob, MoveKind, Service, ServiceAgent, Timeouts,
-};
+use muster_platform::{Limits, Login, MoveJob, MoveKind, Timeouts};
+use serde_json::json;
 
-use crate::{drive::eventually, fixture::Fixture};
+use crate::{
+    drive::eventually,
+    fixture::{Fixture, Host},
+};
 
 pub(crate) struct Redis {
     pub a: RedisServer,
@@ -58,14 +60,13 @@ impl Redis {
         if node == "a" { &self.a } else { &self.b }
     }
 
-    fn agent(server: &RedisServer) -> Arc<dyn ServiceAgent> {
-        Arc::new(LocalService::new(LocalServiceConfig {
-            service: Service::Redis,
-            data_directory: server.data_dir(),
-            bin_directory: server.bin_dir().to_owned(),
-            config_file: server.config_file(),
-            fence_file: Some(server.fence_file()),
-            log_file: None,
+    fn host(server: &RedisServer) -> Host {
+        Host::Service(json!({
+            "service": "redis",
+            "data_directory": server.data_dir(),
+            "bin_directory": server.bin_dir(),
+            "config_file": server.config_file(),
+            "fence_file": server.fence_file(),
         }))
     }
 }
@@ -104,7 +105,7 @@ impl Fixture for Redis {
             execute: login(&accounts().execute),
             replication: Some(login(&accounts().replication)),
             agents: BTreeMap::new(),
-            services: ["a", "b"].map(|name| (name.to_owned(), Self::agent(self.server(name)))).into(),
+            services: Host::services(&self.hosts()),
             timeouts: Timeouts {
                 replay: Duration::from_secs(10),
                 promote: Duration::from_secs(10),
@@ -116,6 +117,10 @@ impl Fixture for Redis {
             now: Arc::new(Timestamp::now),
             sessions: Default::default(),
         }
+    }
+
+    fn hosts(&self) -> BTreeMap<String, Host> {
+        ["a", "b"].map(|name| (name.to_owned(), Self::host(self.server(name)))).into()
     }
 
     async fn write(&self, node: &str, number: u64) -> bool {

@@ -125,6 +125,9 @@ fn replay_runs(seen: &Seen) -> Check {
     let limit = "not paused";
     let Ok(target) = &seen.target else { return unknown("replay_not_paused", limit, "the target did not answer") };
     let state = target.replay_pause_state.as_str();
+    if state.is_empty() {
+        return unknown("replay_not_paused", limit, "the target replays nothing: it is no standby");
+    }
     let bad = "replay is paused on the target: SELECT pg_wal_replay_resume()";
     must("replay_not_paused", Some(state == limit), state, limit, "replay runs", bad)
 }
