@@ -14,10 +14,10 @@
 //! | what cannot be taken in is never skipped in silence and holds up nobody else | parking ([`park`]) |
 //! | a tenant's payloads are read only where its key is, and a key opens one text for one event | encryption that commits to its key ([`keyring`]) |
 //! | who changes or drops an event before the audit's log has it leaves a trace | producers' signatures, and looking up what was acknowledged ([`ProducerCheck`], [`run_self_audit`]) |
-//! | a timer fires although everybody was away, and says how late | the server's schedules ([`timers`]) |
+//! | a timer fires although everybody was away, and says how late | the server's schedules, and a watch over them ([`timers`]) |
 //! | a tenant's rows are seen in the tenant's transactions only | row-level security, forced ([`db`]) |
 //!
-//! What a service's user may do on the NATS servers, and no more: publish to `rec.>`, `obs.>`, `timer.>` and
+//! What a service's user may do on the NATS servers, and no more: publish to `rec.>`, `obs.>`, `timer.>`, `due.>` and
 //! `$KV.LEASES.>`; `$JS.API.INFO`, `$JS.API.STREAM.{INFO,MSG.GET}.>`, `$JS.API.DIRECT.GET.>`,
 //! `$JS.API.CONSUMER.{CREATE,DELETE,MSG.NEXT}.>`, `$JS.ACK.>`; subscribe to `_INBOX_<user>.>`. Who registers tenants
 //! also publishes to `control.>` and may `$JS.API.STREAM.CREATE.>`; the audit service also subscribes to

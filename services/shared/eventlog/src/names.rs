@@ -128,6 +128,15 @@ impl Names {
         self.subject(&format!("timer.{handler}.{tenant}.{key}"))
     }
 
+    pub(crate) fn all_timers(&self, handler: &str) -> String {
+        self.subject(&format!("timer.{handler}.*.*"))
+    }
+
+    /// What the timer at this subject turns into.
+    pub(crate) fn due_of(&self, timer: &str) -> Option<String> {
+        Some(self.subject(&format!("due.{}", self.own(timer)?.strip_prefix("timer.")?)))
+    }
+
     pub(crate) fn due(&self, handler: &str, tenant: &TenantId, key: &str) -> String {
         self.subject(&format!("due.{handler}.{tenant}.{key}"))
     }

@@ -14,7 +14,7 @@ use crate::{
     record,
     seal::{self, Content, is_sealed_kind},
     selfaudit::Ack,
-    wire::Stored,
+    wire::{EXPECTED_ON_SUBJECT, Stored},
 };
 
 pub(crate) struct Outgoing {
@@ -52,10 +52,7 @@ impl EventLog {
         let signed = self.signed(tenant, draft, &own, &mut headers, &payload, before)?;
         if let Some(after) = after {
             headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
-            headers.insert(
-                "Nats-Expected-Last-Subject-Sequence-Subject",
-                self.names().aggregate_guard(tenant, draft.kind, &draft.id),
-            );
+            headers.insert(EXPECTED_ON_SUBJECT, self.names().aggregate_guard(tenant, draft.kind, &draft.id));
         }
         let (event_id, event_type) = (draft.meta.event_id, draft.event_type);
         Ok(Outgoing { subject, headers, payload, event_id, event_type, signed })

@@ -18,6 +18,8 @@ pub(crate) const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// The same, while another append under the filter is still in flight.
 pub(crate) const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
 pub(crate) const STREAM_NOT_FOUND: u64 = 10059;
+/// The filter that an expected last sequence is about, where it is not the message's own subject.
+pub(crate) const EXPECTED_ON_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 const NO_MESSAGE_FOUND: u64 = 10037;
 const STREAM_OFFLINE: u64 = 10118;
 const TOO_MANY_BATCHES_IN_FLIGHT: u64 = 10210;
@@ -180,7 +182,7 @@ pub(crate) async fn multi_last(log: &EventLog, stream: &str, subjects: &[String]
     let mut from = 0;
     loop {
         // The server cuts an answer that grows too large: go on after its last message.
-        let page = multi_last_page(log, stream, subjects, from).await?;
+        let page = direct_page(log, stream, multi_last_from(subjects, from)).await?;
         let Some(last) = page.messages.last().map(|m| m.sequence) else { return Ok(found) };
         found.extend(page.messages);
         if page.pending == 0 {
@@ -190,20 +192,35 @@ pub(crate) async fn multi_last(log: &EventLog, stream: &str, subjects: &[String]
     }
 }
 
+fn multi_last_from(subjects: &[String], from: u64) -> serde_json::Value {
+    match from {
+        0 => json!({ "multi_last": subjects }),
+        seq => json!({ "multi_last": subjects, "seq": seq }),
+    }
+}
+
+/// The next messages that match, at and after a sequence, from any replica.
+pub(crate) async fn onwards(
+    log: &EventLog,
+    stream: &str,
+    filter: &str,
+    from: u64,
+    count: usize,
+) -> Result<Vec<Stored>, Failure> {
+    let body = json!({ "seq": from, "next_by_subj": filter, "batch": count });
+    Ok(direct_page(log, stream, body).await?.messages)
+}
+
 struct Page {
     messages: Vec<Stored>,
     pending: u64,
 }
 
-async fn multi_last_page(log: &EventLog, stream: &str, subjects: &[String], from: u64) -> Result<Page, Failure> {
+async fn direct_page(log: &EventLog, stream: &str, body: serde_json::Value) -> Result<Page, Failure> {
     let unknown = |error: String| Failure::Unknown(error);
     let mut connection = log.connection();
     let inbox = log.client().new_inbox();
     let mut answers = log.client().subscribe(inbox.clone()).await.map_err(|e| unknown(e.to_string()))?;
-    let body = match from {
-        0 => json!({ "multi_last": subjects }),
-        seq => json!({ "multi_last": subjects, "seq": seq }),
-    };
     log.client()
         .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, body.to_string().into())
         .await

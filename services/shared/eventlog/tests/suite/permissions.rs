@@ -21,7 +21,7 @@ authorization {
   users: [
     { user: installer, password: test }
     { user: service, password: test, permissions: {
-      publish: { allow: ["rec.>", "obs.>", "timer.>", "$KV.LEASES.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.>",
+      publish: { allow: ["rec.>", "obs.>", "timer.>", "due.>", "$KV.LEASES.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.>",
         "$JS.API.STREAM.MSG.GET.>", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>",
         "$JS.API.CONSUMER.MSG.NEXT.>", "$JS.ACK.>"] }
       subscribe: { allow: ["_INBOX_service.>"] }

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{eventually, provisioned, tenant};
+use async_nats::HeaderMap;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use muster_eventlog::{EventLog, TimerError, TimerFired, TimerHandler, TimerKey, run_timers};
 use muster_local::nats::{NatsCluster, NatsServer};
 use tokio_util::sync::CancellationToken;
+
+use crate::support::{eventually, provisioned, tenant};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -54,6 +56,7 @@ async fn on_one_server() {
     let mut server = NatsServer::temporary().await.unwrap();
     let log = provisioned(server.url(), 1, &["acme"]).await;
     timers_fire_once_when_due(&log).await;
+    what_the_server_forgets_fires_all_the_same(&log, &server.url()).await;
     overdue_after_a_crash(&log, &mut server).await;
     nothing_is_left_behind(&server.url()).await;
 }
@@ -102,6 +105,47 @@ async fn timers_fire_once_when_due(log: &EventLog) {
     assert_eq!(fired.of("cancelled"), []);
     token.cancel();
     task.await.unwrap();
+}
+
+/// A schedule of which the server believes something else than is due: here it believes in another time. It was seen to
+/// believe that it is firing one already.
+async fn what_the_server_forgets_fires_all_the_same(log: &EventLog, url: &str) {
+    let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
+    let forget = async |name: &str, due: Timestamp| {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Schedule", format!("@at {}", after(3_600_000)));
+        headers.insert("Nats-Schedule-Target", format!("due.test~deadlines.acme.{name}"));
+        headers.insert("Nats-Rollup", "sub");
+        headers.insert("muster-due", due.to_string());
+        let subject = format!("timer.test~deadlines.acme.{name}");
+        jetstream.publish_with_headers(subject, headers, "kept".into()).await.unwrap().await.unwrap();
+    };
+    // The first more than one look can ask for, and before anybody watches.
+    let due = after(0);
+    for number in 0..600 {
+        forget(&format!("forgotten-{number}"), due).await;
+    }
+    forget("set-anew", due).await;
+    forget("cancelled-late", due).await;
+    let fired = Arc::new(Fired::default());
+    let (token, task) = run(log, &fired);
+    log.timers().set(&key("set-anew"), after(3_600_000), b"anew").await.unwrap();
+    log.timers().cancel(&key("cancelled-late")).await.unwrap();
+    eventually("all that were forgotten", SOON, || async { fired.0.lock().unwrap().len() >= 600 }).await;
+    // Set and forgotten while it watches.
+    forget("forgotten-later", after(500)).await;
+    eventually("the later one", SOON, || async { !fired.of("forgotten-later").is_empty() }).await;
+    token.cancel();
+    task.await.unwrap();
+
+    let timers = fired.0.lock().unwrap().clone();
+    let keys: std::collections::BTreeSet<_> = timers.iter().map(|timer| timer.key.as_str()).collect();
+    assert_eq!((keys.len(), timers.len()), (601, 601), "each once");
+    assert!(!keys.contains("set-anew") && !keys.contains("cancelled-late"));
+    assert!(timers.iter().all(|timer| timer.payload == b"kept"[..] && timer.late_by >= SignedDuration::from_secs(5)));
+    assert_eq!(log.timers().payload(&key("set-anew")).await.unwrap().unwrap(), b"anew"[..]);
+    log.timers().cancel(&key("set-anew")).await.unwrap();
+    nothing_is_left_behind(url).await;
 }
 
 /// The server is killed and nobody handles timers while they come due. What was replaced or cancelled right before

@@ -3,6 +3,8 @@
 //! A timer has a key; setting it again replaces it, cancelling it removes it. It fires at least once, and once only
 //! but for crashes: a handler has to be idempotent. After an outage it fires late and says how late.
 
+mod overdue;
+
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
@@ -19,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_domain::TenantId;
 use tokio_util::sync::CancellationToken;
 
+use self::overdue::Watch;
 use crate::{
     EventLog,
     error::LogError,
@@ -186,7 +189,20 @@ pub async fn run_timers(
 }
 
 async fn fire_due(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHandler>) -> Result<(), String> {
-    let consumer = consumer(log, handler).await?;
+    let name = token("timer handler", handler).map_err(|error| error.to_string())?;
+    let consumer = consumer(log, &name).await?;
+    tokio::select! {
+        ended = deliver(log, handler, &consumer, fire) => ended,
+        () = Watch::new(log, handler, &name).run() => Ok(()),
+    }
+}
+
+async fn deliver(
+    log: &EventLog,
+    handler: &'static str,
+    consumer: &PullConsumer,
+    fire: &Arc<dyn TimerHandler>,
+) -> Result<(), String> {
     let messages =
         consumer.stream().max_messages_per_batch(CONCURRENT).heartbeat(Duration::from_secs(5)).messages().await;
     let mut messages = messages.map_err(|error| chain(&error))?;
@@ -204,11 +220,10 @@ async fn fire_due(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHan
 }
 
 /// Durable, on the server: what was delivered and not confirmed is delivered again, to whoever asks.
-async fn consumer(log: &EventLog, handler: &'static str) -> Result<PullConsumer, String> {
-    let name = token("timer handler", handler).map_err(|error| error.to_string())?;
+async fn consumer(log: &EventLog, name: &str) -> Result<PullConsumer, String> {
     let config = pull::Config {
         durable_name: Some(format!("timers-{}", name.replace('~', "_"))),
-        filter_subject: log.names().all_due(&name),
+        filter_subject: log.names().all_due(name),
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
         max_deliver: -1,
