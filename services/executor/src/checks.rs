@@ -52,6 +52,7 @@ impl Run<'_> {
         found.push(confirmation(&self.request, self.executor.ctx.clock.now()));
         if reserves(self.request_type()) || self.request_type() == RequestType::IsolatedDrill {
             found.push(reservation(self.reserve().await?));
+            found.extend(self.neighbours(self.request_type()).await?);
         }
         Ok(found)
     }

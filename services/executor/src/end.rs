@@ -3,7 +3,7 @@
 
 use muster_domain::{
     execution::{self, Execution},
-    pb::execution::v1::{Check, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, StepState, StepView},
+    pb::execution::v1::{Check, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, Step, StepState, StepView},
     statement::{unknown, worst},
     time::{duration_from_pb, duration_to_pb, to_pb},
 };
@@ -133,7 +133,7 @@ impl Run<'_> {
             finished_at: Some(to_pb(self.executor.ctx.clock.now())),
             reason: stop.reason,
             known_state: format!("{}{}", in_doubt(doubts), after.known_state),
-            guidance: after.guidance(&plan.guidance),
+            guidance: after.guidance(&guidance_of_stop(step, &plan)),
             before_step: plan.id,
             actor: stop.actor,
             loss: after.loss,
@@ -162,6 +162,17 @@ impl Run<'_> {
         metrics::counter!("muster_executor_runs_total", "type" => kind, "outcome" => outcome).increment(1);
         tracing::info!(outcome, "a run ended");
     }
+}
+
+/// A step says what to do when it fails. One that nobody began has not failed.
+fn guidance_of_stop(step: &StepView, plan: &Step) -> String {
+    if step.attempts > 0 {
+        return plan.guidance.clone();
+    }
+    format!(
+        "Nothing failed: the run was stopped before \"{}\". Had that failed, this would be said: {}",
+        plan.title, plan.guidance
+    )
 }
 
 fn in_doubt(doubts: &[(String, String)]) -> String {

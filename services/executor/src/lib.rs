@@ -30,6 +30,7 @@ mod integrity;
 mod job;
 mod lease;
 mod leg;
+mod neighbours;
 mod positions;
 mod preflight;
 mod reactor;

@@ -176,6 +176,7 @@ async fn report(
     let compiled = run.compile().await?;
     let mut checks = vec![target(&run.opened, chosen), planned(&compiled.trouble, compiled.steps.len())];
     checks.extend(free(&run, kind, now).await?);
+    checks.extend(run.neighbours(kind).await?);
     let started = ExecutionStarted {
         r#type: type_name(kind).to_owned(),
         resource: run.opened.resource.clone(),

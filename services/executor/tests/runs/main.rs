@@ -11,6 +11,7 @@ mod guards;
 mod isolated;
 mod killed;
 mod movers;
+mod neighbours;
 mod outage;
 mod pair;
 mod people;

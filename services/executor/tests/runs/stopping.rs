@@ -117,6 +117,7 @@ async fn a_stop_after_the_promotion_leaves_the_new_primary_and_says_what_is_miss
     assert_eq!(stopped.before_step, "verify-target");
     assert!(stopped.known_state.contains("b is a primary"), "{}", stopped.known_state);
     assert!(stopped.guidance.contains("leave a fenced"), "{}", stopped.guidance);
+    assert!(stopped.guidance.starts_with("Nothing failed"), "nobody tried to prove anything: {}", stopped.guidance);
     assert!(stopped.loss.is_some());
     assert_eq!((world.pair.is_primary("a").await, world.pair.is_primary("b").await), (None, Some(true)));
 }
