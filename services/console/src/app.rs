@@ -11,12 +11,12 @@ use axum::{
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
-use crate::{Console, error::shown, login::person};
+use crate::{Console, error::shown, login::person, packed};
 
 /// `npm run build` in `web/` writes it; it is checked in, so that building Muster needs no Node.
 #[derive(RustEmbed)]
 #[folder = "dist/"]
-struct Dist;
+pub(crate) struct Dist;
 
 /// Names of built files carry a hash of their content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -35,23 +35,37 @@ pub(crate) async fn page(
 }
 
 /// GET /assets/{name}
-pub(crate) async fn asset(Path(name): Path<String>) -> Response {
-    let hashed = name.contains('-');
-    file(&format!("assets/{name}"), if hashed { FOR_EVER } else { "no-cache" })
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let caching = if name.contains('-') { FOR_EVER } else { "no-cache" };
+    let name = format!("assets/{name}");
+    let Some(packed) = packed::for_browser(&name, &headers) else {
+        return file(&name, caching);
+    };
+    let sent = [
+        (header::CONTENT_TYPE, kind_of(&name)),
+        (header::CACHE_CONTROL, caching),
+        (header::CONTENT_ENCODING, "gzip"),
+        (header::VARY, "accept-encoding"),
+    ];
+    (sent, packed).into_response()
 }
 
 fn file(name: &str, caching: &'static str) -> Response {
     let Some(found) = Dist::get(name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let kind = match name.rsplit_once('.').map(|(_, ending)| ending) {
+    let sent = [(header::CONTENT_TYPE, kind_of(name)), (header::CACHE_CONTROL, caching)];
+    (sent, found.data.into_owned()).into_response()
+}
+
+fn kind_of(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
-    };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching)], found.data.into_owned()).into_response()
+    }
 }
 
 /// What a page must know of its session to call the API.
@@ -89,6 +103,20 @@ mod tests {
         let page = file("index.html", "no-store");
         assert_eq!(page.status(), StatusCode::OK);
         assert_eq!(file("assets/../index.html", "no-store").status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn a_browser_gets_the_pages_packed_and_a_program_as_they_are() {
+        let name = Dist::iter().find(|name| name.ends_with(".js") && name.contains("index-")).unwrap_or_default();
+        let name = name.trim_start_matches("assets/").to_owned();
+        let gzip = HeaderMap::from_iter([(header::ACCEPT_ENCODING, header::HeaderValue::from_static("gzip, br"))]);
+        let packed = asset(Path(name.clone()), gzip).await;
+        let said = |response: &Response, name| response.headers().get(name).map(|value| value.as_bytes().to_owned());
+        assert_eq!(said(&packed, header::CONTENT_ENCODING).as_deref(), Some(b"gzip".as_slice()));
+        assert_eq!(said(&packed, header::VARY).as_deref(), Some(b"accept-encoding".as_slice()));
+        assert_eq!(said(&packed, header::CONTENT_TYPE).as_deref(), Some(b"text/javascript; charset=utf-8".as_slice()));
+        let plain = asset(Path(name), HeaderMap::new()).await;
+        assert_eq!((plain.status(), said(&plain, header::CONTENT_ENCODING)), (StatusCode::OK, None));
     }
 
     #[test]

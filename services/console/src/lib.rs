@@ -9,6 +9,7 @@ mod app;
 mod error;
 mod login;
 mod manifest;
+mod packed;
 mod proxy;
 mod report;
 mod session;
@@ -60,6 +61,8 @@ pub async fn service(context: &Context, write_manifest: WriteManifest) -> Result
         write_manifest,
         context: context.clone(),
     });
+    // Beside the start of everything else: the first visitor finds it done.
+    tokio::task::spawn_blocking(packed::pack);
     let pages = [
         "/",
         "/everywhere",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Query, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use base64::Engine as _;
@@ -195,8 +195,22 @@ pub(crate) async fn finish(
 
 /// POST /logout
 pub(crate) async fn logout(State(console): State<Arc<Console>>, headers: HeaderMap) -> Response {
+    if from_elsewhere(&headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let cookie = console.sessions.close(&headers, console.login.secure());
     ([(header::SET_COOKIE, cookie)], Redirect::to("/logged-out")).into_response()
+}
+
+/// No other site sends our cookie, but another port or a sibling of this host is the same site to a browser: its page could
+/// log somebody out in the middle of a run. Our own form names no origin, since our pages tell nobody where they are.
+fn from_elsewhere(headers: &HeaderMap) -> bool {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (said("sec-fetch-site"), said("origin")) {
+        (Some(site), _) => site != "same-origin" && site != "none",
+        (None, None | Some("null")) => false,
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) != said("host"),
+    }
 }
 
 fn provider_trouble(console: &Console, error: &reqwest::Error) -> Response {
@@ -225,7 +239,25 @@ pub(crate) fn person(
 
 #[cfg(test)]
 mod tests {
-    use super::local_path;
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{from_elsewhere, local_path};
+
+    #[test]
+    fn only_our_own_page_logs_somebody_out() {
+        let asked = |headers: &[(&'static str, &'static str)]| {
+            let named = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            from_elsewhere(&headers.iter().map(named).collect::<HeaderMap>())
+        };
+        let host = ("host", "muster.example:7400");
+        assert!(!asked(&[host, ("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(!asked(&[host, ("origin", "http://muster.example:7400")]) && !asked(&[host]));
+        assert!(asked(&[host, ("sec-fetch-site", "same-site"), ("origin", "null")]), "another port of the same host");
+        assert!(asked(&[host, ("sec-fetch-site", "cross-site")]));
+        assert!(asked(&[host, ("origin", "https://evil.example")]) && asked(&[host, ("origin", "evil")]));
+    }
 
     #[test]
     fn a_login_never_leads_elsewhere() {

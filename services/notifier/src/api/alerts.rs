@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use muster_domain::ids::derived_id;
 use muster_domain::pb::notification::v1::{
-    AcknowledgeAlertRequest, AcknowledgeAlertResponse, ListEscalationsRequest, ListEscalationsResponse,
-    SilenceAlertRequest, SilenceAlertResponse,
+    AcknowledgeAlertRequest, AcknowledgeAlertResponse, EscalateAlertRequest, EscalateAlertResponse,
+    ListEscalationsRequest, ListEscalationsResponse, SilenceAlertRequest, SilenceAlertResponse,
 };
 use muster_domain::time::duration_from_pb;
 use muster_eventlog::{DecideError, Meta, wait_for};
@@ -89,6 +89,21 @@ pub(super) async fn silence(
     let answered = answers.silence(&call.tenant, &ask.alert_id, &said, &ask.reason, duration, &meta).await;
     match answered {
         Ok((view, version)) => Ok(SilenceAlertResponse { escalation: Some(view), version }),
+        Err(error) => Err(status(&answers.ctx, &call, error).await),
+    }
+}
+
+pub(super) async fn escalate(
+    answers: &Answers,
+    call: Call<EscalateAlertRequest>,
+    via: &str,
+) -> Result<EscalateAlertResponse, Status> {
+    let (ask, call) = call.split();
+    let meta = meta_on(&call, &ask.alert_id, &ask.idempotency_key)?;
+    let said = Said { by: &call.actor, via, at: call.now, now: call.now };
+    let answered = answers.escalate(&call.tenant, &ask.alert_id, &said, (&ask.reason, ask.step), &meta).await;
+    match answered {
+        Ok((view, version)) => Ok(EscalateAlertResponse { escalation: Some(view), version }),
         Err(error) => Err(status(&answers.ctx, &call, error).await),
     }
 }

@@ -82,6 +82,15 @@ impl NotifierService for Api {
         alerts::silence(&self.answers, call, via).await.map(Response::new)
     }
 
+    async fn escalate_alert(
+        &self,
+        request: Request<EscalateAlertRequest>,
+    ) -> Result<Response<EscalateAlertResponse>, Status> {
+        let via = via(request.metadata());
+        let call = self.ctx.authorize(request).await?;
+        alerts::escalate(&self.answers, call, via).await.map(Response::new)
+    }
+
     async fn bind_chat(&self, request: Request<BindChatRequest>) -> Result<Response<BindChatResponse>, Status> {
         let call = self.ctx.authorize(request).await?;
         self.binder.bind(call).await.map(Response::new)

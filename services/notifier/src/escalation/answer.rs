@@ -79,6 +79,20 @@ impl Answers {
         .await
     }
 
+    pub(crate) async fn escalate(
+        &self,
+        tenant: &TenantId,
+        alert_id: &str,
+        said: &Said<'_>,
+        (reason, step): (&str, u32),
+        meta: &Meta,
+    ) -> Result<Answered, AnswerError> {
+        self.answer(tenant, alert_id, said.now, meta, |state| {
+            escalation::escalate(state, said.by, reason, step, said.now)
+        })
+        .await
+    }
+
     async fn answer(
         &self,
         tenant: &TenantId,

@@ -122,8 +122,7 @@ impl Escalations {
         let state = self.ctx.log.load::<Escalation>(&record.tenant, &id(&record.id)?).await?.state;
         match &event.event {
             Some(Decided::Stepped(e)) => {
-                let opened = opened_at(&state);
-                self.tell_again(record, &state, |alert| words::stepped(alert, e.step, &e.routes, opened)).await?;
+                self.tell_again(record, &state, |alert| words::stepped(alert, e, &state)).await?;
             }
             Some(Decided::Renotified(e)) => {
                 let opened = opened_at(&state);

@@ -74,11 +74,57 @@ async fn an_alert_is_escalated_acknowledged_and_over() {
     stage.stop().await;
 }
 
-/// By its row: asked again until the read model has seen the alert.
-async fn acknowledge(stage: &Stage) {
+/// Whoever looks after an alert calls for help: the step that is hours away is told now, once, and hears how it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_calls_the_next_step_by_hand() {
+    let mut stage = Stage::new().await;
+    let mut team = mail_route(&["team@example.com"]);
+    team.events = vec!["rpo.*".into(), "alert.*".into()];
+    stage.route("team", team).await;
+    let mut boss = mail_route(&["boss@example.com"]);
+    boss.events = vec!["request.escalated".into()];
+    stage.route("boss", boss).await;
+    let hours = Some(duration_to_pb(SignedDuration::from_hours(5)));
+    let step = EscalationStep { after: hours, routes: vec!["boss".into()] };
+    policy(&stage, AlertRule { escalate: vec![step], ..AlertRule::default() }).await;
+    stage.start().await;
+    stage.readiness(alert_opened(ALERT, Environment::Production), Timestamp::now()).await;
+    stage.until("the team is told", |list| !told(list, "team@example.com").is_empty()).await;
+
+    let answers = answers(&stage).await;
+    let by = Actor { id: "idp|olga".into(), name: "Olga".into(), ..Actor::default() };
+    let now = Timestamp::now();
+    let said = Said { by: &by, via: via::API, at: now, now };
+    let meta = stage.meta(now);
+    // The same call again, as after a lost answer, is the same deed.
+    for _ in 0..2 {
+        let (view, _) = answers.escalate(&stage.tenant, ALERT, &said, ("I need a DBA", 1), &meta).await.unwrap();
+        assert_eq!((view.step, view.acknowledged.is_some()), (1, false));
+    }
+    let second = answers.escalate(&stage.tenant, ALERT, &said, ("me too", 1), &stage.meta(now)).await.unwrap_err();
+    assert!(second.to_string().contains("ALERT_STEP_NOT_NEXT"), "{second}");
+
+    let list = stage.until("the boss is told", |list| !told(list, "boss@example.com").is_empty()).await;
+    assert!(list[0].subject.starts_with("ESCALATED by Olga (step 1): CRITICAL"), "{}", list[0].subject);
+    stage.readiness(alert_resolved(ALERT), Timestamp::now()).await;
+    let list = stage
+        .until("both hear that it is over", |list| {
+            told(list, "team@example.com").len() == 2 && told(list, "boss@example.com").len() == 2
+        })
+        .await;
+    assert_eq!(told(&list, "boss@example.com"), ["rpo.breached", "alert.resolved"]);
+    stage.stop().await;
+}
+
+async fn answers(stage: &Stage) -> Answers {
     let routes = Routes::follow(&stage.ctx.log, stage.ctx.secrets.clone(), stage.ctx.shutdown.clone());
     routes.caught_up().await;
-    let answers = Answers { ctx: stage.ctx.clone(), routes };
+    Answers { ctx: stage.ctx.clone(), routes }
+}
+
+/// By its row: asked again until the read model has seen the alert.
+async fn acknowledge(stage: &Stage) {
+    let answers = answers(stage).await;
     let by = Actor { id: "idp|ingo".into(), name: "Ingo".into(), ..Actor::default() };
     let now = Timestamp::now();
     let said = Said { by: &by, via: via::API, at: now, now };

@@ -88,6 +88,7 @@ pub const TABLE: &[AccessRule] = &[
     read("muster.notification.v1.NotifierService/ListEscalations"),
     judge("muster.notification.v1.NotifierService/AcknowledgeAlert", &[Operator, ApproverIt, Admin]),
     judge("muster.notification.v1.NotifierService/SilenceAlert", &[Operator, Admin]),
+    judge("muster.notification.v1.NotifierService/EscalateAlert", &[Operator, ApproverIt, Admin]),
     judge("muster.notification.v1.NotifierService/BindChat", &[ApproverIt, ApproverBusiness]),
     judge("muster.notification.v1.NotifierService/ConfirmChat", &[ApproverIt, ApproverBusiness]),
     judge("muster.notification.v1.NotifierService/UnbindChat", &[ApproverIt, ApproverBusiness, Admin]),

@@ -40,6 +40,8 @@ describe("what the API refuses", () => {
 
   it("is not what the network did", () => {
     expect(troubleOf(new TypeError("Failed to fetch")).kind).toBe("unreachable");
+    expect(troubleOf(new TypeError("Failed to fetch")).text).toMatch(/^No answer came/);
+    expect(troubleOf(new ConnectError("the log is not there", Code.Unavailable)).text).toBe("the log is not there");
   });
 });
 

@@ -21,7 +21,7 @@ export function troubleOf(error: unknown): Trouble {
   const status = ConnectError.from(error);
   const kind = kindOf(status);
   const info = status.findDetails(ErrorInfoSchema)[0];
-  const trouble: Trouble = { kind, title: TITLES[kind], text: kind === "not-offered" ? NOT_OFFERED : status.rawMessage || TITLES[kind], faults: faultsOf(status) };
+  const trouble: Trouble = { kind, title: TITLES[kind], text: wordsFor(kind, status), faults: faultsOf(status) };
   if (info) {
     trouble.code = info.reason;
     trouble.text = info.metadata.rule || trouble.text;
@@ -33,7 +33,12 @@ export function troubleOf(error: unknown): Trouble {
   return trouble;
 }
 
-const NOT_OFFERED = "Its service is older than this page, or that part of it is switched off";
+/** What Muster says; but not what a browser says about its network. */
+function wordsFor(kind: Trouble["kind"], status: ConnectError): string {
+  if (kind === "not-offered") return "Its service is older than this page, or that part of it is switched off";
+  if (status.cause instanceof TypeError) return "No answer came. Trying again is safe: nothing is done twice";
+  return status.rawMessage || TITLES[kind];
+}
 
 function faultsOf(status: ConnectError): Trouble["faults"] {
   return status.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ place: field, text: description })));

@@ -52,6 +52,7 @@ export const ACCESS = {
   "NotifierService/ListEscalations": {"roles":["Viewer","Operator","Approver-IT","Approver-Business","Admin"],"peopleOnly":false},
   "NotifierService/AcknowledgeAlert": {"roles":["Operator","Approver-IT","Admin"],"peopleOnly":true},
   "NotifierService/SilenceAlert": {"roles":["Operator","Admin"],"peopleOnly":true},
+  "NotifierService/EscalateAlert": {"roles":["Operator","Approver-IT","Admin"],"peopleOnly":true},
   "NotifierService/BindChat": {"roles":["Approver-IT","Approver-Business"],"peopleOnly":true},
   "NotifierService/ConfirmChat": {"roles":["Approver-IT","Approver-Business"],"peopleOnly":true},
   "NotifierService/UnbindChat": {"roles":["Approver-IT","Approver-Business","Admin"],"peopleOnly":true},

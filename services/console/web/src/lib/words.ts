@@ -46,6 +46,11 @@ export function gateLevel(value: GateLevel): string {
 export const verdict = (value: Verdict): string =>
   ({ [Verdict.GO]: "Go", [Verdict.CAUTION]: "Go, with care", [Verdict.NO_GO]: "No go", [Verdict.UNSPECIFIED]: "Unknown" })[value];
 
+/** "built-in ADR-001, policy strict version 2": the name of the decision is for those who build Muster. */
+export function policySource(source: string | undefined): string {
+  return source?.replace("built-in ADR-001", "built-in rule") || "built-in rule";
+}
+
 /** Checks, or people around a table: such a run measures how long that took, and proves no objective. */
 export function movesNothing(type: RequestType | undefined): boolean {
   return type === RequestType.READINESS_DRILL || type === RequestType.TABLETOP_DRILL;
@@ -61,6 +66,11 @@ export function bytes(count: bigint | undefined): string {
   if (count < 10_240n) return `${count} bytes`;
   if (count < 10_485_760n) return `${count / 1_024n} KiB`;
   return `${count / 1_048_576n} MiB`;
+}
+
+/** "1 tenant", "2 tenants". */
+export function counted(count: number, one: string): string {
+  return `${count} ${count === 1 ? one : `${one}s`}`;
 }
 
 export function capital(text: string): string {

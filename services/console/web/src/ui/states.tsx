@@ -71,6 +71,11 @@ export function TroubleNotice({ trouble, retry }: { trouble: Trouble; retry?: ()
   );
 }
 
+/** Whether a list has to give way to its error. While Muster does not answer it stays, and the banner says from when it is. */
+export function hides({ error, data }: { error: unknown; data: unknown }): boolean {
+  return Boolean(error) && (data === undefined || troubleOf(error).kind !== "unreachable");
+}
+
 interface Answered<T> {
   query: UseQueryResult<T>;
   what: string;

@@ -1,8 +1,8 @@
-//! `muster alert ack|silence`.
+//! `muster alert ack|silence|escalate`.
 
 use clap::Args;
 use jiff::SignedDuration;
-use muster_domain::pb::notification::v1::{AcknowledgeAlertRequest, SilenceAlertRequest};
+use muster_domain::pb::notification::v1::{AcknowledgeAlertRequest, EscalateAlertRequest, SilenceAlertRequest};
 use muster_domain::time::duration_to_pb;
 
 use super::list::fetch;
@@ -31,6 +31,15 @@ pub(crate) struct SilenceArgs {
     /// For how long, 24h at most: 30m, 4h.
     #[arg(long = "for", value_name = "DURATION")]
     duration: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EscalateArgs {
+    /// The alert's id, or enough of its beginning.
+    id: String,
+    /// What help you need: those who are called read it.
+    #[arg(long)]
+    reason: String,
 }
 
 pub(super) async fn acknowledge(args: AckArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -76,6 +85,29 @@ pub(super) async fn silence(args: SilenceArgs, session: &Session, screen: &Scree
         alert.message_kind,
         alert.resource,
         words::time(until.as_ref())
+    ))
+}
+
+/// Calls the step after the ones that the list says were called: not one that nobody looked at.
+pub(super) async fn escalate(args: EscalateArgs, session: &Session, screen: &Screen) -> Result<(), CliError> {
+    let id = find(&args.id, session, screen).await?;
+    let open = fetch("", false, session, screen).await?;
+    let called = open.escalations.iter().find(|alert| alert.alert_id == id).map_or(0, |alert| alert.step);
+    let ask = EscalateAlertRequest {
+        tenant: session.tenant(),
+        alert_id: id,
+        reason: args.reason,
+        step: called.saturating_add(1),
+        idempotency_key: session.idempotency_key(),
+    };
+    let answer = session.notifier().escalate_alert(session.ask(ask)).await?.into_inner();
+    if !screen.is_table() {
+        return screen.value(&answer);
+    }
+    let alert = answer.escalation.unwrap_or_default();
+    screen.line(&format!(
+        "{} of {}: step {} is called; `muster notify list --alert {}` shows what was told",
+        alert.message_kind, alert.resource, alert.step, alert.alert_id
     ))
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum AlertCommand {
     Ack(answer::AckArgs),
     /// Be told nothing more about an alert for a while. Not for a tier 1 breach in production.
     Silence(answer::SilenceArgs),
+    /// Call the next step of the alert's chain now: you need help, or its time is too far away.
+    Escalate(answer::EscalateArgs),
 }
 
 pub(crate) async fn run(command: AlertCommand, session: &Session, screen: &Screen) -> Result<(), CliError> {
@@ -22,5 +24,6 @@ pub(crate) async fn run(command: AlertCommand, session: &Session, screen: &Scree
         AlertCommand::List(args) => list::run(args, session, screen).await,
         AlertCommand::Ack(args) => answer::acknowledge(args, session, screen).await,
         AlertCommand::Silence(args) => answer::silence(args, session, screen).await,
+        AlertCommand::Escalate(args) => answer::escalate(args, session, screen).await,
     }
 }

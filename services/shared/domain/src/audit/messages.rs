@@ -18,7 +18,8 @@ pub(super) fn escalation(event: &EscalationEvent) -> Option<Description> {
             ..outcome("started", &started.message_kind)
         },
         Event::Stepped(stepped) => {
-            outcome("escalated", format!("step {}: {}", stepped.step, stepped.routes.join(", ")))
+            let told = format!("step {}: {}", stepped.step, stepped.routes.join(", "));
+            outcome("escalated", if stepped.reason.is_empty() { told } else { format!("{told}: {}", stepped.reason) })
         }
         Event::Renotified(again) => outcome("told again", format!("the {}. time", again.repetition)),
         Event::Acknowledged(acknowledged) => {

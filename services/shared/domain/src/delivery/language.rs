@@ -8,7 +8,7 @@ use crate::pb::common::v1::{Environment, Tier};
 
 use super::alert;
 use super::message::{Message, Severity, environment_name, kind, tier_name};
-use tables::{ALERTS, AlertWords, FACTS, FRAMES};
+use tables::{ALERTS, AlertWords, ESCALATED_BY, FACTS, FRAMES};
 
 /// What messages can be written in; the first is what they are made in.
 pub const LANGUAGES: [&str; 2] = ["en", "de"];
@@ -147,7 +147,11 @@ fn mark(message: &Message) -> (String, &'static str) {
         (0, 0) if message.opens_thread => (String::new(), ""),
         (0, 0) => ("NEUER STAND ".into(), ""),
         (0, again) => (format!("WEITERHIN OFFEN ({}. Nachricht): ", again.saturating_add(1)), UNANSWERED),
-        (step, _) => (format!("ESKALIERT (Schritt {step}): "), UNANSWERED),
+        // Somebody may look after it and need help: that nobody does is not said then.
+        (step, _) => match message.facts.iter().find(|fact| fact.name == ESCALATED_BY.1) {
+            Some(by) => (format!("ESKALIERT von {} (Schritt {step}): ", by.value), ""),
+            None => (format!("ESKALIERT (Schritt {step}): "), UNANSWERED),
+        },
     }
 }
 

@@ -1,8 +1,11 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::delivery::Escalation;
 use crate::delivery::escalation::words;
 use crate::delivery::sample::sample;
+use crate::pb::common::v1::Actor;
+use crate::pb::notification::v1::EscalationStepped;
 
 fn german_of(kind: &str) -> Message {
     translated(&sample("acme", kind, Timestamp::UNIX_EPOCH), "de")
@@ -43,8 +46,17 @@ fn repetitions_steps_and_news_are_marked() {
     words::renotified(&mut again, 1, None);
     assert!(translated(&again, "de").subject.starts_with("WEITERHIN OFFEN (2. Nachricht): KRITISCH"));
     let mut step = alert();
-    words::stepped(&mut step, 3, &[], None);
+    let third = EscalationStepped { step: 3, ..EscalationStepped::default() };
+    words::stepped(&mut step, &third, &Escalation::default());
     assert!(translated(&step, "de").subject.starts_with("ESKALIERT (Schritt 3): KRITISCH"));
+    assert!(translated(&step, "de").summary.starts_with("Niemand hat diesen Alarm bestätigt."));
+    let mut called = alert();
+    let by = Some(Actor { name: "Olga".into(), ..Actor::default() });
+    words::stepped(&mut called, &EscalationStepped { by, reason: "disk".into(), ..third }, &Escalation::default());
+    let german = translated(&called, "de");
+    assert!(german.subject.starts_with("ESKALIERT von Olga (Schritt 3): KRITISCH"), "{}", german.subject);
+    assert!(german.summary.starts_with("System "), "{}", german.summary);
+    assert!(german.facts.iter().any(|fact| fact.name == "Grund" && fact.value == "disk"));
 }
 
 #[test]

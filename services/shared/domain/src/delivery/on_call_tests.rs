@@ -12,14 +12,14 @@ use super::grouping::Group;
 use super::message::{Severity, delivery_failed, kind};
 use super::recipient::SecretMark;
 use super::routing::{EMAIL, GDS_NOTIFICATION, PAGERDUTY, SLACK, TEAMS, rule, still_leads_there};
-use super::{Decision, Message, Route, Source, Verdict, ending, personal, route, route_test};
+use super::{Decision, Escalation, Message, Route, Source, Verdict, ending, personal, route, route_test};
 use crate::pb::common::v1::{Actor, Environment};
 use crate::pb::inventory::v1::notification_route_spec::Channel;
 use crate::pb::inventory::v1::{
     ContactSpec, Document, EmailChannel, GdsNotificationChannel, NotificationRouteSpec, PagerdutyChannel, SlackChannel,
     TeamsChannel, WebhookChannel,
 };
-use crate::pb::notification::v1::{AlertAcknowledged, EscalationStarted};
+use crate::pb::notification::v1::{AlertAcknowledged, EscalationStarted, EscalationStepped};
 
 fn source() -> Source {
     let occurred_at = Timestamp::from_second(1_000_000).unwrap();
@@ -182,7 +182,11 @@ fn named(routes: &[Route], picks: &[prop::sample::Index]) -> Vec<String> {
 fn made_from(first: &Message, routes: &[Route], names: &[String]) -> Vec<Message> {
     let mut made = vec![first.clone()];
     let mut step = first.clone();
-    words::stepped(&mut step, 2, names, None);
+    let second = EscalationStepped { step: 2, routes: names.to_vec(), ..EscalationStepped::default() };
+    words::stepped(&mut step, &second, &Escalation::default());
+    let mut called = first.clone();
+    let by_hand = EscalationStepped { by: Some(Actor::default()), reason: "help".into(), ..second };
+    words::stepped(&mut called, &by_hand, &Escalation::default());
     let mut again = first.clone();
     words::renotified(&mut again, 3, None);
     let started = EscalationStarted {
@@ -194,7 +198,7 @@ fn made_from(first: &Message, routes: &[Route], names: &[String]) -> Vec<Message
         ..EscalationStarted::default()
     };
     let acknowledged = words::acknowledged(&source(), &started, &AlertAcknowledged::default());
-    made.extend([step, again, acknowledged]);
+    made.extend([step, called, again, acknowledged]);
     // To one person, on another way, or on the routes of a step.
     made.extend(names.iter().map(|name| Message { only_routes: vec![name.clone()], ..first.clone() }));
     made.extend(names.iter().map(|name| route_test::message(&source(), name, &Actor::default())));

@@ -105,6 +105,7 @@ tenant_scoped! {
         ListEscalations(ListEscalationsRequest)
         AcknowledgeAlert(AcknowledgeAlertRequest)
         SilenceAlert(SilenceAlertRequest)
+        EscalateAlert(EscalateAlertRequest)
         BindChat(BindChatRequest)
         ConfirmChat(ConfirmChatRequest)
         UnbindChat(UnbindChatRequest)

@@ -1,4 +1,4 @@
-// What a person does about an alert: looks after it, or keeps it quiet for a while and says why.
+// What a person does about an alert: looks after it, calls for help, or keeps it quiet for a while and says why.
 
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { useQueryClient } from "@tanstack/react-query";
@@ -9,7 +9,7 @@ import type { EscalationView } from "../../gen/muster/notification/v1/notificati
 import type { AlertView } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { alertKind } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
-import { cannotAcknowledge, cannotSilence, SILENCES } from "./answer.ts";
+import { cannotAcknowledge, cannotEscalate, cannotSilence, SILENCES } from "./answer.ts";
 import { escalationsKey } from "./data.ts";
 
 interface Acting {
@@ -23,6 +23,7 @@ export function AlertActions({ here, alert, escalation }: Acting) {
   const [silence, setSilence] = useState<number>(SILENCES[1].ms);
   const { tenant } = here;
   const changed = () => queries.invalidateQueries({ queryKey: escalationsKey(tenant) });
+  const calledSteps = escalation?.step ?? 0;
   const about = `${alert.resource}: ${alertKind(alert.kind)}`;
   return (
     <div className="actions">
@@ -38,6 +39,21 @@ export function AlertActions({ here, alert, escalation }: Acting) {
           act={(note, idempotencyKey) => notifier.acknowledgeAlert({ tenant, alertId: alert.alertId, note, idempotencyKey }).then(changed)}
         >
           <p>Nobody further is called and no reminders go out. The alert stays open until its cause is gone; this approves nothing.</p>
+        </AskButton>
+      )}
+      {here.may("NotifierService/EscalateAlert") && (
+        <AskButton
+          label="Escalate"
+          title={`Call for help: ${about}`}
+          confirm="Escalate"
+          small
+          impossible={cannotEscalate(alert, escalation)}
+          text={{ label: "What help you need", hint: "Those who are called read it.", required: true, long: true }}
+          act={(reason, idempotencyKey) => notifier.escalateAlert({ tenant, alertId: alert.alertId, reason, step: calledSteps + 1, idempotencyKey }).then(changed)}
+        >
+          <p>
+            Called now: <strong>{escalation?.callableRoutes.join(", ")}</strong>. It approves nothing, and whoever looks after the alert still does.
+          </p>
         </AskButton>
       )}
       {here.may("NotifierService/SilenceAlert") && (

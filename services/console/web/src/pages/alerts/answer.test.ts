@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Environment, Tier } from "../../gen/muster/common/v1/common_pb.ts";
 import { EscalationViewSchema } from "../../gen/muster/notification/v1/notification_pb.ts";
 import { AlertKind, AlertViewSchema } from "../../gen/muster/readiness/v1/readiness_pb.ts";
-import { answered, cannotAcknowledge, cannotSilence } from "./answer.ts";
+import { answered, cannotAcknowledge, cannotEscalate, cannotSilence } from "./answer.ts";
 
 const NOW = 1_790_000_000_000;
 const at = (ms: number) => timestampFromMs(NOW + ms);
@@ -26,6 +26,17 @@ describe("an open alert", () => {
     expect(cannotSilence(create(AlertViewSchema, { ...breach, environment: Environment.TEST }))).toBeNull();
     expect(cannotSilence(create(AlertViewSchema, { ...breach, kind: AlertKind.LOST_SIGHT }))).toBeNull();
     expect(cannotSilence(create(AlertViewSchema, { ...breach, tier: Tier.TIER_2, resolvedAt: at(0) }))).toBe("It is over.");
+  });
+
+  it("is escalated while somebody of its chain is left, also when somebody looks after it", () => {
+    const open = create(AlertViewSchema, breach);
+    const escalation = (more: object) => create(EscalationViewSchema, more);
+    expect(cannotEscalate(open, escalation({ callableRoutes: ["boss"] }))).toBeNull();
+    expect(cannotEscalate(open, escalation({ callableRoutes: ["boss"], acknowledged: {} }))).toBeNull();
+    expect(cannotEscalate(open, escalation({ step: 2 }))).toMatch(/was called/);
+    expect(cannotEscalate(open, escalation({}))).toMatch(/No policy/);
+    expect(cannotEscalate(open, undefined)).toMatch(/No policy/);
+    expect(cannotEscalate(create(AlertViewSchema, { ...breach, resolvedAt: at(0) }), escalation({ callableRoutes: ["boss"] }))).toBe("It is over.");
   });
 
   it("is acknowledged once", () => {

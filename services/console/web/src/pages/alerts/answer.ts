@@ -28,6 +28,13 @@ export function cannotAcknowledge(alert: AlertView, escalation: EscalationView |
   return escalation?.acknowledged ? `${escalation.acknowledged.by?.name || escalation.acknowledged.by?.id} looks after it already.` : null;
 }
 
+/** Why nobody further can be called; null when somebody can. */
+export function cannotEscalate(alert: AlertView, escalation: EscalationView | undefined): string | null {
+  if (alert.resolvedAt) return "It is over.";
+  if (escalation && escalation.callableRoutes.length > 0) return null;
+  return escalation && escalation.step > 0 ? "Everybody in its chain was called." : "No policy says whom to call next for it.";
+}
+
 export const SILENCES = [
   { word: "30 minutes", ms: 30 * 60_000 },
   { word: "1 hour", ms: 3_600_000 },

@@ -10,7 +10,7 @@ import { useNow } from "../../lib/clock.ts";
 import { alertKind, capital, environment, severity, tier } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Older } from "../../ui/older.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { WhoWasTold } from "../messages/panel.tsx";
 import { AlertActions } from "./act.tsx";
@@ -44,7 +44,7 @@ export function AlertsPage({ tenant }: { tenant: string }) {
       {escalations.error && !escalations.data && (
         <TroubleNotice trouble={{ ...troubleOf(escalations.error), title: "Who answers for them is not known" }} retry={() => void escalations.refetch()} />
       )}
-      {alerts.error ? (
+      {hides(alerts) ? (
         <TroubleNotice trouble={troubleOf(alerts.error)} retry={() => void alerts.refetch()} />
       ) : alerts.isPending ? (
         <Loading what="alerts" />
@@ -55,7 +55,7 @@ export function AlertsPage({ tenant }: { tenant: string }) {
       ) : (
         <ul className="entries">
           {found.map((alert) => (
-            <Line key={alert.alertId} here={here} alert={alert} escalation={escalations.data?.get(alert.alertId)} known={escalations.data !== undefined} />
+            <Line key={alert.alertId} here={here} alert={alert} escalation={escalations.data?.of.get(alert.alertId)} known={escalations.data !== undefined && (!escalations.data.more || escalations.data.of.has(alert.alertId))} />
           ))}
         </ul>
       )}
@@ -106,6 +106,7 @@ function Answer({ escalation }: { escalation: EscalationView | undefined }) {
           {acknowledged.note && `: “${acknowledged.note}”`}
         </p>
       )}
+      {escalation !== undefined && escalation.step > 0 && <p>{escalation.step === 1 ? "Step 1 of its chain was called." : `Steps 1 to ${escalation.step} of its chain were called.`}</p>}
       {by === "silenced" && silenced && (
         <p>
           <Light tone="neutral">Silenced</Light> by <strong>{silenced.by?.name || silenced.by?.id}</strong> until <Moment at={silenced.until} />: “{silenced.reason}”

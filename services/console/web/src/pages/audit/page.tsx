@@ -10,7 +10,7 @@ import { ExportFormat } from "../../gen/muster/audit/v1/audit_service_pb.ts";
 import { useFields } from "../../lib/address.ts";
 import { save } from "../../lib/save.ts";
 import { Older } from "../../ui/older.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { AuditParts } from "./parts.tsx";
 import { ProofCheck } from "./proof.tsx";
@@ -39,7 +39,7 @@ export function AuditPage({ tenant }: { tenant: string }) {
       </div>
       <AuditParts tenant={tenant} here="audit" />
       <Filters search={search} change={change} />
-      {found.error ? (
+      {hides(found) ? (
         <TroubleNotice trouble={troubleOf(found.error)} retry={() => void found.refetch()} />
       ) : found.isPending ? (
         <Loading what="the record" />
@@ -129,11 +129,16 @@ export function EventText({ tenant, record }: { tenant: string; record: AuditRec
   return (
     <div className="what">
       <code>{record.type}</code> <strong>{record.actor?.name || record.actor?.id}</strong> {record.outcome && <span>· {record.outcome}</span>}{" "}
-      {record.resource && <Link href={`/t/${tenant}/resources/${record.resource.replace(/^group-/, "")}`}>{record.resource}</Link>}{" "}
+      {record.resource && <Link href={aboutHref(tenant, record.resource)}>{record.resource}</Link>}{" "}
       {record.requestId && <Link href={`/t/${tenant}/requests/${record.requestId}`}>request</Link>}
-      {record.reason && <p className="small quiet">{record.reason}</p>}
+      {record.reason && <p className="small quiet reason">{record.reason}</p>}
     </div>
   );
+}
+
+/** A declaration is about "site/ams", everything else about a resource or a group. */
+export function aboutHref(tenant: string, about: string): string {
+  return about.includes("/") ? `/t/${tenant}/settings/${about}` : `/t/${tenant}/resources/${about.replace(/^group-/, "")}`;
 }
 
 export function EventDetails({ record }: { record: AuditRecord }) {

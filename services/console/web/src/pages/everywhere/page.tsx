@@ -8,7 +8,7 @@ import { usePerson } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { useNow } from "../../lib/clock.ts";
 import { humane, milliseconds } from "../../lib/time.ts";
-import { tier } from "../../lib/words.ts";
+import { counted, tier } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Empty, Loading } from "../../ui/states.tsx";
@@ -34,7 +34,7 @@ export function EverywherePage() {
       <div className="head">
         <h1>All tenants, worst first</h1>
         <p className="quiet" role="status">
-          {tenants.length} tenants
+          {counted(tenants.length, "tenant")}
         </p>
       </div>
       {failed.map(({ tenant }) => (

@@ -9,6 +9,7 @@ import { bytes } from "../../lib/words.ts";
 import { TroubleNotice } from "../../ui/states.tsx";
 import { filterOf } from "../audit/search.ts";
 import { NotAPackage } from "./archive.ts";
+import { useLog } from "./log.tsx";
 import { collect, type Progress } from "./package.ts";
 
 const FORMS = {
@@ -17,7 +18,7 @@ const FORMS = {
   oscal: { word: "OSCAL documents only", formats: [ExportFormat.OSCAL] },
 } as const;
 
-const NOTHING = { resource: "", request: "", from: "", to: "" };
+const NOTHING = { resource: "", request: "", from: "", to: "", epoch: "" };
 type Narrowed = typeof NOTHING;
 
 export function ExportPackage({ tenant }: { tenant: string }) {
@@ -62,6 +63,7 @@ export function ExportPackage({ tenant }: { tenant: string }) {
               ))}
             </select>
           </label>
+          <Epochs tenant={tenant} chosen={narrowed.epoch} choose={(epoch) => set({ epoch })} />
           {text("resource", "Only this resource")}
           {text("request", "Only this request")}
           {moment("from", "From (your time)")}
@@ -73,6 +75,25 @@ export function ExportPackage({ tenant }: { tenant: string }) {
         <Told making={making} />
       </div>
     </section>
+  );
+}
+
+/** A log that was begun anew has its older events in an epoch of their own: one package is of one epoch. */
+function Epochs({ tenant, chosen, choose }: { tenant: string; chosen: string; choose: (epoch: string) => void }) {
+  const epochs = useLog(tenant).data?.epochs ?? [];
+  if (epochs.length < 2) return null;
+  const newest = epochs.at(-1)?.epoch;
+  return (
+    <label className="field">
+      Epoch of the log
+      <select value={chosen} onChange={(event) => choose(event.target.value)}>
+        {epochs.toReversed().map(({ epoch }) => (
+          <option key={epoch} value={epoch === newest ? "" : epoch}>
+            {epoch === newest ? `${epoch}, the present one` : epoch}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -118,7 +139,7 @@ function useMaking(tenant: string) {
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [done, setDone] = useState<Done | null>(null);
   const stop = useRef<AbortController | null>(null);
-  const make = async ({ resource, request, from, to }: Narrowed, form: keyof typeof FORMS) => {
+  const make = async ({ resource, request, from, to, epoch }: Narrowed, form: keyof typeof FORMS) => {
     const own = new AbortController();
     stop.current = own;
     setTrouble(null);
@@ -126,9 +147,9 @@ function useMaking(tenant: string) {
     setProgress({ files: 0, bytes: 0, path: "" });
     try {
       const filter = filterOf({ resource, request, from, to, actor: "", kind: "" });
-      const pieces = live.audit.exportPackage({ tenant, filter, formats: [...FORMS[form].formats] }, { signal: own.signal });
+      const pieces = live.audit.exportPackage({ tenant, filter, formats: [...FORMS[form].formats], epoch: Number(epoch) }, { signal: own.signal });
       const { archive, ...whole } = await collect(pieces, setProgress);
-      const name = `muster-evidence-${tenant}.tar`;
+      const name = `muster-evidence-${tenant}${epoch && `-epoch-${epoch}`}.tar`;
       save(archive, name);
       setDone({ ...whole, name });
     } catch (error) {

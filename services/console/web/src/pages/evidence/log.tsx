@@ -8,8 +8,12 @@ import { Answer } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { sizeOf } from "./checkpoint.ts";
 
+export function useLog(tenant: string) {
+  return useQuery({ queryKey: ["log", tenant], queryFn: () => audit.getLog({ tenant }), refetchInterval: 10_000 });
+}
+
 export function LogPanel({ tenant }: { tenant: string }) {
-  const log = useQuery({ queryKey: ["log", tenant], queryFn: () => audit.getLog({ tenant }), refetchInterval: 10_000 });
+  const log = useLog(tenant);
   return (
     <section className="panel" aria-label="Transparency log">
       <header>

@@ -6,7 +6,7 @@ import { useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { useNow } from "../../lib/clock.ts";
 import { toggled, listOf, useFields } from "../../lib/address.ts";
-import { capital } from "../../lib/words.ts";
+import { capital, counted } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { FirstRun } from "./first.tsx";
@@ -64,7 +64,7 @@ export function FleetPage({ tenant }: { tenant: string }) {
 }
 
 function summary(shown: number, all: number): string {
-  return shown === all ? `${all} resources, worst first` : `${shown} of ${all} resources, worst first`;
+  return `${shown === all ? "" : `${shown} of `}${counted(all, "resource")}, worst first`;
 }
 
 function FilterBar({ all, filters, change }: { all: Row[]; filters: Filters; change: (changes: Partial<Filters>) => void }) {

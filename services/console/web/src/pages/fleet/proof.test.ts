@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { DocumentSchema } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { PlanState, PlanViewSchema, ProofState } from "../../gen/muster/plan/v1/plan_pb.ts";
-import { proofs, provenAt } from "./proof.ts";
+import { proofOf, proofs, provenAt } from "./proof.ts";
 
 const plan = (name: string, init: MessageInitShape<typeof PlanViewSchema>) => create(PlanViewSchema, { name, ...init });
 const test = (minute: number, passed: boolean) => ({ at: timestampFromMs(minute * 60_000), passed });
@@ -31,5 +31,12 @@ describe("the plan of a resource", () => {
       ["orders", "of-the-group", "shop"],
       ["cart", "of-the-group", "shop"],
     ]);
+  });
+
+  it("is absent only where every plan was looked at", () => {
+    const found = proofs([plan("own", { spec: { scope: { case: "resource", value: "orders" } } })], []);
+    expect(proofOf({ found, complete: false }, "orders")?.plan?.name).toBe("own");
+    expect(proofOf({ found, complete: true }, "cart")).toEqual({ plan: undefined, group: undefined });
+    expect(proofOf({ found, complete: false }, "cart")).toBeUndefined();
   });
 });

@@ -2,15 +2,29 @@
 
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { planner, plans } from "../../api/clients.ts";
+import { type Whole, whole } from "../../api/whole.ts";
 import { Kind, type Document } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { PlanState, ProofState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
-
-const PAGE = 500;
 
 export interface Proof {
   plan: PlanView | undefined;
   group: string | undefined;
+}
+
+/** Of a resource that no plan is for. */
+const NO_PLAN: Proof = { plan: undefined, group: undefined };
+
+export interface Proofs {
+  found: Map<string, Proof>;
+  /** Every plan and every group was looked at. */
+  complete: boolean;
+}
+
+/** Undefined where it is not known: a plan that nobody looked at may be for it. */
+export function proofOf({ found, complete }: Proofs, resource: string): Proof | undefined {
+  return found.get(resource) ?? (complete ? NO_PLAN : undefined);
 }
 
 export function proofs(all: readonly PlanView[], groups: readonly Document[]): Map<string, Proof> {
@@ -47,7 +61,7 @@ function rank(plan: PlanView): number {
 export function usePlans(tenant: string) {
   return useQuery({
     queryKey: ["plans", tenant],
-    queryFn: async () => (await plans.listPlans({ tenant, page: { pageSize: PAGE } })).plans,
+    queryFn: (): Promise<Whole<PlanView>> => whole((page) => plans.listPlans({ tenant, page }), (answer) => answer.plans),
     refetchInterval: 60_000,
   });
 }
@@ -55,13 +69,13 @@ export function usePlans(tenant: string) {
 export function useGroups(tenant: string) {
   return useQuery({
     queryKey: ["groups", tenant],
-    queryFn: async () => (await planner.listDocuments({ tenant, kind: Kind.GROUP, page: { pageSize: PAGE } })).documents,
+    queryFn: (): Promise<Whole<Document>> => whole((page) => planner.listDocuments({ tenant, kind: Kind.GROUP, page }), (answer) => answer.documents),
     refetchInterval: 60_000,
   });
 }
 
-export function useProofs(tenant: string): Map<string, Proof> | undefined {
-  const all = usePlans(tenant);
-  const groups = useGroups(tenant);
-  return all.data && groups.data ? proofs(all.data, groups.data) : undefined;
+export function useProofs(tenant: string): Proofs | undefined {
+  const all = usePlans(tenant).data;
+  const groups = useGroups(tenant).data;
+  return useMemo(() => all && groups && { found: proofs(all.items, groups.items), complete: !all.more && !groups.more }, [all, groups]);
 }

@@ -10,7 +10,7 @@ import { useNow } from "../../lib/clock.ts";
 import { Light } from "../../ui/light.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { type Proof, provenAt } from "./proof.ts";
+import { type Proof, proofOf, type Proofs, provenAt } from "./proof.ts";
 import { ageOf, isFresh, LIGHT_WORDS, lightOf, lightTone, outlived, why, type Row, type Seen } from "./rows.ts";
 
 const DESK_ROW = 52;
@@ -28,7 +28,7 @@ const usePhone = () =>
 
 const HEADINGS = ["Status", "Resource", "Why", "RPO now / target", "Last look", "Runs on", "Tier", "Plan"];
 
-export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row[]; proofs: Map<string, Proof> | undefined }) {
+export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row[]; proofs: Proofs | undefined }) {
   const place = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const small = usePhone();
@@ -71,7 +71,7 @@ export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row
           return (
             row && (
               <div key={item.key} role="row" aria-rowindex={item.index + 2} className="fleet-row" style={{ transform: `translateY(${item.start - top}px)`, height: item.size }}>
-                <Cells tenant={tenant} row={row} small={small} proof={proofs ? (proofs.get(row.view.resource) ?? NO_PLAN) : undefined} />
+                <Cells tenant={tenant} row={row} small={small} proof={proofs && (proofOf(proofs, row.view.resource) ?? "unknown")} />
               </div>
             )
           );
@@ -81,9 +81,8 @@ export function FleetTable({ tenant, rows, proofs }: { tenant: string; rows: Row
   );
 }
 
-const NO_PLAN: Proof = { plan: undefined, group: undefined };
-
-function Cells({ tenant, row, proof, small }: { tenant: string; row: Row; proof: Proof | undefined; small: boolean }) {
+/** `proof` is undefined while it is asked for. */
+function Cells({ tenant, row, proof, small }: { tenant: string; row: Row; proof: Proof | "unknown" | undefined; small: boolean }) {
   const { view } = row;
   const { light } = row;
   const was = outlived(row, performance.now()) ? LIGHT_WORDS[lightOf(view.assessment?.status)].toLowerCase() : null;
@@ -116,13 +115,23 @@ function Cells({ tenant, row, proof, small }: { tenant: string; row: Row; proof:
         {small && <span className="quiet"> · runs on {view.activeSite || "a site that is not known"}</span>}
       </div>
       <div role="cell" className="c-plan small">
-        {proof && <ProofLight plan={proof.plan} />}
-        {provenAt(proof?.plan) && (
-          <span className="quiet clip">
-            <Ago at={provenAt(proof?.plan)} />
-          </span>
-        )}
+        {proof && <PlanProof proof={proof} />}
       </div>
+    </>
+  );
+}
+
+function PlanProof({ proof }: { proof: Proof | "unknown" }) {
+  if (proof === "unknown") return <Light tone="unknown">not known</Light>;
+  const at = provenAt(proof.plan);
+  return (
+    <>
+      <ProofLight plan={proof.plan} />
+      {at && (
+        <span className="quiet clip">
+          <Ago at={at} />
+        </span>
+      )}
     </>
   );
 }

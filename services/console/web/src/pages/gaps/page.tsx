@@ -5,7 +5,7 @@ import { useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { useFields } from "../../lib/address.ts";
 import { Older } from "../../ui/older.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { AuditParts } from "../audit/parts.tsx";
 import { useGapList } from "./data.ts";
 import { GapItem } from "./gap.tsx";
@@ -48,7 +48,7 @@ export function GapsPage({ tenant }: { tenant: string }) {
           </button>
         </div>
       )}
-      {list.error ? (
+      {hides(list) ? (
         <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
       ) : list.isPending ? (
         <Loading what="gaps" />

@@ -8,7 +8,7 @@ import { type Here, useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { useFields } from "../../lib/address.ts";
 import { AskButton } from "../../ui/dialog.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Older } from "../../ui/older.tsx";
 import { SHOWS, useDeliveries, useRoutes } from "./data.ts";
 import { DeliveryTable } from "./table.tsx";
@@ -45,7 +45,7 @@ export function MessagesPage({ tenant }: { tenant: string }) {
         </select>
         {here.may("NotifierService/TestRoute") && <TestRoute here={here} routes={routes.data ?? []} chosen={fields.route} sent={(route) => change({ route, show: "" })} />}
       </search>
-      {list.error ? (
+      {hides(list) ? (
         <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
       ) : list.isPending ? (
         <Loading what="messages" />

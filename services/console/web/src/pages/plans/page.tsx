@@ -3,7 +3,7 @@
 import { Link } from "wouter";
 import { PlanState, type PlanView } from "../../gen/muster/plan/v1/plan_pb.ts";
 import { humane, milliseconds } from "../../lib/time.ts";
-import { capital, planState } from "../../lib/words.ts";
+import { capital, counted, planState } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
@@ -17,7 +17,7 @@ export function PlansPage({ tenant }: { tenant: string }) {
     <>
       <h1>Plans</h1>
       <Answer query={plans} what="plans">
-        {(all) =>
+        {({ items: all, more }) =>
           all.length === 0 ? (
             <Empty title="No plan was written yet">
               <p>
@@ -28,8 +28,9 @@ export function PlansPage({ tenant }: { tenant: string }) {
               </p>
             </Empty>
           ) : (
+            <>
             <Scroll label="Plans" className="panel">
-              <table>
+              <table className="cards">
                 <thead>
                   <tr>
                     <th>Plan</th>
@@ -48,6 +49,8 @@ export function PlansPage({ tenant }: { tenant: string }) {
                 </tbody>
               </table>
             </Scroll>
+            {more && <p className="quiet">There are more plans than the {all.length} shown here: list all with <code>muster plan list</code>.</p>}
+            </>
           )
         }
       </Answer>
@@ -67,7 +70,7 @@ function Row({ tenant, plan }: { tenant: string; plan: PlanView }) {
         <br />
         <span className="small quiet">{plan.spec?.displayName}</span>
       </td>
-      <td>{scope?.case ? `${scope.case} ${scope.value}` : "nothing"}</td>
+      <td data-label="Moves">{scope?.case ? `${scope.case} ${scope.value}` : "nothing"}</td>
       <td>
         <Light tone={plan.state === PlanState.PUBLISHED ? "green" : "neutral"}>{capital(planState(plan.state))}</Light>
       </td>
@@ -76,9 +79,9 @@ function Row({ tenant, plan }: { tenant: string; plan: PlanView }) {
         <br />
         <span className="small quiet">{plan.proofText}</span>
       </td>
-      <td>{last ? <Ago at={last.at} /> : <span className="text-unknown">never</span>}</td>
-      <td className="nowrap">{plan.spec?.rto ? humane(milliseconds(plan.spec.rto)) : <span className="quiet">none</span>}</td>
-      <td>{plan.findings.length === 0 ? <span className="quiet">nothing found</span> : `${plan.findings.length} notes`}</td>
+      <td data-label="Last test">{last ? <Ago at={last.at} /> : <span className="text-unknown">never</span>}</td>
+      <td className="nowrap" data-label="RTO target">{plan.spec?.rto ? humane(milliseconds(plan.spec.rto)) : <span className="quiet">none</span>}</td>
+      <td data-label="Linter">{plan.findings.length === 0 ? <span className="quiet">nothing found</span> : counted(plan.findings.length, "note")}</td>
     </tr>
   );
 }

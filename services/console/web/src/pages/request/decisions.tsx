@@ -2,6 +2,7 @@
 
 import { ROLE_NAMES } from "../../api/person.ts";
 import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { policySource } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Moment } from "../../ui/time.tsx";
 
@@ -11,7 +12,7 @@ export function Decisions({ request }: { request: RequestView }) {
     <section className="panel">
       <header>
         <h2>Decisions</h2>
-        <span className="quiet small">Policy: {opened?.policy?.source || "built-in"}</span>
+        <span className="quiet small">Policy: {policySource(opened?.policy?.source)}</span>
       </header>
       <div className="body">
         <ul className="lines">

@@ -38,7 +38,7 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
               Taken <Moment at={evidence.takenAt} />. What is true is checked again before the first step.
             </p>
             <Scroll label="Evidence">
-              <table>
+              <table className="cards">
                 <thead>
                   <tr>
                     <th>Resource</th>
@@ -55,15 +55,17 @@ export function EvidencePanel({ request, tenant, open }: { request: RequestView;
                         <Link href={`/t/${tenant}/resources/${member.resource}`}>{member.resource}</Link>
                       </td>
                       {open && (
-                        <td className="nowrap">
+                        <td className="nowrap" data-label="Now">
                           <Now seen={seen.get(member.resource)} />
                         </td>
                       )}
-                      <td>
+                      <td data-label="When asked">
                         <Light tone={toneOf(member.status)}>{capital(member.status || "unknown")}</Light>
                       </td>
-                      <td>{member.loss?.text || "Nothing can be said about missing data."}</td>
-                      <td className="nowrap">{humane(milliseconds(member.age))} old</td>
+                      <td data-label="What could be missing">{member.loss?.text || "Nothing can be said about missing data."}</td>
+                      <td className="nowrap" data-label="Look">
+                        {humane(milliseconds(member.age))} old
+                      </td>
                     </tr>
                   ))}
                 </tbody>

@@ -10,7 +10,7 @@ export function Markers({ title, sets, unavailable = [] }: { title: string; sets
     <div>
       <h3>{title}</h3>
       <Scroll label={title}>
-        <table>
+        <table className="cards">
           <thead>
             <tr>
               <th>Read</th>
@@ -26,16 +26,16 @@ export function Markers({ title, sets, unavailable = [] }: { title: string; sets
             {rows.map(({ when, marker }, index) => (
               <tr key={index}>
                 <td className="quiet">{when}</td>
-                <td>{marker.node}</td>
-                <td>{marker.role}</td>
-                <td>
+                <td data-label="Node">{marker.node}</td>
+                <td data-label="Role">{marker.role}</td>
+                <td data-label="Position">
                   <code>{marker.lsn || "none"}</code>
                 </td>
-                <td>{marker.timeline || ""}</td>
-                <td>
+                <td data-label="Timeline">{marker.timeline || "none"}</td>
+                <td data-label="System">
                   <code>{marker.systemIdentifier}</code>
                 </td>
-                <td>
+                <td data-label="At">
                   <Moment at={marker.readAt} />
                 </td>
               </tr>

@@ -10,7 +10,7 @@ import { useHere } from "../../api/person.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { RequestType } from "../../gen/muster/request/v1/request_pb.ts";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
-import { capital, checkOutcome, gateLevel, requestType, typeName, verdict } from "../../lib/words.ts";
+import { capital, checkOutcome, gateLevel, policySource, requestType, typeName, verdict } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { TroubleNotice } from "../../ui/states.tsx";
 import { ScopeOptions } from "./scope-options.tsx";
@@ -185,7 +185,7 @@ function OpenDialog({ tenant, scope, to, glassOnly, close }: { tenant: string; s
         )}
         {named && policy.data && (
           <p>
-            Who must approve: <strong>{policy.data.text || "nobody"}</strong> <span className="quiet">({policy.data.policy?.source || "built-in"}, gate {gateLevel(policy.data.gate)})</span>
+            Who must approve: <strong>{policy.data.text || "nobody"}</strong> <span className="quiet">({policySource(policy.data.policy?.source)}, gate {gateLevel(policy.data.gate)})</span>
             {policy.data.freeze && <strong className="text-yellow"> Change freeze: {policy.data.freeze}</strong>}
           </p>
         )}

@@ -10,7 +10,7 @@ import { useFields } from "../../lib/address.ts";
 import { capital, requestState, requestType } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Older } from "../../ui/older.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { OpenRequest } from "./open.tsx";
 import { stateTone } from "./tones.ts";
@@ -89,7 +89,7 @@ export function RequestsPage({ tenant }: { tenant: string }) {
             ))}
           </div>
         </div>
-        {list.error ? (
+        {hides(list) ? (
           <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
         ) : list.isPending ? (
           <Loading what="requests" />

@@ -2,6 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { monitor, planner } from "../../api/clients.ts";
+import { whole } from "../../api/whole.ts";
 import { Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 
 export interface Scope {
@@ -14,16 +15,17 @@ export function useScopes(tenant: string) {
     queryKey: ["scopes", tenant],
     queryFn: async () => {
       const [fleet, groups, sites] = await Promise.all([
-        monitor.listReadiness({ tenant, page: { pageSize: 500 } }),
-        planner.listDocuments({ tenant, kind: Kind.GROUP, page: { pageSize: 500 } }),
-        planner.listDocuments({ tenant, kind: Kind.SITE, page: { pageSize: 500 } }),
+        whole((page) => monitor.listReadiness({ tenant, page }), (answer) => answer.resources.map((view) => view.resource)),
+        whole((page) => planner.listDocuments({ tenant, kind: Kind.GROUP, page }), (answer) => answer.documents.map((document) => document.name)),
+        whole((page) => planner.listDocuments({ tenant, kind: Kind.SITE, page }), (answer) => answer.documents.map((document) => document.name)),
       ]);
       return {
         scopes: [
-          ...groups.documents.map((document): Scope => ({ case: "group", name: document.name })),
-          ...fleet.resources.map((view): Scope => ({ case: "resource", name: view.resource })),
+          ...groups.items.map((name): Scope => ({ case: "group", name })),
+          // In the order of the alphabet: the fleet's own order changes while somebody chooses.
+          ...fleet.items.sort().map((name): Scope => ({ case: "resource", name })),
         ],
-        sites: sites.documents.map((document) => document.name),
+        sites: sites.items,
       };
     },
   });

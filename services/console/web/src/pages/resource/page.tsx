@@ -13,7 +13,7 @@ import { ProofLight } from "../../ui/proof.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { ageOf, isFresh, LIGHT_WORDS, type Lit, lightNow, lightOf, lightTone, outlived, type Seen } from "../fleet/rows.ts";
-import { useGroups, useProofs } from "../fleet/proof.ts";
+import { proofOf, useGroups, useProofs } from "../fleet/proof.ts";
 import { GapsPanel } from "../gaps/panel.tsx";
 import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
@@ -31,9 +31,26 @@ export function ResourcePage({ tenant, name }: { tenant: string; name: string })
         <Link href={`/t/${tenant}`}>Fleet</Link> / {name}
       </p>
       <Answer query={readiness} what={name} heading={name}>
-        {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <Empty whole title="There is no such resource" />)}
+        {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <NoResource tenant={tenant} name={name} />)}
       </Answer>
     </>
+  );
+}
+
+/** The record and messages name groups as they name resources. */
+function NoResource({ tenant, name }: { tenant: string; name: string }) {
+  const group = useGroups(tenant).data?.items.find((document) => document.name === name);
+  const members = group?.spec.case === "groupSpec" ? group.spec.value.members.map(({ resource }) => resource) : undefined;
+  if (!members) return <Empty whole title="There is no such resource" />;
+  return (
+    <Empty whole title={`Group ${name}`}>
+      <p>
+        Moves together, in the order of its dependencies: <Names tenant={tenant} names={members} />
+      </p>
+      <p>
+        <Link href={`/t/${tenant}/settings/group/${name}`}>As it is declared</Link>
+      </p>
+    </Empty>
   );
 }
 
@@ -98,8 +115,11 @@ function LastKnownGood({ view, age }: { view: ReadinessView; age: number | undef
           Last seen whole: <Moment at={good.observedAt} /> (<Ago at={good.observedAt} />
           ), {LIGHT_WORDS[lightOf(good.status)].toLowerCase()}, RPO indicator {humane(milliseconds(good.rpoNow))}. {good.loss?.text}
         </p>
-      ) : (
+      ) : lightOf(view.assessment?.status) === "unknown" ? (
         <p>Both sides were never seen together.</p>
+      ) : (
+        // Muster saw it; only this page has lost Muster.
+        <p>What is below is from that look.</p>
       )}
     </div>
   );
@@ -319,8 +339,8 @@ function Alerts({ tenant, resource }: { tenant: string; resource: string }) {
 function PlanAndGroup({ tenant, resource }: { tenant: string; resource: string }) {
   const proofs = useProofs(tenant);
   const groups = useGroups(tenant);
-  const proof = proofs?.get(resource);
-  const inside = (groups.data ?? []).flatMap((document) =>
+  const proof = proofs && proofOf(proofs, resource);
+  const inside = (groups.data?.items ?? []).flatMap((document) =>
     document.spec.case === "groupSpec" && document.spec.value.members.some((member) => member.resource === resource) ? [{ name: document.name, members: document.spec.value.members }] : [],
   );
   return (
@@ -336,6 +356,8 @@ function PlanAndGroup({ tenant, resource }: { tenant: string; resource: string }
             <Link href={`/t/${tenant}/plans/${proof.plan.name}`}>{proof.plan.name}</Link> <ProofLight plan={proof.plan} />
             {proof.plan.proofText && <span className="quiet"> {proof.plan.proofText}</span>}
           </p>
+        ) : !proof ? (
+          <p className="text-unknown">There are more plans than a page can look through: whether one is for it is not known here.</p>
         ) : (
           <p>No plan was written. The built-in one moves it by its platform’s own steps; it was never published or proven.</p>
         )}
@@ -352,7 +374,7 @@ function PlanAndGroup({ tenant, resource }: { tenant: string; resource: string }
             </div>
           );
         })}
-        {groups.data && inside.length === 0 && <p className="quiet">It is in no group: nothing declared depends on it.</p>}
+        {groups.data && !groups.data.more && inside.length === 0 && <p className="quiet">It is in no group: nothing declared depends on it.</p>}
       </div>
     </section>
   );

@@ -7,6 +7,10 @@ import type { GetTrendResponse } from "../../gen/muster/readiness/v1/monitor_ser
 import { humane, instant, local, milliseconds } from "../../lib/time.ts";
 
 const HEIGHT = 200;
+/** Seconds between the lines of the RPO: what people count in, so that no line is called "16 min 40 s". */
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_419_200];
+/** Pixels: "1 h 30 min" has room. */
+const NAMES_WIDTH = 84;
 
 export interface Series {
   /** Seconds since 1970. */
@@ -85,7 +89,7 @@ function draw(element: HTMLElement, series: Series, limit: number | undefined, w
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { show: true, live: true },
       hooks: { drawClear: [(plot) => bands(plot, series, limit, warning)] },
-      axes: [{ ...axis, values: (_: uPlot, splits: number[]) => axisTimes(splits) }, { ...axis, size: 64, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
+      axes: [{ ...axis, values: (_: uPlot, splits: number[]) => axisTimes(splits) }, { ...axis, size: NAMES_WIDTH, incrs: STEPS, values: (_: uPlot, values: number[]) => values.map((value) => humane(value * 1000)) }],
       series: [
         { label: "At", value: (_: uPlot, at: number | null) => (at === null ? "point at the drawing" : local(at * 1000)) },
         {

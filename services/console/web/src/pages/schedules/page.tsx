@@ -10,7 +10,7 @@ import { capital, occurrenceState } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Older } from "../../ui/older.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { fieldOf, monthOf, moved } from "./calendar.ts";
 import { byUrgency, OCCURRENCE_TONES, scopeOf, useCalendar, useSchedules } from "./data.ts";
@@ -33,7 +33,7 @@ export function SchedulesPage({ tenant }: { tenant: string }) {
           </Link>
         )}
       </div>
-      {list.error ? (
+      {hides(list) ? (
         <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
       ) : list.isPending ? (
         <Loading what="the schedules" />
@@ -93,9 +93,9 @@ function Calendar({ tenant }: { tenant: string }) {
           </button>
         </div>
       </div>
-      {calendar.error ? (
+      {hides(calendar) ? (
         <TroubleNotice trouble={troubleOf(calendar.error)} retry={() => void calendar.refetch()} />
-      ) : calendar.isPending ? (
+      ) : !calendar.data ? (
         <Loading what="the month" rows={5} />
       ) : (
         <>

@@ -36,7 +36,12 @@ export function ManifestEditor({ here, beginning, applied }: { here: Here; begin
     },
   });
   const apply = useMutation({
-    mutationFn: async ({ text: manifest, key }: { text: string; key: string }) => (await planner.apply({ tenant, manifest, idempotencyKey: key })).documents,
+    mutationFn: async ({ text: manifest, key }: { text: string; key: string }) => {
+      const { documents, version } = await planner.apply({ tenant, manifest, idempotencyKey: key });
+      // What is read next is what was applied: otherwise the new document's page says that there is none.
+      await planner.listDocuments({ tenant, minVersion: version, page: { pageSize: 1 } }).catch(() => undefined);
+      return documents;
+    },
     onSuccess: applied,
   });
   const [key, setKey] = useState(newKey);

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { approval } from "../../api/clients.ts";
 import { type Here, useHere } from "../../api/person.ts";
 import { GateLevel, type GateView } from "../../gen/muster/request/v1/request_pb.ts";
-import { gateLevel } from "../../lib/words.ts";
+import { capital, gateLevel } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
@@ -67,7 +67,7 @@ function Row({ here, gate, changed }: Gating) {
   return (
     <tr>
       <td>
-        {gate.requestType}
+        {capital(gate.requestType.replaceAll("-", " "))}
         {gate.plan && <span className="quiet"> by plan {gate.plan}</span>}
       </td>
       <td>

@@ -10,7 +10,7 @@ import { useFields } from "../../lib/address.ts";
 import { Light } from "../../ui/light.tsx";
 import { Older } from "../../ui/older.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
-import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
+import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { GatesPart } from "./gates.tsx";
 import { KINDS, kindOf, kindOfToken } from "./kinds.ts";
@@ -79,7 +79,7 @@ function Documents({ tenant }: { tenant: string }) {
           </Link>
         )}
       </div>
-      {list.error ? (
+      {hides(list) ? (
         <TroubleNotice trouble={troubleOf(list.error)} retry={() => void list.refetch()} />
       ) : list.isPending ? (
         <Loading what="what is declared" />

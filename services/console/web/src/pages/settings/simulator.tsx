@@ -5,7 +5,7 @@ import { approval } from "../../api/clients.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { RequestType } from "../../gen/muster/request/v1/request_pb.ts";
 import { useFields } from "../../lib/address.ts";
-import { capital, gateLevel, requestType } from "../../lib/words.ts";
+import { capital, gateLevel, policySource, requestType } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Empty, Loading, TroubleNotice } from "../../ui/states.tsx";
@@ -49,7 +49,7 @@ function Answers({ tenant, scope }: { tenant: string; scope: string }) {
   });
   return (
     <Scroll label="Who must approve" className="panel">
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Request</th>
@@ -75,11 +75,11 @@ function Answers({ tenant, scope }: { tenant: string; scope: string }) {
                         </p>
                       )}
                     </td>
-                    <td>
+                    <td data-label="Gate">
                       {gateLevel(data.gate)} <span className="quiet small">{data.gateSource}</span>
                     </td>
-                    <td>{data.requireTicket ? "needed" : <span className="quiet">optional</span>}</td>
-                    <td className="quiet">{data.policy?.source || "built-in"}</td>
+                    <td data-label="Ticket">{data.requireTicket ? "needed" : <span className="quiet">optional</span>}</td>
+                    <td className="quiet" data-label="By">{policySource(data.policy?.source)}</td>
                   </>
                 ) : (
                   <td colSpan={4} className="quiet">

@@ -1,15 +1,16 @@
-//! What people say about an open alert: "I look after it", or "not now".
+//! What people say about an open alert: "I look after it", "not now", or "I need help".
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::pb::common::v1::Actor;
 use crate::pb::notification::v1::{
-    AlertAcknowledged, AlertSilenced, EscalationEvent, EscalationStarted, escalation_event::Event,
+    AlertAcknowledged, AlertSilenced, EscalationEvent, EscalationStarted, EscalationStepped, escalation_event::Event,
 };
 use crate::refusal::{Refusal, field_refusal, refusal};
 use crate::time::{from_pb, humane, to_pb};
 
 use super::super::message::{MAX_TEXT_BYTES, one_line};
+use super::due::next_step;
 use super::{Escalation, event, subject};
 
 /// Whoever wants it quiet for longer mends it or plans a maintenance window.
@@ -55,17 +56,8 @@ pub fn silence(
     now: Timestamp,
 ) -> Result<Option<EscalationEvent>, Refusal> {
     let started = open(state)?;
-    let reason = text("reason", reason)?;
-    if reason.is_empty() {
-        return Err(field_refusal(
-            "reason",
-            "FIELD_INVALID",
-            "whoever wonders why it is quiet reads why",
-            "empty",
-            "a sentence",
-            "say why nobody has to be told for now",
-        ));
-    }
+    let reason =
+        sentence(reason, "whoever wonders why it is quiet reads why", "say why nobody has to be told for now")?;
     let limit = || format!("above 0 s, at most {}", humane(MAX_SILENCE));
     let invalid = |value: String| {
         field_refusal(
@@ -96,6 +88,44 @@ pub fn silence(
     Ok(event(Event::Silenced(silenced)))
 }
 
+/// The next step of the chain is called now: before its time, in a silence, or beside somebody who looks after the alert
+/// and needs help. It acknowledges nothing, and the steps after it keep their times.
+///
+/// `step` is the one that the person saw as the next: of two who call at once one is refused, and one step is called.
+pub fn escalate(
+    state: &Escalation,
+    by: &Actor,
+    reason: &str,
+    step: u32,
+    now: Timestamp,
+) -> Result<Option<EscalationEvent>, Refusal> {
+    let started = open(state)?;
+    let reason = sentence(reason, "who is called reads why", "say what help you need")?;
+    let next = state.step.saturating_add(1);
+    if step != next {
+        return Err(field_refusal(
+            "step",
+            "ALERT_STEP_NOT_NEXT",
+            "the steps of a chain are called one after the other",
+            step.to_string(),
+            format!("{next}; {} were called", state.step),
+            "look at the alert again: somebody may have called this step a moment ago",
+        ));
+    }
+    let Some(chain) = next_step(state) else {
+        let steps = started.rule.as_ref().map_or(0, |rule| rule.escalate.len());
+        return Err(refusal(
+            "ALERT_CHAIN_ENDS",
+            "an alert is escalated along the chain of its rule",
+            format!("step {step}"),
+            format!("{steps} steps"),
+            "call somebody yourself; for the next alert declare a step under `alerts[].escalate` of a policy",
+        ));
+    };
+    let (routes, stepped_at) = (chain.routes.clone(), Some(to_pb(now)));
+    Ok(event(Event::Stepped(EscalationStepped { step, routes, stepped_at, by: Some(by.clone()), reason })))
+}
+
 /// The alert, when it is one that somebody can still answer for.
 fn open(state: &Escalation) -> Result<&EscalationStarted, Refusal> {
     let Some(started) = &state.started else {
@@ -117,6 +147,15 @@ fn open(state: &Escalation) -> Result<&EscalationStarted, Refusal> {
             "nothing has to be done; list the open ones with `muster alert list`",
         )),
     }
+}
+
+/// A reason that is there.
+fn sentence(reason: &str, rule: &str, next_action: &str) -> Result<String, Refusal> {
+    let reason = text("reason", reason)?;
+    if reason.is_empty() {
+        return Err(field_refusal("reason", "FIELD_INVALID", rule, "empty", "a sentence", next_action));
+    }
+    Ok(reason)
 }
 
 /// One line that fits; too long is refused and not cut, since it is somebody's statement.

@@ -21,11 +21,12 @@ pub fn due(state: &Escalation, now: Timestamp) -> Option<EscalationEvent> {
     if next_at(state, now)? > now {
         return None;
     }
-    match (step_at(state), repeat_at(state)) {
-        (Some(step), repeat) if repeat.is_none_or(|repeat| step <= repeat) => stepped(state, now),
-        (_, Some(_)) => renotified(state, now),
-        _ => None,
-    }
+    if is_step_next(state) { stepped(state, now) } else { renotified(state, now) }
+}
+
+/// Of what is due next: whether it is a step of the chain, and not the same alert again.
+pub(super) fn is_step_next(state: &Escalation) -> bool {
+    step_at(state).is_some_and(|step| repeat_at(state).is_none_or(|repeat| step <= repeat))
 }
 
 /// When something is due next; `None`: nothing will be, unless something happens.
@@ -59,7 +60,8 @@ fn repeat_at(state: &Escalation) -> Option<Timestamp> {
 
 fn stepped(state: &Escalation, now: Timestamp) -> Option<EscalationEvent> {
     let routes = next_step(state)?.routes.clone();
-    event(Event::Stepped(EscalationStepped { step: state.step + 1, routes, stepped_at: Some(to_pb(now)) }))
+    let (step, stepped_at) = (state.step + 1, Some(to_pb(now)));
+    event(Event::Stepped(EscalationStepped { step, routes, stepped_at, ..EscalationStepped::default() }))
 }
 
 fn renotified(state: &Escalation, now: Timestamp) -> Option<EscalationEvent> {

@@ -8,7 +8,7 @@ mod due;
 mod view;
 pub mod words;
 
-pub use answer::{MAX_SILENCE, acknowledge, silence};
+pub use answer::{MAX_SILENCE, acknowledge, escalate, silence};
 pub use due::{MIN_RENOTIFY, due, next_at};
 
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics to fail")]
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -7,6 +7,7 @@ use super::*;
 use crate::delivery::message::kind;
 use crate::pb::common::v1::{Actor, Environment, Tier};
 use crate::pb::inventory::v1::{AlertRule, EscalationStep};
+use crate::pb::notification::v1::EscalationStepped;
 use crate::time::duration_to_pb;
 
 const OPENED: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -70,6 +71,20 @@ fn steps_come_by_their_time_and_repetitions_between_them() {
     assert_eq!(told(&mut state, after(15)), ["step 2 after-15"]);
     assert_eq!(told(&mut state, after(20)), ["again 2"]);
     assert_eq!(next_at(&state, after(20)), Some(after(30)));
+}
+
+#[test]
+fn who_is_told_next_is_named_before_a_step_and_nobody_before_a_repetition() {
+    let mut state = running(begun(Some(10), &[5, 15]));
+    let next = |state: &Escalation, now: Timestamp| {
+        let view = state.view(now).unwrap();
+        (from_pb(view.next_at.as_ref()), view.next_routes)
+    };
+    assert_eq!(next(&state, OPENED), (Some(after(5)), vec!["after-5".to_owned()]));
+    told(&mut state, after(5));
+    assert_eq!(next(&state, after(5)), (Some(after(10)), vec![]), "the same again, to the same");
+    told(&mut state, after(10));
+    assert_eq!(next(&state, after(10)), (Some(after(15)), vec!["after-15".to_owned()]));
 }
 
 #[test]
@@ -171,9 +186,11 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (prop::option::of(0i64..100), prop::collection::vec(0i64..500, 0..4))
             .prop_map(|(again, steps)| Event::Started(begun(again, &steps))),
-        (any::<u32>(), at.clone()).prop_map(|(step, stepped_at)| Event::Stepped(
-            crate::pb::notification::v1::EscalationStepped { step, routes: vec![], stepped_at }
-        )),
+        (any::<u32>(), at.clone()).prop_map(|(step, stepped_at)| Event::Stepped(EscalationStepped {
+            step,
+            stepped_at,
+            ..Default::default()
+        })),
         (0u32..200, at.clone()).prop_map(|(repetition, renotified_at)| Event::Renotified(
             crate::pb::notification::v1::AlertRenotified { repetition, renotified_at }
         )),
@@ -248,7 +265,61 @@ fn who_is_told_again_reads_that_nobody_answered() {
     assert_eq!(again.summary, "Nobody has acknowledged this alert for 30 min. More could be lost.");
     assert!(again.only_routes.is_empty() && !again.opens_thread);
     let mut step = alert();
-    words::stepped(&mut step, 1, &["boss".to_owned()], None);
+    let first = EscalationStepped { step: 1, routes: vec!["boss".to_owned()], ..EscalationStepped::default() };
+    words::stepped(&mut step, &first, &Escalation::default());
     assert_eq!(step.subject, "ESCALATED (step 1): CRITICAL: orders-db: RPO breached");
     assert_eq!((step.only_routes, step.step), (vec!["boss".to_owned()], 1));
+    assert_eq!(step.summary, "Nobody has acknowledged this alert. More could be lost.");
+    let mut called = alert();
+    let mut state = running(begun(None, &[5]));
+    state.evolve(&acknowledge(&state, &ingo(), "cli", "", after(3), after(3)).unwrap().unwrap());
+    let by_hand = EscalationStepped { by: Some(ingo()), reason: "I need a DBA.".into(), ..first };
+    words::stepped(&mut called, &by_hand, &state);
+    assert_eq!(called.subject, "ESCALATED by Ingo (step 1): CRITICAL: orders-db: RPO breached");
+    assert_eq!(called.summary, "Ingo asks for help: I need a DBA. Ingo looks after this alert. More could be lost.");
+    assert_eq!((called.only_routes, called.step), (vec!["boss".to_owned()], 1));
+}
+
+#[test]
+fn a_person_calls_the_next_step_before_its_time_and_the_others_keep_theirs() {
+    let mut state = running(begun(None, &[5, 15]));
+    let event = escalate(&state, &ingo(), " I need\n a DBA", 1, after(2)).unwrap().unwrap();
+    state.evolve(&event);
+    let Some(Event::Stepped(said)) = event.event else { panic!("{event:?}") };
+    assert_eq!((said.step, said.routes, said.reason.as_str()), (1, vec!["after-5".to_owned()], "I need a DBA"));
+    assert_eq!(said.by, Some(ingo()));
+    assert!(told(&mut state, after(14)).is_empty(), "step 1 is not called twice");
+    assert_eq!(told(&mut state, after(15)), ["step 2 after-15"]);
+}
+
+#[test]
+fn who_looks_after_it_can_call_for_help_and_in_a_silence_too() {
+    let mut state = running(begun(Some(10), &[5]));
+    state.evolve(&acknowledge(&state, &ingo(), "cli", "", after(1), after(1)).unwrap().unwrap());
+    state.evolve(&silence(&state, &ingo(), "why", Some(MAX_SILENCE), after(1)).unwrap().unwrap());
+    assert_eq!(state.view(after(2)).unwrap().callable_routes, ["after-5"]);
+    state.evolve(&escalate(&state, &ingo(), "help", 1, after(2)).unwrap().unwrap());
+    let view = state.view(after(2)).unwrap();
+    assert!(view.acknowledged.is_some() && view.callable_routes.is_empty());
+    assert!(told(&mut state, after(6_000)).is_empty(), "it is still looked after");
+}
+
+#[test]
+fn a_step_is_called_once_in_order_with_a_reason_and_only_where_there_is_one() {
+    let mut state = running(begun(None, &[5]));
+    let code = |state: &Escalation, reason: &str, step: u32| {
+        escalate(state, &ingo(), reason, step, after(2)).map(|event| event.is_some()).map_err(|refused| refused.code)
+    };
+    assert_eq!(code(&state, " ", 1), Err("FIELD_INVALID".to_owned()));
+    for step in [0, 2, u32::MAX] {
+        assert_eq!(code(&state, "help", step), Err("ALERT_STEP_NOT_NEXT".to_owned()), "{step}");
+    }
+    assert_eq!(code(&state, "help", 1), Ok(true));
+    assert_eq!(told(&mut state, after(5)), ["step 1 after-5"]);
+    assert_eq!(code(&state, "help", 1), Err("ALERT_STEP_NOT_NEXT".to_owned()), "the timer was first");
+    assert_eq!(code(&state, "help", 2), Err("ALERT_CHAIN_ENDS".to_owned()));
+    state.evolve(&end(&state, "resolved", after(6)).unwrap());
+    assert_eq!(code(&state, "help", 2), Err("ALERT_ENDED".to_owned()));
+    assert!(state.view(after(7)).unwrap().callable_routes.is_empty());
+    assert_eq!(code(&Escalation::default(), "help", 1), Err("ALERT_NOT_FOUND".to_owned()));
 }

@@ -2,18 +2,40 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::pb::notification::v1::{AlertAcknowledged, EscalationStarted};
+use crate::pb::common::v1::Actor;
+use crate::pb::notification::v1::{AlertAcknowledged, EscalationStarted, EscalationStepped};
 use crate::time::{from_pb, humane};
 
 use super::super::message::{Message, Severity, Source, kind};
+use super::Escalation;
 
 /// The alert as the next in the chain are told of it, and nobody else.
-pub fn stepped(alert: &mut Message, step: u32, routes: &[String], opened_at: Option<Timestamp>) {
-    alert.step = step;
+pub fn stepped(alert: &mut Message, step: &EscalationStepped, state: &Escalation) {
+    alert.step = step.step;
     alert.opens_thread = false;
-    alert.only_routes = routes.to_vec();
-    alert.set_subject(&format!("ESCALATED (step {step}): {}", alert.subject));
-    alert.set_summary(&format!("{} {}", unanswered(alert, opened_at), alert.summary));
+    alert.only_routes.clone_from(&step.routes);
+    let answered = match state.acknowledged.as_ref() {
+        Some(said) => format!("{} looks after this alert.", name(said.by.as_ref())),
+        None => unanswered(alert, state.opened_at()),
+    };
+    let Some(by) = &step.by else {
+        alert.set_subject(&format!("ESCALATED (step {}): {}", step.step, alert.subject));
+        alert.set_summary(&format!("{answered} {}", alert.summary));
+        return;
+    };
+    let who = name(Some(by));
+    alert.set_subject(&format!("ESCALATED by {who} (step {}): {}", step.step, alert.subject));
+    alert.set_summary(&format!(
+        "{who} asks for help: {}. {answered} {}",
+        step.reason.trim_end_matches('.'),
+        alert.summary
+    ));
+    alert.fact("Escalated by", who);
+    alert.fact("Reason", step.reason.as_str());
+}
+
+fn name(actor: Option<&Actor>) -> &str {
+    actor.map_or("somebody", |actor| actor.name.as_str())
 }
 
 /// The alert for those who were told of it before.
@@ -39,7 +61,7 @@ pub fn acknowledged(source: &Source, started: &EscalationStarted, said: &AlertAc
     message.severity = Severity::Info;
     message.alert_id.clone_from(&started.alert_id);
     message.alert_kind.clone_from(&started.message_kind);
-    let who = said.by.as_ref().map_or("somebody", |by| by.name.as_str());
+    let who = name(said.by.as_ref());
     message.set_subject(&format!("ACKNOWLEDGED: {}: {} looks after {}", message.place(), who, started.message_kind));
     message.set_summary(&format!(
         "System {}: {who} looks after the alert {}. It stays open until its cause is gone; nothing was approved.",

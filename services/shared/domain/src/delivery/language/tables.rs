@@ -113,7 +113,12 @@ pub(super) const FRAMES: &[(&str, &str, &str)] = &[
     (kind::AUDIT_ALARM, "Aufzeichnung", "Mit der Aufzeichnung selbst stimmt etwas nicht."),
 ];
 
+/// Of a step that a person called; the value is who.
+pub(super) const ESCALATED_BY: (&str, &str) = ("Escalated by", "Eskaliert von");
+
 pub(super) const FACTS: &[(&str, &str)] = &[
+    ESCALATED_BY,
+    ("Reason", "Grund"),
     ("Status", "Zustand"),
     ("RPO limit", "RPO-Grenze"),
     ("Condition since", "Zustand seit"),

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file muster/notification/v1/notifier_service.proto.
  */
 export const file_muster_notification_v1_notifier_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1tdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWVyX3NlcnZpY2UucHJvdG8SFm11c3Rlci5ub3RpZmljYXRpb24udjEiVAoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhMKC2RlbGl2ZXJ5X2lkGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCSIoChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBCJKChBUZXN0Um91dGVSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgVyb3V0ZRgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkiOgoRVGVzdFJvdXRlUmVzcG9uc2USFAoMZGVsaXZlcnlfaWRzGAEgAygJEg8KB3ZlcnNpb24YAiABKAQinAEKFVByZXZpZXdNZXNzYWdlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFAoMbWVzc2FnZV9raW5kGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSOgoIdGVtcGxhdGUYBSABKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLk1lc3NhZ2VUZW1wbGF0ZVNwZWMiaAoWUHJldmlld01lc3NhZ2VSZXNwb25zZRIPCgdzdWJqZWN0GAEgASgJEgwKBHRleHQYAiABKAkSDAoEaHRtbBgDIAEoCRIPCgdwYXlsb2FkGAQgASgJEhAKCHRlbXBsYXRlGAUgASgJIpMBChZMaXN0RXNjYWxhdGlvbnNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIEisKBHBhZ2UYBCABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAUgASgEIoQBChdMaXN0RXNjYWxhdGlvbnNSZXNwb25zZRI7Cgtlc2NhbGF0aW9ucxgBIAMoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlImIKF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghhbGVydF9pZBgCIAEoCRIMCgRub3RlGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJnChhBY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USOgoKZXNjYWxhdGlvbhgBIAEoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSDwoHdmVyc2lvbhgCIAEoBCKNAQoTU2lsZW5jZUFsZXJ0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEAoIYWxlcnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCSJjChRTaWxlbmNlQWxlcnRSZXNwb25zZRI6Cgplc2NhbGF0aW9uGAEgASgLMiYubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0aW9uVmlldxIPCgd2ZXJzaW9uGAIgASgEIlcKD0JpbmRDaGF0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSDQoFcm91dGUYAiABKAkSDAoEdXNlchgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiZwoQQmluZENoYXRSZXNwb25zZRISCgpiaW5kaW5nX2lkGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAyABKAQiXwoSQ29uZmlybUNoYXRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRISCgpiaW5kaW5nX2lkGAIgASgJEgwKBGNvZGUYAyABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJImAKE0NvbmZpcm1DaGF0UmVzcG9uc2USOAoHYmluZGluZxgBIAEoCzInLm11c3Rlci5ub3RpZmljYXRpb24udjEuQ2hhdEJpbmRpbmdWaWV3Eg8KB3ZlcnNpb24YAiABKAQiUAoRVW5iaW5kQ2hhdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCmJpbmRpbmdfaWQYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJIiUKElVuYmluZENoYXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIj4KF0xpc3RDaGF0QmluZGluZ3NSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRITCgttaW5fdmVyc2lvbhgCIAEoBCJVChhMaXN0Q2hhdEJpbmRpbmdzUmVzcG9uc2USOQoIYmluZGluZ3MYASADKAsyJy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNoYXRCaW5kaW5nVmlldyLnAQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEisKBHBhZ2UYBCABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAUgASgEEjUKBnN0YXRlcxgGIAMoDjIlLm11c3Rlci5ub3RpZmljYXRpb24udjEuRGVsaXZlcnlTdGF0ZRINCgVyb3V0ZRgHIAEoCRIQCghhbGVydF9pZBgIIAEoCSKAAQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRI4CgpkZWxpdmVyaWVzGAEgAygLMiQubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeVZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlMrwJCg9Ob3RpZmllclNlcnZpY2USbwoOTGlzdERlbGl2ZXJpZXMSLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBouLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZRJsCg1SZXRyeURlbGl2ZXJ5EiwubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBotLm11c3Rlci5ub3RpZmljYXRpb24udjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlEmAKCVRlc3RSb3V0ZRIoLm11c3Rlci5ub3RpZmljYXRpb24udjEuVGVzdFJvdXRlUmVxdWVzdBopLm11c3Rlci5ub3RpZmljYXRpb24udjEuVGVzdFJvdXRlUmVzcG9uc2USbwoOUHJldmlld01lc3NhZ2USLS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlByZXZpZXdNZXNzYWdlUmVxdWVzdBouLm11c3Rlci5ub3RpZmljYXRpb24udjEuUHJldmlld01lc3NhZ2VSZXNwb25zZRJyCg9MaXN0RXNjYWxhdGlvbnMSLi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3RFc2NhbGF0aW9uc1JlcXVlc3QaLy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3RFc2NhbGF0aW9uc1Jlc3BvbnNlEnUKEEFja25vd2xlZGdlQWxlcnQSLy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkFja25vd2xlZGdlQWxlcnRSZXF1ZXN0GjAubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5BY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USaQoMU2lsZW5jZUFsZXJ0EisubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5TaWxlbmNlQWxlcnRSZXF1ZXN0GiwubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5TaWxlbmNlQWxlcnRSZXNwb25zZRJdCghCaW5kQ2hhdBInLm11c3Rlci5ub3RpZmljYXRpb24udjEuQmluZENoYXRSZXF1ZXN0GigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5CaW5kQ2hhdFJlc3BvbnNlEmYKC0NvbmZpcm1DaGF0EioubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Db25maXJtQ2hhdFJlcXVlc3QaKy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkNvbmZpcm1DaGF0UmVzcG9uc2USYwoKVW5iaW5kQ2hhdBIpLm11c3Rlci5ub3RpZmljYXRpb24udjEuVW5iaW5kQ2hhdFJlcXVlc3QaKi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlVuYmluZENoYXRSZXNwb25zZRJ1ChBMaXN0Q2hhdEJpbmRpbmdzEi8ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5MaXN0Q2hhdEJpbmRpbmdzUmVxdWVzdBowLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdENoYXRCaW5kaW5nc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_inventory_v1_inventory, file_muster_notification_v1_notification]);
+  fileDesc("Ci1tdXN0ZXIvbm90aWZpY2F0aW9uL3YxL25vdGlmaWVyX3NlcnZpY2UucHJvdG8SFm11c3Rlci5ub3RpZmljYXRpb24udjEiVAoUUmV0cnlEZWxpdmVyeVJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhMKC2RlbGl2ZXJ5X2lkGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCSIoChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBCJKChBUZXN0Um91dGVSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgVyb3V0ZRgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkiOgoRVGVzdFJvdXRlUmVzcG9uc2USFAoMZGVsaXZlcnlfaWRzGAEgAygJEg8KB3ZlcnNpb24YAiABKAQinAEKFVByZXZpZXdNZXNzYWdlUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSFAoMbWVzc2FnZV9raW5kGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSOgoIdGVtcGxhdGUYBSABKAsyKC5tdXN0ZXIuaW52ZW50b3J5LnYxLk1lc3NhZ2VUZW1wbGF0ZVNwZWMiaAoWUHJldmlld01lc3NhZ2VSZXNwb25zZRIPCgdzdWJqZWN0GAEgASgJEgwKBHRleHQYAiABKAkSDAoEaHRtbBgDIAEoCRIPCgdwYXlsb2FkGAQgASgJEhAKCHRlbXBsYXRlGAUgASgJIpMBChZMaXN0RXNjYWxhdGlvbnNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRIVCg1pbmNsdWRlX2VuZGVkGAMgASgIEisKBHBhZ2UYBCABKAsyHS5tdXN0ZXIuY29tbW9uLnYxLlBhZ2VSZXF1ZXN0EhMKC21pbl92ZXJzaW9uGAUgASgEIoQBChdMaXN0RXNjYWxhdGlvbnNSZXNwb25zZRI7Cgtlc2NhbGF0aW9ucxgBIAMoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSLAoEcGFnZRgCIAEoCzIeLm11c3Rlci5jb21tb24udjEuUGFnZVJlc3BvbnNlImIKF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghhbGVydF9pZBgCIAEoCRIMCgRub3RlGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJnChhBY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USOgoKZXNjYWxhdGlvbhgBIAEoCzImLm11c3Rlci5ub3RpZmljYXRpb24udjEuRXNjYWxhdGlvblZpZXcSDwoHdmVyc2lvbhgCIAEoBCKNAQoTU2lsZW5jZUFsZXJ0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEAoIYWxlcnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCSJjChRTaWxlbmNlQWxlcnRSZXNwb25zZRI6Cgplc2NhbGF0aW9uGAEgASgLMiYubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0aW9uVmlldxIPCgd2ZXJzaW9uGAIgASgEIm8KFEVzY2FsYXRlQWxlcnRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIQCghhbGVydF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDAoEc3RlcBgEIAEoDRIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAkiZAoVRXNjYWxhdGVBbGVydFJlc3BvbnNlEjoKCmVzY2FsYXRpb24YASABKAsyJi5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkVzY2FsYXRpb25WaWV3Eg8KB3ZlcnNpb24YAiABKAQiVwoPQmluZENoYXRSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRINCgVyb3V0ZRgCIAEoCRIMCgR1c2VyGAMgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCSJnChBCaW5kQ2hhdFJlc3BvbnNlEhIKCmJpbmRpbmdfaWQYASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdmVyc2lvbhgDIAEoBCJfChJDb25maXJtQ2hhdFJlcXVlc3QSDgoGdGVuYW50GAEgASgJEhIKCmJpbmRpbmdfaWQYAiABKAkSDAoEY29kZRgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiYAoTQ29uZmlybUNoYXRSZXNwb25zZRI4CgdiaW5kaW5nGAEgASgLMicubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5DaGF0QmluZGluZ1ZpZXcSDwoHdmVyc2lvbhgCIAEoBCJQChFVbmJpbmRDaGF0UmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEgoKYmluZGluZ19pZBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkiJQoSVW5iaW5kQ2hhdFJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQiPgoXTGlzdENoYXRCaW5kaW5nc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhMKC21pbl92ZXJzaW9uGAIgASgEIlUKGExpc3RDaGF0QmluZGluZ3NSZXNwb25zZRI5CghiaW5kaW5ncxgBIAMoCzInLm11c3Rlci5ub3RpZmljYXRpb24udjEuQ2hhdEJpbmRpbmdWaWV3IucBChVMaXN0RGVsaXZlcmllc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhAKCHJlc291cmNlGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkSKwoEcGFnZRgEIAEoCzIdLm11c3Rlci5jb21tb24udjEuUGFnZVJlcXVlc3QSEwoLbWluX3ZlcnNpb24YBSABKAQSNQoGc3RhdGVzGAYgAygOMiUubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5EZWxpdmVyeVN0YXRlEg0KBXJvdXRlGAcgASgJEhAKCGFsZXJ0X2lkGAggASgJIoABChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEjgKCmRlbGl2ZXJpZXMYASADKAsyJC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkRlbGl2ZXJ5VmlldxIsCgRwYWdlGAIgASgLMh4ubXVzdGVyLmNvbW1vbi52MS5QYWdlUmVzcG9uc2UyqgoKD05vdGlmaWVyU2VydmljZRJvCg5MaXN0RGVsaXZlcmllcxItLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Gi4ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlEmwKDVJldHJ5RGVsaXZlcnkSLC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlJldHJ5RGVsaXZlcnlSZXF1ZXN0Gi0ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5SZXRyeURlbGl2ZXJ5UmVzcG9uc2USYAoJVGVzdFJvdXRlEigubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5UZXN0Um91dGVSZXF1ZXN0GikubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5UZXN0Um91dGVSZXNwb25zZRJvCg5QcmV2aWV3TWVzc2FnZRItLm11c3Rlci5ub3RpZmljYXRpb24udjEuUHJldmlld01lc3NhZ2VSZXF1ZXN0Gi4ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5QcmV2aWV3TWVzc2FnZVJlc3BvbnNlEnIKD0xpc3RFc2NhbGF0aW9ucxIuLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdEVzY2FsYXRpb25zUmVxdWVzdBovLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdEVzY2FsYXRpb25zUmVzcG9uc2USdQoQQWNrbm93bGVkZ2VBbGVydBIvLm11c3Rlci5ub3RpZmljYXRpb24udjEuQWNrbm93bGVkZ2VBbGVydFJlcXVlc3QaMC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkFja25vd2xlZGdlQWxlcnRSZXNwb25zZRJpCgxTaWxlbmNlQWxlcnQSKy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlNpbGVuY2VBbGVydFJlcXVlc3QaLC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlNpbGVuY2VBbGVydFJlc3BvbnNlEmwKDUVzY2FsYXRlQWxlcnQSLC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkVzY2FsYXRlQWxlcnRSZXF1ZXN0Gi0ubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Fc2NhbGF0ZUFsZXJ0UmVzcG9uc2USXQoIQmluZENoYXQSJy5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkJpbmRDaGF0UmVxdWVzdBooLm11c3Rlci5ub3RpZmljYXRpb24udjEuQmluZENoYXRSZXNwb25zZRJmCgtDb25maXJtQ2hhdBIqLm11c3Rlci5ub3RpZmljYXRpb24udjEuQ29uZmlybUNoYXRSZXF1ZXN0GisubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5Db25maXJtQ2hhdFJlc3BvbnNlEmMKClVuYmluZENoYXQSKS5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLlVuYmluZENoYXRSZXF1ZXN0GioubXVzdGVyLm5vdGlmaWNhdGlvbi52MS5VbmJpbmRDaGF0UmVzcG9uc2USdQoQTGlzdENoYXRCaW5kaW5ncxIvLm11c3Rlci5ub3RpZmljYXRpb24udjEuTGlzdENoYXRCaW5kaW5nc1JlcXVlc3QaMC5tdXN0ZXIubm90aWZpY2F0aW9uLnYxLkxpc3RDaGF0QmluZGluZ3NSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_muster_common_v1_common, file_muster_inventory_v1_inventory, file_muster_notification_v1_notification]);
 
 /**
  * @generated from message muster.notification.v1.RetryDeliveryRequest
@@ -374,6 +374,69 @@ export const SilenceAlertResponseSchema: GenMessage<SilenceAlertResponse> = /*@_
   messageDesc(file_muster_notification_v1_notifier_service, 11);
 
 /**
+ * @generated from message muster.notification.v1.EscalateAlertRequest
+ */
+export type EscalateAlertRequest = Message<"muster.notification.v1.EscalateAlertRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string alert_id = 2;
+   */
+  alertId: string;
+
+  /**
+   * What help is needed: those who are called read it.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The step that is called: the one after EscalationView.step. Two people who press at once call one step.
+   *
+   * @generated from field: uint32 step = 4;
+   */
+  step: number;
+
+  /**
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalateAlertRequest.
+ * Use `create(EscalateAlertRequestSchema)` to create a new message.
+ */
+export const EscalateAlertRequestSchema: GenMessage<EscalateAlertRequest> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 12);
+
+/**
+ * @generated from message muster.notification.v1.EscalateAlertResponse
+ */
+export type EscalateAlertResponse = Message<"muster.notification.v1.EscalateAlertResponse"> & {
+  /**
+   * @generated from field: muster.notification.v1.EscalationView escalation = 1;
+   */
+  escalation?: EscalationView | undefined;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message muster.notification.v1.EscalateAlertResponse.
+ * Use `create(EscalateAlertResponseSchema)` to create a new message.
+ */
+export const EscalateAlertResponseSchema: GenMessage<EscalateAlertResponse> = /*@__PURE__*/
+  messageDesc(file_muster_notification_v1_notifier_service, 13);
+
+/**
  * @generated from message muster.notification.v1.BindChatRequest
  */
 export type BindChatRequest = Message<"muster.notification.v1.BindChatRequest"> & {
@@ -405,7 +468,7 @@ export type BindChatRequest = Message<"muster.notification.v1.BindChatRequest"> 
  * Use `create(BindChatRequestSchema)` to create a new message.
  */
 export const BindChatRequestSchema: GenMessage<BindChatRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 12);
+  messageDesc(file_muster_notification_v1_notifier_service, 14);
 
 /**
  * @generated from message muster.notification.v1.BindChatResponse
@@ -432,7 +495,7 @@ export type BindChatResponse = Message<"muster.notification.v1.BindChatResponse"
  * Use `create(BindChatResponseSchema)` to create a new message.
  */
 export const BindChatResponseSchema: GenMessage<BindChatResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 13);
+  messageDesc(file_muster_notification_v1_notifier_service, 15);
 
 /**
  * @generated from message muster.notification.v1.ConfirmChatRequest
@@ -464,7 +527,7 @@ export type ConfirmChatRequest = Message<"muster.notification.v1.ConfirmChatRequ
  * Use `create(ConfirmChatRequestSchema)` to create a new message.
  */
 export const ConfirmChatRequestSchema: GenMessage<ConfirmChatRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 14);
+  messageDesc(file_muster_notification_v1_notifier_service, 16);
 
 /**
  * @generated from message muster.notification.v1.ConfirmChatResponse
@@ -486,7 +549,7 @@ export type ConfirmChatResponse = Message<"muster.notification.v1.ConfirmChatRes
  * Use `create(ConfirmChatResponseSchema)` to create a new message.
  */
 export const ConfirmChatResponseSchema: GenMessage<ConfirmChatResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 15);
+  messageDesc(file_muster_notification_v1_notifier_service, 17);
 
 /**
  * @generated from message muster.notification.v1.UnbindChatRequest
@@ -513,7 +576,7 @@ export type UnbindChatRequest = Message<"muster.notification.v1.UnbindChatReques
  * Use `create(UnbindChatRequestSchema)` to create a new message.
  */
 export const UnbindChatRequestSchema: GenMessage<UnbindChatRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 16);
+  messageDesc(file_muster_notification_v1_notifier_service, 18);
 
 /**
  * @generated from message muster.notification.v1.UnbindChatResponse
@@ -530,7 +593,7 @@ export type UnbindChatResponse = Message<"muster.notification.v1.UnbindChatRespo
  * Use `create(UnbindChatResponseSchema)` to create a new message.
  */
 export const UnbindChatResponseSchema: GenMessage<UnbindChatResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 17);
+  messageDesc(file_muster_notification_v1_notifier_service, 19);
 
 /**
  * @generated from message muster.notification.v1.ListChatBindingsRequest
@@ -552,7 +615,7 @@ export type ListChatBindingsRequest = Message<"muster.notification.v1.ListChatBi
  * Use `create(ListChatBindingsRequestSchema)` to create a new message.
  */
 export const ListChatBindingsRequestSchema: GenMessage<ListChatBindingsRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 18);
+  messageDesc(file_muster_notification_v1_notifier_service, 20);
 
 /**
  * @generated from message muster.notification.v1.ListChatBindingsResponse
@@ -569,7 +632,7 @@ export type ListChatBindingsResponse = Message<"muster.notification.v1.ListChatB
  * Use `create(ListChatBindingsResponseSchema)` to create a new message.
  */
 export const ListChatBindingsResponseSchema: GenMessage<ListChatBindingsResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 19);
+  messageDesc(file_muster_notification_v1_notifier_service, 21);
 
 /**
  * @generated from message muster.notification.v1.ListDeliveriesRequest
@@ -623,7 +686,7 @@ export type ListDeliveriesRequest = Message<"muster.notification.v1.ListDeliveri
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 20);
+  messageDesc(file_muster_notification_v1_notifier_service, 22);
 
 /**
  * @generated from message muster.notification.v1.ListDeliveriesResponse
@@ -647,7 +710,7 @@ export type ListDeliveriesResponse = Message<"muster.notification.v1.ListDeliver
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_muster_notification_v1_notifier_service, 21);
+  messageDesc(file_muster_notification_v1_notifier_service, 23);
 
 /**
  * Who was told what, and when.
@@ -716,6 +779,16 @@ export const NotifierService: GenService<{
     methodKind: "unary";
     input: typeof SilenceAlertRequestSchema;
     output: typeof SilenceAlertResponseSchema;
+  },
+  /**
+   * Calls the next step of the alert's chain now, before its time or beside somebody who looks after it already.
+   *
+   * @generated from rpc muster.notification.v1.NotifierService.EscalateAlert
+   */
+  escalateAlert: {
+    methodKind: "unary";
+    input: typeof EscalateAlertRequestSchema;
+    output: typeof EscalateAlertResponseSchema;
   },
   /**
    * Binds a chat account to the person who is logged in: a code is sent to the account.
