@@ -43,19 +43,26 @@ export async function visit(browser, url, person, { size = "desk", theme = "ligh
     timezoneId: "Europe/Berlin",
   });
   await builtPages(context);
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(60_000);
   const problems = [];
-  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
-  page.on("console", (message) => {
+  // Of every page that this person opens.
+  context.on("weberror", (error) => problems.push(`error: ${error.error().message}`));
+  context.on("console", (message) => {
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) problems.push(`console: ${message.text()}`);
   });
-  page.on("request", (request) => {
+  context.on("request", (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith("blob:")) problems.push(`request to elsewhere: ${request.url()}`);
   });
-  await page.goto(`${url}/login?login_hint=${person}&back_to=${encodeURIComponent("/")}`);
-  await page.getByRole("navigation", { name: "Sections" }).waitFor();
+  const page = await startPage(context, `${url}/login?login_hint=${person}&back_to=${encodeURIComponent("/")}`);
   return { page, context, problems, close: () => context.close() };
+}
+
+/** A page that stands where everybody begins, at the fleet; `address` leads there. */
+export async function startPage(context, address) {
+  const page = await context.newPage();
+  await page.goto(address);
+  await page.getByRole("navigation", { name: "Sections" }).waitFor();
+  return page;
 }
 
 export async function picture(page, name) {
@@ -63,12 +70,33 @@ export async function picture(page, name) {
   await page.screenshot({ path: join(PICTURES, `${name}.png`) });
 }
 
-/** What axe finds against WCAG 2.2 A and AA, in words; empty when clean. */
-export async function axeFindings(page) {
+/** WCAG 2.2 A and AA, and what axe calls good practice. */
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/**
+ * What axe finds, in words; empty when clean. `coloursOnly` asks the rules of axe's category "color" alone: enough for a page that
+ * all rules have seen in the other theme, as a theme changes nothing but colours (`themesSet`).
+ */
+export async function axeFindings(page, { coloursOnly = false } = {}) {
   // Evaluated by the debugger, which the page's own content policy does not bind.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] } }),
-  );
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
+  const violations = await page.evaluate(async ([rules, coloursOnly]) => {
+    const ofColour = globalThis.axe.getRules(rules).filter(({ tags }) => tags.includes("cat.color"));
+    const runOnly = coloursOnly ? { type: "rule", values: ofColour.map(({ ruleId }) => ruleId) } : { type: "tag", values: rules };
+    return (await globalThis.axe.run(document, { runOnly, resultTypes: ["violations"] })).violations;
+  }, [RULES, coloursOnly]);
   return violations.map((found) => `${found.id}: ${found.help}: ${found.nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary}`).slice(0, 3).join(" | ")}`);
+}
+
+/** What the themes set other than colours, of the page that is open: nothing. And how many colours they set. */
+export function themesSet(page) {
+  return page.evaluate(() => {
+    const themed = (rule) => (rule instanceof CSSMediaRule ? rule.conditionText.includes("prefers-color-scheme") : rule.selectorText?.includes("data-theme"));
+    const within = (rule) => (rule instanceof CSSStyleRule ? [rule.style] : [...(rule.cssRules ?? [])].flatMap(within));
+    const find = (rule) => (themed(rule) ? within(rule) : [...(rule.cssRules ?? [])].flatMap(find));
+    const set = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).flatMap(find).flatMap((style) => [...style].map((name) => [name, style.getPropertyValue(name).trim()]));
+    // Two properties are what the build makes of light-dark(), which takes colours only.
+    const isColour = ([name, value]) => name === "color-scheme" || /^--lightningcss-(light|dark)$/.test(name) || (name.startsWith("--") && CSS.supports("color", value));
+    return { colours: set.filter(isColour).length, other: set.filter((one) => !isColour(one)).map((one) => one.join(": ")) };
+  });
 }

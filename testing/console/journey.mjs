@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import { axeFindings, openBrowser, visit } from "./browser.mjs";
+import { axeFindings, openBrowser, startPage, visit } from "./browser.mjs";
 import { Product, until } from "./product.mjs";
 
 /** For a run, from its start to its end. */
@@ -25,15 +25,29 @@ export class World {
     return world;
   }
 
-  /** As one person; nothing may be complained about by the browser. */
-  async as(person, journey, how) {
-    const visitor = await visit(this.browser, this.product.url, person, how);
+  /** The people who are logged in, by their name and how they look at it. */
+  visitors = new Map();
+
+  /**
+   * As one person, from the start page on; nothing may be complained about by the browser. A person's first journey logs in, later
+   * ones have a new page in that session. `loggedIn: "anew"` has a session of its own, for journeys that look at it or end it.
+   */
+  async as(person, journey, { loggedIn, ...how } = {}) {
+    const key = JSON.stringify([person, how]);
+    const known = loggedIn === "anew" ? undefined : this.visitors.get(key);
+    const visitor = known ?? (await visit(this.browser, this.product.url, person, how));
+    const page = known ? await startPage(known.context, this.product.url) : visitor.page;
+    this.visitors.delete(key);
     try {
-      await journey(visitor.page, visitor);
+      await journey(page, visitor);
       assert.deepEqual(visitor.problems, []);
-    } finally {
+    } catch (error) {
       await visitor.close();
+      throw error;
     }
+    if (loggedIn === "anew") return visitor.close();
+    for (const open of visitor.context.pages()) await open.close();
+    this.visitors.set(key, visitor);
   }
 
   at(path, tenant = "acme") {
@@ -60,8 +74,8 @@ export class World {
 
 export const main = (page) => page.getByRole("main");
 
-export async function axeClean(page, name) {
-  assert.deepEqual(await axeFindings(page), [], `axe on ${name}`);
+export async function axeClean(page, name, rules) {
+  assert.deepEqual(await axeFindings(page, rules), [], `axe on ${name}`);
 }
 
 /** In the open dialog: fills one field, or none, and does it. */

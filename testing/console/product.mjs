@@ -57,6 +57,11 @@ export class Product {
     this.logins = new Set();
   }
 
+  /** For a process that is to use this product, too. */
+  handedOn() {
+    return { MUSTER_URL: this.url, MUSTER_DATA: this.data, MUSTER_PID: `${this.pid}` };
+  }
+
   log() {
     return readFileSync(join(this.directory, "up.log"), "utf8").slice(-4000);
   }

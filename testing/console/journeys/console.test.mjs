@@ -43,7 +43,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       assert.equal(await call({ "x-muster-session-key": key }), 200, "with the key");
       const policy = (await page.reload()).headers()["content-security-policy"];
       assert.ok(policy.includes("script-src 'self'") && !policy.includes("unsafe"), policy);
-    });
+    }, { loggedIn: "anew" });
   });
 
   it("shows the worst first with its reason, keeps filters in the address, and finds with three clicks why", async () => {
@@ -112,14 +112,14 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       assert.equal(status, 303);
       await page.getByRole("dialog").getByText("You are logged out").waitFor();
       assert.match(await page.getByRole("link", { name: "Log in again" }).getAttribute("href"), /^\/login\?back_to=/);
-    });
+    }, { loggedIn: "anew" });
     await world.as("vera", async (page) => {
       await page.getByRole("button", { name: /acme/ }).click();
       await axeClean(page, "the menu");
       await page.getByRole("menuitem", { name: "Log out" }).click();
       await page.getByRole("heading", { name: "Logged out" }).waitFor();
       await axeClean(page, "after a logout");
-    });
+    }, { loggedIn: "anew" });
   });
 
   it("moves a system: asked, approved by two with the evidence beside the buttons, typed, live, with its statement", async () => {

@@ -121,8 +121,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
       await main(page).getByRole("button", { name: "Month after" }).click();
       assert.match(new URL(page.url()).searchParams.get("month"), /^\d{4}-\d{2}$/);
       const due = main(page).locator("table.month").getByRole("link", { name: "monthly-proof" });
-      await due.first().waitFor();
-      assert.ok((await due.count()) >= 28, "every day of the month");
+      await until("it on every day of the month", async () => (await due.count()) >= 28);
       await axeClean(page, "the calendar");
       await picture(page, "schedules");
       await due.first().click();
@@ -199,7 +198,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
     await world.as("ada", async (page) => {
       await page.goto(at("/settings/new?kind=Plan"));
       await edit(page, MANUAL_PLAN);
-      await main(page).getByText("Look at the power").waitFor();
+      await main(page).getByRole("article", { name: "power" }).getByText("Look at the power").waitFor();
       await picture(page, "plan-editor");
       await axeClean(page, "the plan editor");
       await main(page).getByRole("button", { name: "Apply" }).click();

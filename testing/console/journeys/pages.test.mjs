@@ -1,18 +1,20 @@
 // Every page, in every state that it can be in: as it should be, at both sizes and in both themes; while it loads; where
-// there is nothing; where one has no right; and where Muster does not answer.
+// there is nothing; where one has no right; and where Muster does not answer. All of axe's rules see each page at each size, as a
+// phone has another layout; in the second theme those about colours do, as it has no more than other colours.
 
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { picture, SIZES, THEMES } from "../browser.mjs";
+import { picture, SIZES, themesSet, THEMES } from "../browser.mjs";
 import { axeClean, main, World } from "../journey.mjs";
 import { everyPage, routesOfTheConsole } from "../pages.mjs";
 
-/** For all of them: about two hundred looks at a page. What is not done by then hangs. */
+/** For all of them: about a hundred loads of a page. What is not done by then hangs. */
 const LIMIT_MS = 900_000;
-/** So many pages are open at once where each of them only waits. */
-const AT_ONCE = 5;
+/** So many pages are open at once where each of them mostly waits, and where each keeps a processor busy. */
+const WAITING = 5;
+const BUSY = 2;
 /** gRPC's PERMISSION_DENIED, as gRPC-Web says it. */
 const REFUSED = { status: 200, headers: { "content-type": "application/grpc-web+proto", "grpc-status": "7", "grpc-message": "this role may not" } };
 
@@ -53,28 +55,30 @@ spec:
 
 let pages;
 const url = (address) => `${world.product.url}${address}`;
+/** What asks the server for something. */
+const asking = ({ calm }) => !calm;
 
 async function nothingLoads(page, name) {
   await page.locator(".skeleton").first().waitFor({ state: "detached" }).catch(() => assert.fail(`${name} loads for ever`));
 }
 
-/** Who is asked is always answered: what fails is everything else. */
-const asking = (page, answer) => page.route(/\/rpc\/(?!muster\.identity)/, answer);
+/** What the page asks is answered so from now on, other than who is asking: that is always told. */
+async function answered(page, answer) {
+  // What the page before still waited for is of no interest.
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.route(/\/rpc\/(?!muster\.identity)/, answer);
+}
 
-/** Every page for itself, some at once. */
-async function eachPage(chosen, look) {
+/** Goes to every page that is chosen, some at once, each with a load of its own. */
+async function eachPage(chosen, atOnce, look, { person = "ada", ...how } = {}) {
   const left = Object.entries(pages).filter(([, page]) => chosen(page));
-  await world.as("ada", async (_, { context }) => {
-    const worker = async () => {
-      for (let next = left.shift(); next; next = left.shift()) {
-        const page = await context.newPage();
-        page.setDefaultTimeout(60_000);
-        await look(page, ...next);
-        await page.close();
-      }
+  await world.as(person, async (_, { context }) => {
+    while (context.pages().length < atOnce) await context.newPage();
+    const goOn = async (page) => {
+      for (let next = left.shift(); next; next = left.shift()) await look(page, ...next);
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  });
+    await Promise.all(context.pages().map(goOn));
+  }, how);
 }
 
 describe("every page", { timeout: LIMIT_MS }, () => {
@@ -99,29 +103,39 @@ describe("every page", { timeout: LIMIT_MS }, () => {
     assert.deepEqual([...known].filter((route) => !routes.includes(route)), []);
   });
 
+  it("is in another theme the same page in other colours", async () => {
+    await world.as("vera", async (page) => {
+      const { colours, other } = await themesSet(page);
+      assert.ok(colours >= 2 * 15, `the themes are found: ${colours} colours`);
+      assert.deepEqual(other, [], "then the dark pages must be looked at with all of axe's rules, too");
+    });
+  });
+
   for (const size of Object.keys(SIZES)) {
-    for (const theme of THEMES) {
-      it(`looks right and is axe-clean, ${size}, ${theme}`, async () => {
-        await world.as("ada", async (page) => {
-          for (const [name, { address }] of Object.entries(pages)) {
-            await page.goto(url(address));
-            await page.getByRole("heading", { level: 1 }).waitFor();
-            await nothingLoads(page, name);
-            await axeClean(page, `${name}, ${size}, ${theme}`);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-            assert.ok(wide <= 0, `${name} at ${size} is ${wide} px too wide`);
-            await picture(page, `${name}-${size}-${theme}`);
-          }
-          if (size === "phone") {
-            await page.goto(url("/t/acme"));
-            await page.getByRole("button", { name: "More" }).click();
-            await page.getByRole("menuitem", { name: "Audit" }).click();
-            await page.getByRole("heading", { level: 1, name: "Audit" }).waitFor();
-          }
-        }, { size, theme });
-      });
-    }
+    it(`looks right and is axe-clean in both themes, ${size}`, async () => {
+      await eachPage(() => true, BUSY, async (page, name, { address }) => {
+        await page.goto(url(address));
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await nothingLoads(page, name);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(wide <= 0, `${name} at ${size} is ${wide} px too wide`);
+        for (const theme of THEMES) {
+          await page.emulateMedia({ colorScheme: theme });
+          await axeClean(page, `${name}, ${size}, ${theme}`, { coloursOnly: theme !== THEMES[0] });
+          await picture(page, `${name}-${size}-${theme}`);
+        }
+        await page.emulateMedia({ colorScheme: THEMES[0] });
+      }, { size });
+    });
   }
+
+  it("has the sections that do not fit on a phone under More", async () => {
+    await world.as("ada", async (page) => {
+      await page.getByRole("button", { name: "More" }).click();
+      await page.getByRole("menuitem", { name: "Audit" }).click();
+      await page.getByRole("heading", { level: 1, name: "Audit" }).waitFor();
+    }, { size: "phone" });
+  });
 
   it("shows a plan as a graph of its phases", async () => {
     await world.as("vera", async (page) => {
@@ -131,20 +145,16 @@ describe("every page", { timeout: LIMIT_MS }, () => {
     });
   });
 
-  it("says that it loads, and pretends nothing meanwhile", async () => {
-    await eachPage(({ calm }) => !calm, async (page, name, { address }) => {
-      await asking(page, () => undefined);
+  it("says that it loads, and pretends nothing meanwhile; then who one may ask where one's roles do not allow it", async () => {
+    await eachPage(asking, WAITING, async (page, name, { address }) => {
+      let refuse;
+      const refused = new Promise((resolve) => { refuse = resolve; });
+      await answered(page, (route) => refused.then(() => route.fulfill(REFUSED)));
       await page.goto(url(address));
       await page.getByText(/^Loading/).first().waitFor({ state: "attached" });
       const claims = main(page).locator(":is(p, h2, td, .light):not(.chip *)").filter({ hasText: /^\s*(Green|Nothing|None|No |Nobody)/ });
       assert.deepEqual(await claims.allTextContents(), [], `${name} claims something that it cannot know yet`);
-    });
-  });
-
-  it("says who one may ask where one's roles do not allow it", async () => {
-    await eachPage(({ calm }) => !calm, async (page, name, { address }) => {
-      await asking(page, (route) => route.fulfill(REFUSED));
-      await page.goto(url(address));
+      refuse();
       await page.getByRole("alert").filter({ hasText: /this role may not/i }).first().waitFor();
       await nothingLoads(page, name);
       await axeClean(page, `${name} without the right`);
@@ -152,8 +162,8 @@ describe("every page", { timeout: LIMIT_MS }, () => {
   });
 
   it("says that Muster does not answer, and since when", async () => {
-    await eachPage(({ calm }) => !calm, async (page, name, { address }) => {
-      await asking(page, (route) => route.abort());
+    await eachPage(asking, WAITING, async (page, name, { address }) => {
+      await answered(page, (route) => route.abort());
       await page.goto(url(address));
       await page.getByText(/No connection to Muster since/).waitFor();
       // The fleet's stream goes on trying; everything else says that it has given up.
@@ -162,12 +172,10 @@ describe("every page", { timeout: LIMIT_MS }, () => {
   });
 
   it("says that there is nothing, in words, where there is nothing", async () => {
-    await world.as("gina", async (page) => {
-      for (const { address, empty } of Object.values(pages).filter((one) => one.empty)) {
-        await page.goto(url(address.replace("/t/acme", "/t/globex")));
-        await main(page).getByText(empty).first().waitFor();
-        await axeClean(page, `${address} with nothing`);
-      }
-    });
+    await eachPage(({ empty }) => empty, BUSY, async (page, _, { address, empty }) => {
+      await page.goto(url(address.replace("/t/acme", "/t/globex")));
+      await main(page).getByText(empty).first().waitFor();
+      await axeClean(page, `${address} with nothing`);
+    }, { person: "gina" });
   });
 });
