@@ -21,7 +21,7 @@ use muster_eventlog::{
     keyring::{FileKeyring, Keyring},
     position_of, wait_for,
 };
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{nats::NatsServer, postgres::TemporaryDatabase};
 use muster_runtime::{Clock, Config, Context, config, serve, status::refusal_of};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -44,18 +44,17 @@ pub(crate) struct World {
     channel: Channel,
     stop: CancellationToken,
     _keys: tempfile::TempDir,
-    _postgres: PostgresServer,
     _nats: NatsServer,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
         let (nats, postgres, issuer) =
-            tokio::join!(NatsServer::temporary(), PostgresServer::temporary(), Issuer::start());
+            tokio::join!(NatsServer::temporary(), TemporaryDatabase::create(), Issuer::start());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
-        Database::prepare(&postgres.url("postgres", "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[muster_audit::MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(OWNER_ROLE), &[muster_audit::MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(SERVICE_ROLE)).await.unwrap();
         let keys = tempfile::tempdir().unwrap();
         let keyring: Arc<dyn Keyring> = Arc::new(FileKeyring::open(keys.path().join("keys")).unwrap());
         let log = LogConfig { url: nats.url(), keyring: Some(keyring), ..LogConfig::default() };
@@ -67,7 +66,7 @@ impl World {
         let mut config = Config::default();
         config.auth.issuers = vec![in_every_tenant(issuer.config())];
         let (channel, stop) = serve_audit(&config, &log, &db).await;
-        Self { log, db, config, issuer, channel, stop, _keys: keys, _postgres: postgres, _nats: nats }
+        Self { log, db, config, issuer, channel, stop, _keys: keys, _nats: nats }
     }
 
     /// The process ends; what happens in between it finds when it starts again.

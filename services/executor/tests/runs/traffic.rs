@@ -17,7 +17,7 @@ use crate::{pair::Pair, world::eventually};
 
 /// Between two writes.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Between two looks of a guard, each of which logs in twice: shorter, and guards would be most of what the machine does.
+/// Between two looks of a guard: shorter, and guards would be most of what the machine does.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// A server that is stopping can leave a connection hanging.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -102,9 +102,10 @@ impl Guard {
 async fn guard(from: String, target: String, rounds: Arc<AtomicU64>, stop: CancellationToken) -> Vec<String> {
     let mut violations = Vec::new();
     let mut moved = false;
+    let (mut target, mut from) = (Hand { url: target, session: None }, Hand { url: from, session: None });
     while !stop.is_cancelled() {
-        moved |= accepts_write(&target).await;
-        let old_accepts = accepts_write(&from).await;
+        moved |= target.can_write().await;
+        let old_accepts = from.can_write().await;
         if moved && old_accepts {
             violations.push(format!("{}: the old primary accepted a write after the new one had", Timestamp::now()));
         }
@@ -114,14 +115,28 @@ async fn guard(from: String, target: String, rounds: Arc<AtomicU64>, stop: Cance
     violations
 }
 
-async fn accepts_write(url: &str) -> bool {
-    let attempt = async {
-        let mut session = PgConnection::connect(url).await?;
-        let recovering: bool = sqlx::query("SELECT pg_is_in_recovery()").fetch_one(&mut session).await?.try_get(0)?;
-        if !recovering {
-            sqlx::query("SELECT pg_logical_emit_message(true, 'guard', '')::text").fetch_one(&mut session).await?;
-        }
-        Ok::<bool, sqlx::Error>(!recovering)
-    };
-    matches!(tokio::time::timeout(ANSWER_LIMIT, attempt).await, Ok(Ok(true)))
+/// Keeps its session, as an application does, so that one that should have been cut and was not is found out, and logs in
+/// again as soon as it is cut.
+struct Hand {
+    url: String,
+    session: Option<PgConnection>,
+}
+
+impl Hand {
+    async fn can_write(&mut self) -> bool {
+        let attempt = async {
+            let mut session = match self.session.take() {
+                Some(session) => session,
+                None => PgConnection::connect(&self.url).await?,
+            };
+            let recovering: bool =
+                sqlx::query("SELECT pg_is_in_recovery()").fetch_one(&mut session).await?.try_get(0)?;
+            if !recovering {
+                sqlx::query("SELECT pg_logical_emit_message(true, 'guard', '')::text").fetch_one(&mut session).await?;
+            }
+            self.session = Some(session);
+            Ok::<bool, sqlx::Error>(!recovering)
+        };
+        matches!(tokio::time::timeout(ANSWER_LIMIT, attempt).await, Ok(Ok(true)))
+    }
 }

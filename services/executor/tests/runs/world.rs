@@ -19,7 +19,10 @@ use muster_eventlog::{
     db::{Database, OWNER_ROLE, SERVICE_ROLE},
 };
 use muster_executor::FindMover;
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{
+    nats::NatsServer,
+    postgres::{PostgresServer, TemporaryDatabase},
+};
 use muster_runtime::{
     Clock, Config, Context, Service,
     config::{Agent, AgentKind, Executor},
@@ -37,8 +40,8 @@ pub(crate) struct World {
     pub log: EventLog,
     pub config: Config,
     pub nats: NatsServer,
-    /// The read models' server.
-    pub postgres: PostgresServer,
+    /// The read models'.
+    database: TemporaryDatabase,
     _secrets: tempfile::TempDir,
 }
 
@@ -48,7 +51,7 @@ pub(crate) fn acme() -> TenantId {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let (pair, (nats, postgres)) = tokio::join!(Pair::start(), stores());
+        let (pair, (nats, database)) = tokio::join!(Pair::start(), stores());
         let secrets = tempfile::tempdir().unwrap();
         std::fs::create_dir(secrets.path().join("acme")).unwrap();
         for (name, content) in SECRETS {
@@ -61,13 +64,13 @@ impl World {
         let log = connect(&nats.url()).await;
         log.provision().await.unwrap();
         log.provision_tenant(&acme()).await.unwrap();
-        let world = Self { pair, log, config, nats, postgres, _secrets: secrets };
+        let world = Self { pair, log, config, nats, database, _secrets: secrets };
         world.declare(world.pair.target()).await;
         world
     }
 
     pub(crate) fn database_url(&self) -> String {
-        self.postgres.url(SERVICE_ROLE, "postgres")
+        self.database.url(SERVICE_ROLE)
     }
 
     /// An executor in this process, until it is dropped.
@@ -146,13 +149,13 @@ pub(crate) fn spec_of(target: PostgresqlTarget) -> ResourceSpec {
     }
 }
 
-/// NATS and the read models' PostgreSQL.
-async fn stores() -> (NatsServer, PostgresServer) {
-    let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
-    let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
-    Database::prepare(&postgres.url("postgres", "postgres")).await.unwrap();
-    Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[]).await.unwrap();
-    (nats, postgres)
+/// NATS and the read models' database.
+async fn stores() -> (NatsServer, TemporaryDatabase) {
+    let (nats, database) = tokio::join!(NatsServer::temporary(), TemporaryDatabase::create());
+    let (nats, database) = (nats.unwrap(), database.unwrap());
+    Database::prepare(&database.superuser_url()).await.unwrap();
+    Database::migrate(&database.url(OWNER_ROLE), &[]).await.unwrap();
+    (nats, database)
 }
 
 async fn connect(url: &str) -> EventLog {

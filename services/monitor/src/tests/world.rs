@@ -26,7 +26,7 @@ use muster_domain::{
     time::{duration_to_pb, to_pb},
 };
 use muster_eventlog::{Database, EventLog, LogConfig, Meta, db};
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{nats::NatsServer, postgres::TemporaryDatabase};
 use muster_runtime::{
     Clock, Config, Context, Health,
     serve::{Surroundings, serve_on},
@@ -42,7 +42,6 @@ pub(super) struct World {
     pub(super) db: Database,
     pub(super) tenant: TenantId,
     nats: NatsServer,
-    _postgres: PostgresServer,
     sequence: AtomicU64,
 }
 
@@ -61,17 +60,17 @@ impl Running {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
+        let (nats, postgres) = tokio::join!(NatsServer::temporary(), TemporaryDatabase::create());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
         log.provision().await.unwrap();
         let tenant: TenantId = "acme".parse().unwrap();
         log.provision_tenant(&tenant).await.unwrap();
-        Database::prepare(&postgres.url(postgres.superuser(), "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(db::OWNER_ROLE, "postgres"), &[MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(db::SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(db::OWNER_ROLE), &[MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(db::SERVICE_ROLE)).await.unwrap();
         db::assert_row_level_security(db.pool()).await.unwrap();
-        Self { log, db, tenant, nats, _postgres: postgres, sequence: 0.into() }
+        Self { log, db, tenant, nats, sequence: 0.into() }
     }
 
     pub(super) fn nats_pid(&self) -> Option<u32> {

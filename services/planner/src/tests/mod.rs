@@ -19,7 +19,7 @@ use muster_domain::pb::common::v1::{Actor, ActorKind};
 use muster_domain::pb::inventory::v1::{ApplyAction, ApplyResponse, Document, Kind};
 use muster_domain::{TenantId, inventory::Declared, inventory::document_id};
 use muster_eventlog::{Database, EventLog, LogConfig, Meta, db, run_projection, wait_for};
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{nats::NatsServer, postgres::TemporaryDatabase};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -39,25 +39,24 @@ pub(super) struct World {
     pub(super) log: EventLog,
     pub(super) db: Database,
     shutdown: CancellationToken,
-    _postgres: PostgresServer,
 }
 
 impl World {
     pub(super) async fn new(tenants: &[&str]) -> Self {
-        let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
+        let (nats, postgres) = tokio::join!(NatsServer::temporary(), TemporaryDatabase::create());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
         log.provision().await.unwrap();
         for name in tenants {
             log.provision_tenant(&tenant(name)).await.unwrap();
         }
-        Database::prepare(&postgres.url(postgres.superuser(), "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(db::OWNER_ROLE, "postgres"), &[MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(db::SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(db::OWNER_ROLE), &[MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(db::SERVICE_ROLE)).await.unwrap();
         db::assert_row_level_security(db.pool()).await.unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(run_projection(log.clone(), db.clone(), Arc::new(Documents), shutdown.clone()));
-        Self { nats, log, db, shutdown, _postgres: postgres }
+        Self { nats, log, db, shutdown }
     }
 
     pub(super) async fn apply(&self, name: &str, manifest: &str) -> Result<ApplyResponse, CommandError> {

@@ -26,7 +26,7 @@ use muster_eventlog::{
     EventLog, LogConfig, Meta,
     db::{Database, OWNER_ROLE, SERVICE_ROLE},
 };
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{nats::NatsServer, postgres::TemporaryDatabase};
 use muster_runtime::{Clock, Config, Context, serve, status::refusal_of};
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
@@ -44,7 +44,6 @@ pub(crate) struct World {
     channel: Channel,
     _secrets: tempfile::TempDir,
     _shutdown: DropGuard,
-    _postgres: PostgresServer,
     _nats: NatsServer,
 }
 
@@ -56,11 +55,11 @@ impl World {
     /// With two resources in a group of tenant acme, and a sound plan for it, declared by Ada.
     pub(crate) async fn start() -> Self {
         let (nats, postgres, issuer) =
-            tokio::join!(NatsServer::temporary(), PostgresServer::temporary(), Issuer::start());
+            tokio::join!(NatsServer::temporary(), TemporaryDatabase::create(), Issuer::start());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
-        Database::prepare(&postgres.url("postgres", "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[muster_planner::MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(OWNER_ROLE), &[muster_planner::MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(SERVICE_ROLE)).await.unwrap();
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
         log.provision().await.unwrap();
         for tenant in ["acme", "globex"] {
@@ -83,16 +82,8 @@ impl World {
         let service = muster_planner::service(&ctx).await.unwrap();
         tokio::spawn(async move { serve(ctx, vec![service], listener).await.unwrap() });
         let channel = Channel::from_shared(url.clone()).unwrap().connect_lazy();
-        let world = Self {
-            log,
-            url,
-            issuer,
-            channel,
-            _secrets: secrets,
-            _shutdown: shutdown.drop_guard(),
-            _postgres: postgres,
-            _nats: nats,
-        };
+        let world =
+            Self { log, url, issuer, channel, _secrets: secrets, _shutdown: shutdown.drop_guard(), _nats: nats };
         world.ada().apply(INVENTORY).await.unwrap();
         let version = world.ada().apply(&plan("")).await.unwrap();
         world.olga().get_in("acme", version).await.unwrap();

@@ -17,12 +17,14 @@ use crate::{
     tools,
 };
 
+mod database;
 mod files;
 mod lifecycle;
 mod options;
 mod standby;
 pub(crate) mod temporary;
 
+pub use database::TemporaryDatabase;
 pub use lifecycle::StopMode;
 pub use options::PostgresOptions;
 

@@ -43,6 +43,9 @@ impl PostgresServer {
             format!("host=127.0.0.1 port={} user={} application_name={slot}", primary.port, primary.superuser());
         let mut command = self.server_program("pg_basebackup");
         command.args(["-d", &connection, "-R", "-X", "stream", "-C", "-S", slot, "-c", "fast", "-D"]).arg(self.dir());
+        if self.guardian.is_some() {
+            command.arg("--no-sync");
+        }
         run(command).await?;
         let copied_log = self.dir().join(files::LOG);
         if copied_log.exists() {
