@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { Assessment, ReadinessView } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import type { Marker } from "../../gen/muster/common/v1/common_pb.ts";
 import { useHere } from "../../api/person.ts";
+import { troubleOf } from "../../api/trouble.ts";
 import { useNow } from "../../lib/clock.ts";
 import { humane, milliseconds } from "../../lib/time.ts";
 import { alertKind, bytes, capital, environment, requestState, requestType, severity, tier } from "../../lib/words.ts";
@@ -30,9 +31,13 @@ export function ResourcePage({ tenant, name }: { tenant: string; name: string })
       <p className="crumbs">
         <Link href={`/t/${tenant}`}>Fleet</Link> / {name}
       </p>
-      <Answer query={readiness} what={name} heading={name}>
-        {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <NoResource tenant={tenant} name={name} />)}
-      </Answer>
+      {readiness.error && troubleOf(readiness.error).kind === "not-found" ? (
+        <NoResource tenant={tenant} name={name} />
+      ) : (
+        <Answer query={readiness} what={name} heading={name}>
+          {(seen) => (seen ? <Resource tenant={tenant} seen={seen} /> : <NoResource tenant={tenant} name={name} />)}
+        </Answer>
+      )}
     </>
   );
 }
@@ -41,7 +46,15 @@ export function ResourcePage({ tenant, name }: { tenant: string; name: string })
 function NoResource({ tenant, name }: { tenant: string; name: string }) {
   const group = useGroups(tenant).data?.items.find((document) => document.name === name);
   const members = group?.spec.case === "groupSpec" ? group.spec.value.members.map(({ resource }) => resource) : undefined;
-  if (!members) return <Empty whole title="There is no such resource" />;
+  if (!members) {
+    return (
+      <Empty whole title="There is no such resource">
+        <p>
+          No system or group in use is called <strong>{name}</strong>. <Link href={`/t/${tenant}`}>Go to the fleet</Link>
+        </p>
+      </Empty>
+    );
+  }
   return (
     <Empty whole title={`Group ${name}`}>
       <p>
