@@ -28,7 +28,7 @@ use muster_eventlog::{
     db::{Database, OWNER_ROLE, SERVICE_ROLE},
     live_fold,
 };
-use muster_local::{nats::NatsServer, postgres::PostgresServer};
+use muster_local::{nats::NatsServer, postgres::TemporaryDatabase};
 use muster_runtime::{Clock, Config, Context, IntentLinks, serve, status::refusal_of};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -50,7 +50,6 @@ pub(crate) struct World {
     _secrets: tempfile::TempDir,
     _fold: LiveFold,
     _shutdown: DropGuard,
-    _postgres: PostgresServer,
     _nats: NatsServer,
 }
 
@@ -62,11 +61,11 @@ impl World {
     /// With a tier 1 resource in tenant acme.
     pub(crate) async fn start() -> Self {
         let (nats, postgres, issuer) =
-            tokio::join!(NatsServer::temporary(), PostgresServer::temporary(), Issuer::start());
+            tokio::join!(NatsServer::temporary(), TemporaryDatabase::create(), Issuer::start());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
-        Database::prepare(&postgres.url("postgres", "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[muster_approval::MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(OWNER_ROLE), &[muster_approval::MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(SERVICE_ROLE)).await.unwrap();
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
         log.provision().await.unwrap();
         for tenant in ["acme", "globex"] {
@@ -98,7 +97,6 @@ impl World {
             _secrets: secrets,
             _fold: fold,
             _shutdown: shutdown.drop_guard(),
-            _postgres: postgres,
             _nats: nats,
         };
         world.declare_resource(Tier::Tier1).await;

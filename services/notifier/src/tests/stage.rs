@@ -14,7 +14,7 @@ use muster_domain::{Aggregate, AggregateId, TenantId};
 use muster_eventlog::db::{OWNER_ROLE, SERVICE_ROLE};
 use muster_eventlog::{Database, EventLog, LogConfig, Meta, position_of};
 use muster_local::nats::NatsServer;
-use muster_local::postgres::PostgresServer;
+use muster_local::postgres::TemporaryDatabase;
 use muster_runtime::{Clock, Config, Context, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ pub(super) struct Stage {
     pub(super) hook: FarSide,
     /// Channels beside those two.
     pub(super) more: Vec<Arc<dyn Channel>>,
-    pub(super) postgres: PostgresServer,
+    pub(super) postgres: TemporaryDatabase,
     _nats: NatsServer,
     running: Option<JoinHandle<()>>,
     /// Where the service answers.
@@ -44,15 +44,15 @@ impl Stage {
     }
 
     pub(super) async fn configured(mut config: Config) -> Self {
-        let (nats, postgres) = tokio::join!(NatsServer::temporary(), PostgresServer::temporary());
+        let (nats, postgres) = tokio::join!(NatsServer::temporary(), TemporaryDatabase::create());
         let (nats, postgres) = (nats.unwrap(), postgres.unwrap());
         let log = EventLog::connect(&LogConfig { url: nats.url(), ..LogConfig::default() }).await.unwrap();
         log.provision().await.unwrap();
         let tenant: TenantId = "acme".parse().unwrap();
         log.provision_tenant(&tenant).await.unwrap();
-        Database::prepare(&postgres.url(postgres.superuser(), "postgres")).await.unwrap();
-        Database::migrate(&postgres.url(OWNER_ROLE, "postgres"), &[crate::MIGRATIONS]).await.unwrap();
-        let db = Database::connect(&postgres.url(SERVICE_ROLE, "postgres")).await.unwrap();
+        Database::prepare(&postgres.superuser_url()).await.unwrap();
+        Database::migrate(&postgres.url(OWNER_ROLE), &[crate::MIGRATIONS]).await.unwrap();
+        let db = Database::connect(&postgres.url(SERVICE_ROLE)).await.unwrap();
         config.server.public_url = "https://muster.example".to_owned();
         let ctx = Context::assemble(config, Clock::system(), log, db).unwrap();
         let (mail, hook) = (FarSide::new("email"), FarSide::new("webhook"));
