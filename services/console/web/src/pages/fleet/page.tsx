@@ -64,6 +64,7 @@ export function FleetPage({ tenant }: { tenant: string }) {
 }
 
 function summary(shown: number, all: number): string {
+  if (all === 0) return "";
   return `${shown === all ? "" : `${shown} of `}${counted(all, "resource")}, worst first`;
 }
 
