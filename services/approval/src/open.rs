@@ -1,5 +1,7 @@
 //! Opening a request, by what the log says about its scope, plan, policies and gate at this moment.
 
+use std::collections::BTreeMap;
+
 use muster_domain::{
     AggregateId, Refusal, TenantId,
     execution::Execution,
@@ -7,7 +9,8 @@ use muster_domain::{
     ids::derived_id,
     inventory::TenantInventory,
     pb::{
-        inventory::v1::Document,
+        inventory::v1::{Document, PolicySpec, document::Spec},
+        readiness::v1::Assessment,
         request::v1::{Evidence, OpenRequestRequest, RequestType},
     },
     plan::{self, Scope},
@@ -15,12 +18,13 @@ use muster_domain::{
     time::duration_from_pb,
 };
 use muster_eventlog::{DecideError, PublishedPlan};
-use muster_runtime::{Call, IntoStatus, refused};
+use muster_runtime::{Call, IntoStatus, look, refused};
 use tonic::Status;
 
 use crate::{
     Approval,
     decide::{Changed, about},
+    sight::Sight,
 };
 
 /// Tests of the plan that approvers are shown.
@@ -119,7 +123,7 @@ impl Approval {
         earlier: Option<&Earlier>,
         inventory: &'a TenantInventory,
     ) -> Result<Facts<'a>, Status> {
-        let Asked { tenant, now, group, resource } = *asked;
+        let Asked { tenant, group, resource, .. } = *asked;
         let scope = plan::scope(inventory, group, resource).map_err(|refusal| refused(&refusal))?;
         let plan = match earlier.map(|earlier| earlier.opened.plan.clone().unwrap_or_default().name) {
             // The steps that are taken back are those of the plan that was run.
@@ -134,20 +138,21 @@ impl Approval {
         let plan_name = plan.as_ref().map(|plan| plan.document.name.clone()).unwrap_or_default();
         let gate = self.ctx.log.gate(tenant, command.kind, &plan_name, tier, environment).await;
         let gate = gate.map_err(IntoStatus::into_status)?;
-        let evidence = self.evidence(tenant, command, &scope, plan.as_ref(), now).await?;
+        let evidence = self.evidence(asked, command, &scope, plan.as_ref(), &policies).await?;
         Ok(Facts { scope, plan, policy, gate, evidence })
     }
 
     /// What approvers shall have in front of them.
     async fn evidence(
         &self,
-        tenant: &TenantId,
+        Asked { tenant, now, .. }: &Asked<'_>,
         command: &OpenRequest,
         scope: &Scope<'_>,
         plan: Option<&PublishedPlan>,
-        now: jiff::Timestamp,
+        policies: &[&Document],
     ) -> Result<Evidence, Status> {
-        let mut evidence = self.sight.evidence(tenant, &names(scope), now);
+        let looks = self.looks(tenant, scope, policies, *now).await;
+        let mut evidence = Sight::evidence(&looks, &names(scope), *now);
         let tests = plan.map(|plan| plan.life.tests.iter().take(PAST_TESTS).cloned().collect());
         evidence.past_tests = tests.unwrap_or_default();
         if !command.preflight_id.is_empty() {
@@ -155,6 +160,31 @@ impl Approval {
             evidence.preflight_id = command.preflight_id.clone();
         }
         Ok(evidence)
+    }
+}
+
+impl Approval {
+    /// How each system of the scope stands now: the newest recorded judgement of one that is well may be days old.
+    async fn looks(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope<'_>,
+        policies: &[&Document],
+        now: jiff::Timestamp,
+    ) -> BTreeMap<String, Assessment> {
+        let specs = || policies.iter().filter_map(|document| policy_of(document));
+        let asked = scope.members.iter().map(|member| {
+            let name = member.document.name.as_str();
+            look::Asked::new(name, member.spec, specs(), self.sight.recorded(tenant, name))
+        });
+        look::as_of_now(&self.ctx.log, tenant, &asked.collect::<Vec<_>>(), now).await
+    }
+}
+
+fn policy_of(document: &Document) -> Option<&PolicySpec> {
+    match &document.spec {
+        Some(Spec::PolicySpec(spec)) => Some(spec),
+        _ => None,
     }
 }
 

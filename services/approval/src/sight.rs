@@ -1,5 +1,5 @@
-//! What was seen of each system last: the newest judgement of its readiness, and whether a run may have moved it since.
-//! Approvers get it as evidence; nothing here decides that a system is healthy.
+//! What was seen of each system last: the newest recorded judgement of its readiness, and whether a run may have moved it
+//! since. Brought to now it is what approvers get as evidence; nothing here decides that a system is healthy.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,14 +68,17 @@ impl Sight {
         self.fold.is_caught_up()
     }
 
-    /// What is known about these resources, for people.
-    pub(crate) fn evidence(&self, tenant: &TenantId, resources: &[&str], now: Timestamp) -> Evidence {
+    /// What the log says of a resource last.
+    pub(crate) fn recorded(&self, tenant: &TenantId, resource: &str) -> Option<Assessment> {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        let nothing = Seen::default();
-        let seen = tenants.get(tenant).unwrap_or(&nothing);
+        tenants.get(tenant)?.looks.get(resource).cloned()
+    }
+
+    /// What approvers get to read, of how the resources stand now.
+    pub(crate) fn evidence(looks: &BTreeMap<String, Assessment>, resources: &[&str], now: Timestamp) -> Evidence {
         let mut evidence = Evidence { taken_at: Some(to_pb(now)), ..Evidence::default() };
         for resource in resources {
-            let look = seen.looks.get(*resource);
+            let look = looks.get(*resource);
             evidence.members.push(member(resource, look, now));
             if let Some(look) = look {
                 evidence.markers.extend(look.primary.iter().chain(&look.standby).cloned());

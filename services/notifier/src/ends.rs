@@ -5,9 +5,10 @@
 //! timer, so that a crash changes nothing. Where nothing was told, the end is not sent. What opens something never
 //! waits.
 //!
-//! At a pager one message may have opened one incident for many. Its end is a delivery of its own, made when the last
-//! of them is over.
+//! At a pager one message may have opened one incident for many, also on the other way of a route. Its end is a delivery
+//! of its own, made when the last of them is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +18,7 @@ use muster_domain::delivery::message::kind;
 use muster_domain::delivery::routing::rule;
 use muster_domain::delivery::{Decision, FailureCode, Phase};
 use muster_domain::pb::notification::v1::DeliveryState;
-use muster_eventlog::{ReactError, wait_for};
+use muster_eventlog::{ReactError, wait_for as wait_for_position};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -58,18 +59,24 @@ pub(crate) async fn turn(
     let of_a_group = !message.group_id.is_empty() && parcel.group.is_none();
     // What quiet hours held is told in the order in which it is listed, in one message.
     let of_a_night = parcel.group.as_ref().is_some_and(|group| group.quiet);
-    if !ends(message) || message.test || of_a_group || of_a_night {
+    if !ends(message) || message.test || of_a_night {
         return Ok(Turn::Go);
     }
     let now = outbox.ctx.clock.now();
+    if of_a_group {
+        return turn_of_group(outbox, tenant, parcel, now).await;
+    }
     let newest = outbox.ctx.log.last_sequence(tenant).await?;
-    if wait_for(&outbox.ctx.db, projection::NAME, tenant, newest, CATCH_UP).await.is_err() {
+    if wait_for_position(&outbox.ctx.db, projection::NAME, tenant, newest, CATCH_UP).await.is_err() {
         return Ok(Turn::Wait(now + LOOK_AGAIN));
     }
-    let told = Told::of(&before(outbox, tenant, parcel).await?);
+    let before = before(outbox, tenant, parcel).await?;
+    let told = Told::of(&before);
     if let Some(due) = told.pending {
-        let (soonest, latest) = (now + LOOK_AGAIN, now + LOOK_AT_LATEST);
-        return Ok(Turn::Wait(due.map_or(soonest, |due| (due + LOOK_AGAIN).clamp(soonest, latest))));
+        return Ok(wait_for(due, now));
+    }
+    if OVER.contains(&message.kind.as_str()) && fallback::has_other_way(outbox, tenant, &parcel.route) {
+        end_groups_other_way(outbox, tenant, parcel, &before).await?;
     }
     if parcel.group.is_some() {
         return Ok(Turn::Go);
@@ -90,6 +97,59 @@ pub(crate) async fn turn(
         (false, true) => Turn::Never(rule::TOLD_TOGETHER),
         (false, false) => Turn::Never(rule::NOTHING_TO_END),
     })
+}
+
+/// What one message opened for many is closed after that message went out: it may have gone another way, later.
+async fn turn_of_group(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    parcel: &Parcel,
+    now: Timestamp,
+) -> Result<Turn, ReactError> {
+    let Ok(group) = parcel.message.group_id.parse() else { return Ok(Turn::Go) };
+    let opening = fallback::opening_of(outbox, tenant, group, &parcel.route, &parcel.recipient).await?;
+    Ok(match opening.phase {
+        Phase::Queued | Phase::Attempting => wait_for(None, now),
+        Phase::Waiting => wait_for(opening.retry_at, now),
+        Phase::Held => wait_for(opening.held_until, now),
+        Phase::None | Phase::Accepted | Phase::GaveUp | Phase::Suppressed | Phase::Grouped => Turn::Go,
+    })
+}
+
+fn wait_for(due: Option<Timestamp>, now: Timestamp) -> Turn {
+    let (soonest, latest) = (now + LOOK_AGAIN, now + LOOK_AT_LATEST);
+    Turn::Wait(due.map_or(soonest, |due| (due + LOOK_AGAIN).clamp(soonest, latest)))
+}
+
+/// On the other way of the route: what was opened there for many, and is over with this end or with these.
+async fn end_groups_other_way(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    last: &Parcel,
+    before: &[Before],
+) -> Result<(), ReactError> {
+    let groups: BTreeSet<Uuid> = before.iter().filter_map(|one| one.told_by).map(|(group, _)| group).collect();
+    for group in groups {
+        if is_over(outbox, tenant, group).await? {
+            fallback::end_group_other_way(outbox, tenant, last, group).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends on the other way what `parcel` told there for many, when all of it is over by the log as it is now.
+pub(crate) async fn end_if_over(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    parcel: &Parcel,
+    group: Uuid,
+) -> Result<(), ReactError> {
+    let newest = outbox.ctx.log.last_sequence(tenant).await?;
+    let seen = wait_for_position(&outbox.ctx.db, projection::NAME, tenant, newest, CATCH_UP).await;
+    if seen.is_ok() && is_over(outbox, tenant, group).await? {
+        fallback::end_group_other_way(outbox, tenant, parcel, group).await?;
+    }
+    Ok(())
 }
 
 /// What went before the end, or before the members of a group of ends.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use muster_domain::delivery::ending::{ENDS, ends};
+use muster_domain::delivery::ending::{ENDS, ends, keeps_incidents, of_group};
 use muster_domain::delivery::silence::opens_alert;
-use muster_domain::delivery::{Delivery, Message, Phase};
+use muster_domain::delivery::{Delivery, Message, Phase, delivery_id, routing};
 use muster_domain::time::{duration_from_pb, humane};
 use muster_domain::{AggregateId, InvalidId, TenantId};
 use muster_eventlog::{ReactError, TimerError, TimerFired, TimerHandler, TimerKey};
+use uuid::Uuid;
 
 use crate::escalation::OpenAlerts;
 use crate::outbox::{Cause, Narrowing, Outbox};
@@ -26,19 +27,23 @@ fn other_way(outbox: &Outbox, tenant: &TenantId, route: &str) -> Option<(String,
     exists.then(|| (spec.fallback_route.clone(), after))
 }
 
+pub(crate) fn has_other_way(outbox: &Outbox, tenant: &TenantId, route: &str) -> bool {
+    other_way(outbox, tenant, route).is_some()
+}
+
 /// A timer that looks whether the delivery was accepted in time.
 pub(crate) async fn prepare(
     outbox: &Outbox,
     tenant: &TenantId,
     parcel: &Parcel,
+    payload: &[u8],
     now: Timestamp,
 ) -> Result<(), ReactError> {
     let Some((_, after)) = other_way(outbox, tenant, &parcel.route).filter(|_| !parcel.message.test) else {
         return Ok(());
     };
-    let payload = serde_json::to_vec(parcel).map_err(|error| ReactError::Failed(error.to_string()))?;
     let key = TimerKey { tenant: tenant.clone(), handler: TIMERS.to_owned(), key: parcel.delivery_id().to_string() };
-    Ok(outbox.timers.set(&key, now.checked_add(after).unwrap_or(now), &payload).await?)
+    Ok(outbox.timers.set(&key, now.checked_add(after).unwrap_or(now), payload).await?)
 }
 
 /// Tells it on the fallback route, whose own rules hold: the on-call's above all. Twice is once. An alert that is over by
@@ -64,7 +69,12 @@ pub(crate) async fn take_other_way(
     message.reasons.truncate(muster_domain::delivery::message::MAX_LIST);
     message.only_routes = vec![other];
     let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
-    outbox.tell(tenant, &message, cause, &Narrowing::default()).await
+    outbox.tell(tenant, &message, cause, &Narrowing::default()).await?;
+    match &parcel.group {
+        // Its last end may have looked here a moment before, and found nothing to end.
+        Some(group) => crate::ends::end_if_over(outbox, tenant, parcel, group.delivery_id).await,
+        None => Ok(()),
+    }
 }
 
 async fn is_over(outbox: &Outbox, tenant: &TenantId, message: &Message) -> Result<bool, ReactError> {
@@ -85,6 +95,44 @@ pub(crate) async fn end_other_way(outbox: &Outbox, tenant: &TenantId, parcel: &P
     let message = Message { only_routes: vec![other], ..parcel.message.clone() };
     let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
     Box::pin(outbox.tell(tenant, &message, cause, &Narrowing::default())).await
+}
+
+/// The end of an incident that one message opened for many on the other way, which no single end of them would close.
+pub(crate) async fn end_group_other_way(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    last: &Parcel,
+    group: Uuid,
+) -> Result<(), ReactError> {
+    let Some((other, _)) = other_way(outbox, tenant, &last.route) else { return Ok(()) };
+    let end = of_group(group, &other, &last.message);
+    for decision in routing::route(&end, &outbox.routes.of(tenant)) {
+        if !keeps_incidents(decision.channel) {
+            continue;
+        }
+        let opening = opening_of(outbox, tenant, group, &decision.route, &decision.recipient.shown).await?;
+        if !matches!(opening.phase, Phase::None | Phase::Suppressed) {
+            let cause = Cause { correlation: last.correlation, event: last.message.event_id };
+            return Box::pin(outbox.tell(tenant, &end, cause, &Narrowing::default())).await;
+        }
+    }
+    Ok(())
+}
+
+/// The delivery that told a group to a recipient, on its own route or another way.
+pub(crate) async fn opening_of(
+    outbox: &Outbox,
+    tenant: &TenantId,
+    group: Uuid,
+    route: &str,
+    recipient: &str,
+) -> Result<Delivery, ReactError> {
+    let own = outbox.ctx.log.load::<Delivery>(tenant, &AggregateId::from(group)).await?.state;
+    let Some(event) = own.queued.and_then(|queued| queued.source_event_id.parse().ok()) else {
+        return Ok(Delivery::default());
+    };
+    let id = delivery_id(tenant.as_str(), event, route, recipient);
+    Ok(outbox.ctx.log.load::<Delivery>(tenant, &AggregateId::from(id)).await?.state)
 }
 
 /// Whether anything about the same alert or request went to the route, by the read model as it is.

@@ -5,7 +5,7 @@
 use muster_domain::TenantId;
 use muster_domain::delivery::grouping::Group;
 use muster_domain::delivery::{Decision, Message, delivery_id};
-use muster_eventlog::TimerKey;
+use muster_eventlog::{ReactError, TimerKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,6 +36,11 @@ impl Parcel {
             held: false,
             group: None,
         }
+    }
+
+    /// As a timer carries it.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, ReactError> {
+        serde_json::to_vec(self).map_err(|e| ReactError::Failed(format!("the message cannot be kept: {e}")))
     }
 
     pub(crate) fn delivery_id(&self) -> Uuid {

@@ -28,7 +28,8 @@ pub(crate) fn local(
     address: SocketAddr,
     file: Option<&Path>,
 ) -> Result<Config> {
-    let mut config = Config::load(file, Profile::Local)?;
+    // Judged at the end: what a file adds, such as an anchor, may need what is only set here.
+    let mut config = Config::read(file, Profile::Local)?;
     config.server.listen = address;
     config.server.public_url = format!("http://{address}");
     config.nats.url = stack.nats_url();

@@ -10,6 +10,7 @@ pub(crate) mod copies;
 mod link;
 mod outcome;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use muster_domain::request::intent::{self, Addressee, Intent};
 use muster_domain::request::{self, Request};
 use muster_domain::{Aggregate, AggregateId};
 use muster_eventlog::{ReactError, Reactor, Record, run_reactor};
-use muster_runtime::{Context, IntentLinks, Service};
+use muster_runtime::{Context, IntentLinks, Service, look};
 
 use crate::outbox::{Cause, Narrowing, Outbox};
 
@@ -193,15 +194,28 @@ impl Approvals {
         Ok(self.ctx.log.load::<Request>(&record.tenant, &id_of(&record.id)?).await?.state)
     }
 
-    /// The newest recorded judgement of each system, as many as a message lists.
+    /// How each system stands now, as many as a message lists.
     async fn looks(&self, record: &Record, request: &Request) -> Result<Vec<(String, Option<Assessment>)>, ReactError> {
         let Some(opened) = &request.view.opened else { return Ok(Vec::new()) };
-        let mut looks = Vec::new();
-        for resource in request::resources(opened).into_iter().take(MAX_LIST) {
-            let readiness = self.ctx.log.load::<Readiness>(&record.tenant, &id_of(resource)?).await?.state;
-            looks.push((resource.to_owned(), readiness.assessment));
+        let names: Vec<&str> = request::resources(opened).into_iter().take(MAX_LIST).collect();
+        let mut recorded = BTreeMap::new();
+        for name in &names {
+            let readiness = self.ctx.log.load::<Readiness>(&record.tenant, &id_of(name)?).await?.state;
+            recorded.insert(*name, readiness.assessment);
         }
-        Ok(looks)
+        let asked = self.outbox.routes.with_documents(&record.tenant, |documents| {
+            let of = |name: &&str| {
+                let (_, spec) = documents.resource(name)?;
+                let policies = documents.policies().map(|(_, policy)| policy);
+                Some(look::Asked::new(name, spec, policies, recorded.get(name).cloned().flatten()))
+            };
+            names.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        let asked = asked.unwrap_or_default();
+        let mut now = look::as_of_now(&self.ctx.log, &record.tenant, &asked, self.ctx.clock.now()).await;
+        // Of one that is not declared any more there is only what was recorded.
+        let mut look = |name: &&str| now.remove(*name).or_else(|| recorded.get(*name).cloned().flatten());
+        Ok(names.iter().map(|name| ((*name).to_owned(), look(name))).collect())
     }
 
     fn contacts(&self, record: &Record, wanted: impl Fn(&ContactSpec) -> bool) -> Vec<Contact> {

@@ -107,15 +107,15 @@ impl Outbox {
     /// Straight to a worker, with a timer behind it; or to the timer, if there is no room.
     pub(crate) async fn dispatch(&self, tenant: &TenantId, parcel: Parcel) -> Result<(), ReactError> {
         let now = self.ctx.clock.now();
-        fallback::prepare(self, tenant, &parcel, now).await?;
-        match self.lanes.room(parcel.lane()) {
-            Some(room) => {
-                self.set_timer(tenant, &parcel, now.checked_add(BEHIND).unwrap_or(now)).await?;
-                room.send((tenant.clone(), parcel));
-                Ok(())
-            }
-            None => self.set_timer(tenant, &parcel, now).await,
+        let payload = parcel.payload()?;
+        fallback::prepare(self, tenant, &parcel, &payload, now).await?;
+        let room = self.lanes.room(parcel.lane());
+        let due = if room.is_some() { now.checked_add(BEHIND).unwrap_or(now) } else { now };
+        self.timers.set(&parcel.timer(tenant), due, &payload).await?;
+        if let Some(room) = room {
+            room.send((tenant.clone(), parcel));
         }
+        Ok(())
     }
 
     pub(crate) async fn set_timer(
@@ -124,9 +124,7 @@ impl Outbox {
         parcel: &Parcel,
         due: jiff::Timestamp,
     ) -> Result<(), ReactError> {
-        let payload =
-            serde_json::to_vec(parcel).map_err(|e| ReactError::Failed(format!("the message cannot be kept: {e}")))?;
-        Ok(self.timers.set(&parcel.timer(tenant), due, &payload).await?)
+        Ok(self.timers.set(&parcel.timer(tenant), due, &parcel.payload()?).await?)
     }
 
     /// One decision about a delivery, which nothing can refuse.

@@ -18,7 +18,9 @@ mod flow;
 #[expect(dead_code, reason = "what these tests do not need of it")]
 mod issuer;
 mod order;
+mod other_way;
 mod pager;
+mod seen_now;
 mod silence;
 mod stage;
 mod storm;

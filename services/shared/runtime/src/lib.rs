@@ -66,6 +66,7 @@ pub mod identity;
 pub mod intent_links;
 pub mod issuer;
 mod lag;
+pub mod look;
 pub mod outgoing;
 pub mod page;
 mod published;

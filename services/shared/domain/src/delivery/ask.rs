@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::alert::status_name;
-use super::lifecycle::{movement, person};
+use super::lifecycle::{asks_for, movement, person};
 use super::message::{MAX_LIST, MAX_TEXT_BYTES, Message, Severity, Source, clip, kind};
 use crate::pb::common::v1::{Actor, Environment, Marker, Tier};
 use crate::pb::plan::v1::PlanTest;
@@ -30,11 +30,7 @@ pub fn asked(source: &Source, view: &RequestView, seen: &[Seen<'_>], level: u32,
     m.opens_thread = level == 0;
     let again = if level == 0 { "" } else { "AGAIN: " };
     m.set_subject(&format!("{again}Your decision is needed: {what}"));
-    m.set_summary(&format!(
-        "{} asks for a {what}, away from {}. You are asked because your approval can count.",
-        person(opened.requester.as_ref()),
-        opened.from_site
-    ));
+    m.set_summary(&format!("{} You are asked because your approval can count.", asks_for(opened)));
     m.fact("Why", reason(opened));
     m.fact("Plan", plan(opened));
     m.fact("Positions", positions(seen));

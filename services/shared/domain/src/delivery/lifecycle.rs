@@ -139,7 +139,7 @@ fn created(mut m: Message, opened: &RequestOpened) -> Message {
     m.severity = Severity::Warning;
     m.opens_thread = true;
     m.set_subject(&format!("Approval needed: {what}"));
-    m.set_summary(&format!("{} asks for a {what}, away from {}.", person(opened.requester.as_ref()), opened.from_site));
+    m.set_summary(&asks_for(opened));
     m.fact("Why", &opened.reason);
     m.fact("Approvals needed", opened.policy.as_ref().map_or_else(|| "none by policy".to_owned(), policy_words));
     if let Some(plan) = &opened.plan {
@@ -248,6 +248,13 @@ pub(super) fn movement(opened: &RequestOpened) -> String {
     let environment = super::message::environment_name(opened.environment());
     let group = if opened.group.is_empty() { "" } else { "group " };
     format!("{verb} of {group}{} ({tier}, {environment}) to {}", scope_name(opened), opened.target_site)
+}
+
+/// "Olga asks for a switchover of orders-db (tier 1, production) to site-b, away from site-a."
+pub(super) fn asks_for(opened: &RequestOpened) -> String {
+    let what = movement(opened);
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{} asks for {article} {what}, away from {}.", person(opened.requester.as_ref()), opened.from_site)
 }
 
 pub(super) fn person(actor: Option<&Actor>) -> String {

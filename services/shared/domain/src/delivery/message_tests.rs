@@ -110,6 +110,17 @@ fn execution(event: execution_event::Event) -> Option<Message> {
 }
 
 #[test]
+fn what_is_asked_for_reads_as_people_write() {
+    use crate::pb::request::v1::RequestType;
+    let asked = |kind: RequestType| {
+        let opened = RequestOpened { r#type: kind.into(), requester: person("Olga"), ..RequestOpened::default() };
+        lifecycle::asks_for(&opened).split(" of ").next().map(str::to_owned)
+    };
+    assert_eq!(asked(RequestType::IsolatedDrill).as_deref(), Some("Olga asks for an isolated-drill"));
+    assert_eq!(asked(RequestType::Switchover).as_deref(), Some("Olga asks for a switchover"));
+}
+
+#[test]
 fn every_alert_kind_has_its_message_with_resource_tier_and_reason() {
     let kinds = [
         (AlertKind::RpoBreach, "rpo.breached"),

@@ -32,7 +32,8 @@ impl Config {
         Ok(config)
     }
 
-    fn read(file: Option<&Path>, profile: Profile) -> Result<Self, ConfigErrors> {
+    /// The same without the check of the whole: for who adds settings of their own, and checks then.
+    pub fn read(file: Option<&Path>, profile: Profile) -> Result<Self, ConfigErrors> {
         let defaults = match profile {
             Profile::Production => Self::default(),
             Profile::Local => Self::local(),

@@ -196,3 +196,17 @@ fn drills_have_a_place_of_their_own_and_backups_are_named() {
         assert_eq!(error.key, format!("executor.agents.a.{key}"), "{more}");
     }
 }
+
+/// `muster up` has a store of its own: a file on top of it names only what comes beside that.
+#[test]
+fn who_adds_settings_reads_them_without_the_check_of_the_whole() {
+    Jail::expect_with(|jail| {
+        let anchor = "[[audit.anchors]]\nname = 'worm'\nkind = 'store'\nlocation = '/srv/worm'\n";
+        jail.create_file("anchors.toml", anchor)?;
+        let file = Some(Path::new("anchors.toml"));
+        assert_eq!(only_error(Config::load(file, Profile::Local)).key, "audit.store");
+        let config = Config::read(file, Profile::Local).unwrap();
+        assert_eq!(config.audit.anchors.len(), 1);
+        Ok(())
+    });
+}

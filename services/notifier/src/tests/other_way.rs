@@ -1,0 +1,124 @@
+//! What went another way for many at once is ended there, too.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use muster_domain::pb::common::v1::{Environment, Tier};
+use muster_domain::pb::inventory::v1::{
+    Grouping, NotificationRouteSpec, PagerdutyChannel, notification_route_spec::Channel as Declared,
+};
+use muster_domain::pb::readiness::v1::{
+    AlertKind, AlertOpened, AlertResolved, ReadinessEvent, Severity, readiness_event::Event,
+};
+use muster_domain::readiness::Readiness;
+use muster_domain::time::duration_to_pb;
+use muster_fakes::Fake;
+use muster_fakes::pagerduty::{Pagerduty as Service, State};
+use muster_runtime::Config;
+
+use super::mail_route;
+use super::stage::Stage;
+use crate::channels::pagerduty::Pagerduty;
+use crate::channels::{Limits, Outgoing};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A mail route that is refused everything, and the pager that takes what it does not get rid of.
+async fn scene() -> (Stage, Fake<Service>, tempfile::TempDir) {
+    let secrets = tempfile::tempdir().unwrap();
+    std::fs::create_dir(secrets.path().join("acme")).unwrap();
+    std::fs::write(secrets.path().join("acme/pager"), KEY).unwrap();
+    let mut config = Config::default();
+    config.secrets.directory = Some(secrets.path().to_owned());
+    let far = Fake::start(Service::new(KEY)).await.unwrap();
+    let mut stage = Stage::configured(config).await;
+    let outgoing = Outgoing::new(&["127.0.0.1".to_owned()], Limits::default()).unwrap();
+    stage.more.push(Arc::new(Pagerduty::new(outgoing, stage.ctx.secrets.clone())));
+    let channel = PagerdutyChannel {
+        routing_key_ref: "file:pager".into(),
+        events_url: far.url.clone(),
+        ..PagerdutyChannel::default()
+    };
+    // By itself it asks for nothing.
+    let pager = NotificationRouteSpec {
+        channel: Some(Declared::Pagerduty(channel)),
+        events: vec!["request.escalated".into()],
+        ..NotificationRouteSpec::default()
+    };
+    stage.route("pager", pager).await;
+    let window = Some(duration_to_pb(SignedDuration::from_secs(2)));
+    let team = NotificationRouteSpec {
+        grouping: Some(Grouping { more_than: 1, window, flaps: 50 }),
+        fallback_route: "pager".into(),
+        fallback_after: Some(duration_to_pb(SignedDuration::from_hours(1))),
+        ..mail_route(&["reject@example.com"])
+    };
+    stage.route("team", team).await;
+    stage.start().await;
+    (stage, far, secrets)
+}
+
+async fn happens(stage: &Stage, system: &str, event: Event) {
+    stage.append::<Readiness>(system, ReadinessEvent { event: Some(event) }, Timestamp::now()).await;
+}
+
+fn opened(system: &str) -> Event {
+    Event::AlertOpened(AlertOpened {
+        alert_id: format!("alert-of-{system}"),
+        resource: system.into(),
+        kind: AlertKind::RpoBreach.into(),
+        severity: Severity::Critical.into(),
+        tier: Tier::Tier2.into(),
+        environment: Environment::Production.into(),
+        ..AlertOpened::default()
+    })
+}
+
+fn resolved(system: &str) -> Event {
+    Event::AlertResolved(AlertResolved {
+        alert_id: format!("alert-of-{system}"),
+        resource: system.into(),
+        kind: AlertKind::RpoBreach.into(),
+        tier: Tier::Tier2.into(),
+        environment: Environment::Production.into(),
+        ..AlertResolved::default()
+    })
+}
+
+/// How the one incident of many stands.
+fn of_many(far: &Fake<Service>) -> Option<State> {
+    far.with(|service| {
+        let mut found = service.incidents.iter().filter(|((_, key), _)| key.starts_with("muster/acme/group/"));
+        found.next().map(|(_, incident)| incident.state)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_incident_of_many_on_the_other_way_ends_with_the_last_of_them() {
+    let (mut stage, far, _secrets) = scene().await;
+    happens(&stage, "a", opened("a")).await;
+    stage.until("the first by itself", |list| list.iter().any(|d| d.route == "pager" && d.finished_at.is_some())).await;
+    happens(&stage, "b", opened("b")).await;
+    happens(&stage, "c", opened("c")).await;
+    stage.until("the others together", |_| of_many(&far) == Some(State::Open)).await;
+
+    happens(&stage, "b", resolved("b")).await;
+    let ended = |system: &'static str| {
+        move |list: &[muster_domain::pb::notification::v1::DeliveryView]| {
+            list.iter().any(|d| {
+                d.route == "team"
+                    && d.resource == system
+                    && d.message_kind == "alert.resolved"
+                    && d.finished_at.is_some()
+            })
+        }
+    };
+    stage.until("the end of one is decided", ended("b")).await;
+    assert_eq!(of_many(&far), Some(State::Open), "the other one is still open");
+    happens(&stage, "c", resolved("c")).await;
+    stage.until("the end of all of them", |_| of_many(&far) == Some(State::Resolved)).await;
+    happens(&stage, "a", resolved("a")).await;
+    let all = |far: &Fake<Service>| far.with(|service| service.incidents.values().all(|i| i.state == State::Resolved));
+    stage.until("nothing is left open", |_| all(&far)).await;
+    stage.stop().await;
+}
