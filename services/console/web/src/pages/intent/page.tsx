@@ -14,7 +14,7 @@ import { Frame } from "../../ui/frame.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { Decisions } from "../request/decisions.tsx";
-import { EvidencePanel, lossInWords } from "../request/evidence.tsx";
+import { EvidencePanel, WhatIsAtStake } from "../request/evidence.tsx";
 import { direction, subject } from "../requests/page.tsx";
 import { tenantOf } from "./link.ts";
 
@@ -141,7 +141,7 @@ function Deeds({ tenant, token, intent, request, changed }: Shown & { request: R
         text={{ label: "Note (optional)", long: true }}
         act={then(decide(IntentDecision.APPROVE))}
       >
-        <p>{lossInWords(request)}</p>
+        <WhatIsAtStake request={request} tenant={tenant} />
       </AskButton>
       <AskButton
         label="Deny"

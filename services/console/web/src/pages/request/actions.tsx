@@ -11,7 +11,7 @@ import { AskButton } from "../../ui/dialog.tsx";
 import { cannotDecide, delegationFor } from "../requests/inbox.ts";
 import { direction, subject } from "../requests/page.tsx";
 import { isDecidable } from "./data.ts";
-import { lossInWords } from "./evidence.tsx";
+import { WhatIsAtStake } from "./evidence.tsx";
 
 export function Actions({ here, request, changed }: { here: Here; request: RequestView; changed: () => Promise<unknown> }) {
   const decides = here.may("ApprovalService/ApproveRequest");
@@ -72,7 +72,7 @@ function Decide({ here, request, changed }: Deed) {
         text={{ label: "Note (optional)", long: true }}
         act={(note, idempotencyKey) => approval.approveRequest({ ...names, note, idempotencyKey, planHash: hash, onBehalfOf: delegation?.from?.id ?? "" }).then(changed)}
       >
-        <p>{lossInWords(request)}</p>
+        <WhatIsAtStake request={request} tenant={here.tenant} />
         {request.opened?.policy?.stepUp && (
           <p className="notice">
             The policy takes a login made for this approval, with a second factor. <a href={stepUpAddress(location.pathname)}>Log in again</a>, then approve within 5 minutes.
@@ -124,7 +124,7 @@ function Start({ here, request, changed }: Deed) {
       text={{ label: "Type the phrase to start", exactly: phrase }}
       act={(confirmation, idempotencyKey) => approval.startRequest({ tenant: here.tenant, requestId: request.requestId, confirmation, idempotencyKey }).then(changed)}
     >
-      <p>{lossInWords(request)}</p>
+      <WhatIsAtStake request={request} tenant={here.tenant} />
       <p>It begins at once. The clock against the RTO runs from here. The checks come first; nothing is changed before they pass.</p>
       <p>
         <code className="phrase">{phrase}</code>

@@ -11,13 +11,23 @@ import { Markers } from "./markers.tsx";
 import { Now, useSeen } from "./now.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 
-/** One sentence for the dialogs: what could be lost, as it was known when it was asked for. */
-export function lossInWords(request: RequestView): string {
+/** For the dialogs: how each system is now, beside what could be lost as it was known when it was asked for. */
+export function WhatIsAtStake({ request, tenant }: { request: RequestView; tenant: string }) {
   const members = request.opened?.evidence?.members ?? [];
-  if (members.length === 0) return "Nothing was recorded about what could be lost.";
-  return members
-    .map((member) => `${member.resource}, seen ${humane(milliseconds(member.age))} before it was asked for: ${member.loss?.text || "nothing can be said about missing data."}`)
-    .join(" ");
+  const seen = useSeen(tenant, members.map((member) => member.resource));
+  if (members.length === 0) return <p>Nothing was recorded about what could be lost.</p>;
+  return (
+    <ul className="lines">
+      {members.map((member) => (
+        <li key={member.resource}>
+          <strong>{member.resource}</strong> is now <Now seen={seen.get(member.resource)} />
+          <p className="small">
+            Seen {humane(milliseconds(member.age))} before it was asked for: {member.loss?.text || "nothing can be said about missing data."}
+          </p>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 export function EvidencePanel({ request, tenant, open }: { request: RequestView; tenant: string; open: boolean }) {
