@@ -7,7 +7,7 @@ use muster_domain::pb::common::v1::{Environment, PageRequest};
 use muster_domain::pb::inventory::v1::{ContactSpec, Kind, NotificationRouteSpec, document::Spec};
 use muster_domain::pb::notification::v1::notifier_service_client::NotifierServiceClient;
 use muster_domain::pb::notification::v1::{
-    DeliveryQueued, DeliveryState, ListDeliveriesRequest, PreviewMessageRequest, TestRouteRequest,
+    DeliveryQueued, DeliveryState, DeliveryView, ListDeliveriesRequest, PreviewMessageRequest, TestRouteRequest,
 };
 use muster_domain::pb::request::v1::{RequestEvent, RequestOpened, request_event};
 use muster_domain::request::Request;
@@ -90,7 +90,9 @@ async fn a_test_says_who_asked_for_it_and_by_which_version_of_the_route() {
     assert_eq!(refusal_of(&refused).unwrap().code, "ROUTE_TEST_WAKES_ON_CALL");
     let queued = asked.tried("on-call", "ada", "admin").await.unwrap();
     assert_eq!(queued.asked_by.unwrap().id, asked.issuer.person("ada"), "whoever wakes the on-call is named");
-    let list = asked.stage.until("all arrived", |list| list.iter().all(|d| d.finished_at.is_some())).await;
+    let to_ingo = |list: &[DeliveryView]| list.iter().any(|d| d.route == "contact:ingo");
+    let arrived = |list: &[DeliveryView]| to_ingo(list) && list.iter().all(|d| d.finished_at.is_some());
+    let list = asked.stage.until("all arrived", arrived).await;
     let to_ingo = list.iter().find(|d| d.route == "contact:ingo").unwrap();
     assert_eq!((to_ingo.person.as_str(), to_ingo.state()), ("https://idp.example|ingo", DeliveryState::Accepted));
     assert_eq!(asked.stage.hook.attempts().len(), 2, "the alert and the Admin's test");

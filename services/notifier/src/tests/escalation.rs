@@ -102,7 +102,7 @@ async fn a_person_calls_the_next_step_by_hand() {
         assert_eq!((view.step, view.acknowledged.is_some()), (1, false));
     }
     let second = answers.escalate(&stage.tenant, ALERT, &said, ("me too", 1), &stage.meta(now)).await.unwrap_err();
-    assert!(second.to_string().contains("ALERT_STEP_NOT_NEXT"), "{second}");
+    assert!(format!("{second:?}").contains("ALERT_STEP_NOT_NEXT"), "{second:?}");
 
     let list = stage.until("the boss is told", |list| !told(list, "boss@example.com").is_empty()).await;
     assert!(list[0].subject.starts_with("ESCALATED by Olga (step 1): CRITICAL"), "{}", list[0].subject);
