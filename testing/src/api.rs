@@ -1,6 +1,8 @@
 //! One person at the gRPC API, logged in through the local issuer with the same flow as everybody.
 
-use anyhow::{Context as _, Result};
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result, anyhow};
 use base64::Engine as _;
 use muster_domain::pb::{
     audit::v1::{
@@ -31,10 +33,19 @@ pub struct Person {
 
 const REDIRECT: &str = "http://127.0.0.1:1/callback";
 
+/// One for all: a client reads every certificate authority of the machine first, and cases log in many times a second. It
+/// keeps no connection, because the next login may be in another runtime.
+pub(crate) fn http() -> Result<&'static reqwest::Client> {
+    static CLIENT: LazyLock<reqwest::Result<reqwest::Client>> = LazyLock::new(|| {
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0).build()
+    });
+    CLIENT.as_ref().map_err(|error| anyhow!("no client for HTTP: {error}"))
+}
+
 impl Person {
     /// Authorization code with PKCE; `login_hint` spares the page.
     pub async fn login(url: &str, name: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = http()?;
         let issuer = format!("{url}/local-issuer");
         let found: serde_json::Value = http
             .get(format!("{issuer}/.well-known/openid-configuration"))

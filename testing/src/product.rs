@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    api::Person,
+    api::{Person, http},
     poll::{self, Look},
 };
 
@@ -154,8 +154,8 @@ impl Product {
     }
 
     pub async fn ready(&self) -> bool {
-        let Ok(url) = self.url() else { return false };
-        reqwest::get(format!("{url}/readyz")).await.is_ok_and(|answer| answer.status().is_success())
+        let (Ok(url), Ok(http)) = (self.url(), http()) else { return false };
+        http.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Ctrl-C, as a person would.

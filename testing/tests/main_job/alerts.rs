@@ -66,6 +66,7 @@ pub(crate) async fn cut(product: &mut Product) -> Result<()> {
 pub(crate) async fn lost_sight(product: &mut Product) -> Result<()> {
     healthy(product, "billing-db").await?;
     let vera = product.person("vera").await?;
+    sight_is_lost_after(product, "5s", "12s").await?;
     let begun = Timestamp::now();
     let postmasters = ["billing-a", "billing-b"].map(|node| postmaster(product, node));
     let hung = Hung::all(postmasters.into_iter().collect::<Result<_>>()?)?;
@@ -81,6 +82,21 @@ pub(crate) async fn lost_sight(product: &mut Product) -> Result<()> {
     healthy(product, "billing-db").await?;
     poll::until("the alert to be resolved", HEALTHY, || async {
         newest(product, "alert.resolved", "billing-db", begun).await
+    })
+    .await?;
+    sight_is_lost_after(product, "20s", "60s").await
+}
+
+/// What is built in, a minute, is long to wait for.
+async fn sight_is_lost_after(product: &Product, stale: &str, lost: &str) -> Result<()> {
+    let ada = product.person("ada").await?;
+    let policy = format!(
+        "kind: Policy\nmetadata: {{name: sight, tenant: acme}}\nspec:\n  readiness:\n    - tier: 2\n      thresholds: {{staleAfter: {stale}, lostAfter: {lost}}}\n"
+    );
+    ada.apply("acme", &policy, false).await?;
+    poll::until("the new limit to be used", HEALTHY, || async {
+        let used = ada.readiness("billing-db").await?.thresholds.and_then(|t| duration_from_pb(t.lost_after.as_ref()));
+        Ok(look_for(used, |used| used.is_some_and(|used| format!("{}s", used.as_secs()) == lost)))
     })
     .await
     .map(drop)
