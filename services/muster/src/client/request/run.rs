@@ -1,5 +1,7 @@
 //! The run of a request in readable form: its members, checks, steps and what was taken back, what people said, how it ended.
 
+use std::collections::BTreeSet;
+
 use muster_domain::pb::common::v1::{LossStatement, Marker};
 use muster_domain::pb::execution::v1::{Check, DrillCopy, ExecutionState, ExecutionView, MemberOutcome, StepView};
 use muster_domain::time::{duration_to_pb, from_pb};
@@ -51,7 +53,8 @@ pub(super) fn print(execution: &ExecutionView, screen: &Screen) -> Result<(), Cl
     undo(execution, screen)?;
     checks("checks after", &execution.postchecks, screen)?;
     markers("positions after", &execution.markers_after, screen)?;
-    for unavailable in &execution.markers_unavailable {
+    // Before and after may have failed for the same reason: said once.
+    for unavailable in execution.markers_unavailable.iter().collect::<BTreeSet<_>>() {
         screen.field("no position", Cell::toned(Tone::Warning, unavailable.as_str()))?;
     }
     result(execution, screen)
