@@ -2,6 +2,8 @@
 //!
 //! `pb::request::v1::RequestEvent` is what is stored, what `evolve` matches on and what is sent.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 macro_rules! package {
     ($($name:ident),* $(,)?) => {$(
         pub mod $name {

@@ -2,6 +2,8 @@
 //!
 //! A command reads the log, lets the domain decide, and appends exactly one event. The tables serve lists only.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod deadlines;
 mod decide;

@@ -1,6 +1,8 @@
 //! The record, for people and for auditors: listed, filtered, exported. Nothing here, and no call of any
 //! other service, changes or deletes an event.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod changes;
 mod denied;

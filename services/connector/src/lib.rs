@@ -10,6 +10,8 @@
 //! Architecture Invariant: nothing here holds, resolves or uses an account that could change a
 //! protected system, and nothing here judges what it saw.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod batch;
 mod collector;
 mod inventory;

@@ -4,6 +4,8 @@
 //! Architecture Invariant: no page reads a database or the log. What a person may not do through the
 //! API, the console cannot do either.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod app;
 mod error;

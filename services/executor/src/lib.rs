@@ -11,6 +11,8 @@
 //! | no two nodes accept writes | fence before promotion, proven again under a lock (muster-platform) |
 //! | a loss is never made smaller than it was | conservative statements with their limits ([`statement`]) |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod actions;
 mod aftermath;
 mod api;

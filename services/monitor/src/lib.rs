@@ -15,6 +15,8 @@
 //! Architecture Invariant: no account of any target is known here. A status is never answered from
 //! what was judged alone: its age counts at the moment of the answer.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod board;
 mod freshness;

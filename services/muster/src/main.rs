@@ -1,5 +1,7 @@
 //! `muster`: one binary for the whole product, one service, and the people who use it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod client;
 mod demo;
 mod docs;

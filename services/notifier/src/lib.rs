@@ -7,6 +7,8 @@
 //! Architecture Invariant: a message can never approve, start or stop anything. It carries a link to a page
 //! that asks for a login.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod approvals;
 mod calendar;

@@ -16,6 +16,8 @@
 //! Architecture Invariant: what is decided is decided on the log. The tables say where to look (who refers to a
 //! document), never what holds.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod api;
 mod apply;
 mod changeset;

@@ -13,6 +13,8 @@
 //! Architecture Invariant: no answer with a cosignature leaves before the tree it is for is on disk.
 //! Architecture Invariant: of one origin, no smaller and no inconsistent tree is ever cosigned, whoever signed it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod error;
 mod http;
 mod key;

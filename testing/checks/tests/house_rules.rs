@@ -81,3 +81,17 @@ fn impurity_is_found_outside_comments_and_tests() {
             .is_empty()
     );
 }
+
+/// What ships is held to clippy.toml by a line of its own, as a test may do what it forbids.
+#[test]
+fn what_ships_asks_for_no_clock_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let is_root = |path: &PathBuf| path.ends_with("src/lib.rs") || path.ends_with("src/main.rs");
+    let roots: Vec<PathBuf> = rust_files(&root.join("services")).into_iter().filter(is_root).collect();
+    assert!(roots.len() > 15, "{} crates were found", roots.len());
+    for path in roots {
+        let text = fs::read_to_string(&path).unwrap();
+        let line = "#![cfg_attr(not(test), warn(clippy::disallowed_methods))]";
+        assert!(text.contains(line), "{} lacks {line}", path.display());
+    }
+}

@@ -3,6 +3,8 @@
 //!
 //! Each says in its head which facts it takes for granted and could not be checked on a real account.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod check;
 pub mod gds_notification;
 pub mod pagerduty;

@@ -1,6 +1,5 @@
 //! Runs on real servers: NATS, the read models' PostgreSQL, and a primary with its standby to be moved.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
-#![expect(clippy::large_futures, reason = "a test has room on its stack")]
 
 mod cool_down;
 mod failback;

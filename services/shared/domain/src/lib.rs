@@ -4,6 +4,8 @@
 //! Architecture Invariant: no IO, no clock, no randomness, no async runtime. `now` and ids come in as
 //! arguments. The crate cannot name tokio, sqlx, tonic or async-nats; `testing/checks` checks it.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod access;
 pub mod aggregate;
 pub mod audit;

@@ -26,6 +26,8 @@
 //! Architecture Invariant: nothing here updates, purges or deletes a stream, or a message of one. The services have no
 //! permission to, so code that needs it cannot work.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod append;
 mod approved;
 pub mod batch;

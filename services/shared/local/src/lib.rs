@@ -4,6 +4,8 @@
 //!
 //! Architecture Invariant: nothing here knows what Muster stores in these servers.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod account;
 mod daemon;
 mod debian;

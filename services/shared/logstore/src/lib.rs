@@ -9,6 +9,8 @@
 //! | the signer's state | [`LogFiles::compare_and_set`] | replaced by somebody who has not seen the present one |
 //! | checkpoints, policy | [`LogFiles::replace`] | half: a reader sees the old or the new one |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 mod error;
 mod files;
 mod folder;

@@ -5,6 +5,8 @@
 //!
 //! One folder per platform, one line in [`registry`].
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod agent;
 pub mod backup;
 mod checks;

@@ -55,6 +55,8 @@
 //! Architecture Invariant: nothing here knows a rule of the domain beyond who may call what. No other crate reads the
 //! environment or the clock.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod access;
 pub mod auth;
 pub mod clock;

@@ -3,6 +3,8 @@
 //! The formats are those of <https://c2sp.org>: signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles, tlog-proof and
 //! tlog-policy; the tree is that of RFC 6962. Only the leaves are Muster's own ([`leaf`]).
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
