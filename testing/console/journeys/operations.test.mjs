@@ -279,7 +279,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
     });
     await world.as("ada", async (page) => {
       await page.goto(at("/settings/gates"));
-      const row = main(page).getByRole("row").filter({ hasText: "readiness-drill" });
+      const row = main(page).getByRole("row").filter({ hasText: "Readiness drill" });
       await row.getByRole("button", { name: "Propose" }).click();
       await page.getByRole("dialog").getByLabel("New gate").selectOption({ label: "L3: people act, Muster advises" });
       await say(page, "Reason", "nobody is trained yet", "Propose");
@@ -288,7 +288,7 @@ describe("running it", { timeout: LIMIT_MS }, () => {
     });
     await world.as("ingo", async (page) => {
       await page.goto(at("/settings/gates"));
-      const row = main(page).getByRole("row").filter({ hasText: "readiness-drill" });
+      const row = main(page).getByRole("row").filter({ hasText: "Readiness drill" });
       await row.getByRole("button", { name: "Deny" }).click();
       await say(page, "Reason", "they are", "Deny");
       await row.getByText("nothing").waitFor();
