@@ -1,22 +1,27 @@
 //! Another way for what one route does not get rid of in time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::delivery::ending::{ENDS, ends, keeps_incidents, of_group};
 use muster_domain::delivery::silence::opens_alert;
 use muster_domain::delivery::{Delivery, Message, Phase, delivery_id, routing};
 use muster_domain::time::{duration_from_pb, humane};
 use muster_domain::{AggregateId, InvalidId, TenantId};
-use muster_eventlog::{ReactError, TimerError, TimerFired, TimerHandler, TimerKey};
+use muster_eventlog::{ReactError, TimerError, TimerFired, TimerHandler, TimerKey, wait_for};
 use uuid::Uuid;
 
 use crate::escalation::OpenAlerts;
 use crate::outbox::{Cause, Narrowing, Outbox};
 use crate::parcel::Parcel;
+use crate::projection;
 
 pub(crate) const TIMERS: &str = "notifier.fallback";
+/// How long the read model may take to show what is in the log. Then the reaction comes again.
+const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// Where a route's messages go when it does not get rid of them, and after how long.
 fn other_way(outbox: &Outbox, tenant: &TenantId, route: &str) -> Option<(String, SignedDuration)> {
@@ -89,12 +94,31 @@ async fn is_over(outbox: &Outbox, tenant: &TenantId, message: &Message) -> Resul
 /// The end of what was told the other way, whose own lists may not ask for it. There it has its turn as everywhere.
 pub(crate) async fn end_other_way(outbox: &Outbox, tenant: &TenantId, parcel: &Parcel) -> Result<(), ReactError> {
     let Some((other, _)) = other_way(outbox, tenant, &parcel.route) else { return Ok(()) };
-    if !was_told(outbox, tenant, &other, &parcel.message).await? {
+    if !is_to_be_ended(outbox, tenant, &other, &parcel.message).await? {
         return Ok(());
     }
     let message = Message { only_routes: vec![other], ..parcel.message.clone() };
     let cause = Cause { correlation: parcel.correlation, event: parcel.message.event_id };
     Box::pin(outbox.tell(tenant, &message, cause, &Narrowing::default())).await
+}
+
+/// The same for an end that is told together with others, and has no turn of its own.
+pub(crate) fn end_joined<'a>(
+    outbox: &'a Outbox,
+    tenant: &'a TenantId,
+    parcel: &'a Parcel,
+) -> BoxFuture<'a, Result<(), ReactError>> {
+    Box::pin(async move {
+        let message = &parcel.message;
+        if !ends(message) || message.test || !has_other_way(outbox, tenant, &parcel.route) {
+            return Ok(());
+        }
+        let newest = outbox.ctx.log.last_sequence(tenant).await?;
+        if wait_for(&outbox.ctx.db, projection::NAME, tenant, newest, CATCH_UP).await.is_err() {
+            return Err(ReactError::Unavailable("the read model does not show yet what went another way".to_owned()));
+        }
+        end_other_way(outbox, tenant, parcel).await
+    })
 }
 
 /// The end of an incident that one message opened for many on the other way, which no single end of them would close.
@@ -135,20 +159,23 @@ pub(crate) async fn opening_of(
     Ok(outbox.ctx.log.load::<Delivery>(tenant, &AggregateId::from(id)).await?.state)
 }
 
-/// Whether anything about the same alert or request went to the route, by the read model as it is.
-async fn was_told(outbox: &Outbox, tenant: &TenantId, route: &str, end: &Message) -> Result<bool, sqlx::Error> {
+/// Whether anything about the same alert or request went to the route, and not this end of it, by the read model as it is.
+async fn is_to_be_ended(outbox: &Outbox, tenant: &TenantId, route: &str, end: &Message) -> Result<bool, sqlx::Error> {
     let mut tx = outbox.ctx.db.tenant_tx(tenant).await?;
     let told = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND alert_id <> '' AND alert_id = $2
-                           AND route = $4 AND message_kind <> ALL($5))
-             OR EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND request_id <> '' AND request_id = $3
-                           AND route = $4 AND recipient <> '' AND message_kind <> ALL($5))",
+        "SELECT (EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND alert_id <> '' AND alert_id = $2
+                            AND route = $4 AND message_kind <> ALL($5))
+              OR EXISTS (SELECT 1 FROM notifier.delivery WHERE tenant = $1 AND request_id <> '' AND request_id = $3
+                            AND route = $4 AND recipient <> '' AND message_kind <> ALL($5)))
+            AND NOT EXISTS (SELECT 1 FROM notifier.delivery
+                             WHERE tenant = $1 AND (alert_id = $2 OR request_id = $3) AND route = $4 AND source_event_id = $6)",
     )
     .bind(tenant.as_str())
     .bind(&end.alert_id)
     .bind(&end.request_id)
     .bind(route)
     .bind(ENDS.as_slice())
+    .bind(end.event_id.to_string())
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;

@@ -17,6 +17,7 @@ mod listing;
 mod opening;
 mod refusals;
 mod scheduled;
+mod seen_now;
 mod starting;
 mod step_up;
 mod world;

@@ -9,6 +9,7 @@ use muster_domain::{AggregateId, TenantId};
 use muster_eventlog::{Decided, Loaded, ReactError};
 
 use super::{Cause, Outbox};
+use crate::fallback;
 use crate::parcel::Parcel;
 use crate::standing;
 
@@ -111,7 +112,10 @@ impl Outbox {
         let parcel = Parcel::new(message, decision, cause.correlation);
         let queued = self.queue(tenant, &parcel, decision, cause).await?;
         match queued.state.phase {
-            Phase::Queued => self.join(tenant, &parcel, decision, cause, group).await,
+            Phase::Queued => {
+                fallback::end_joined(self, tenant, &parcel).await?;
+                self.join(tenant, &parcel, decision, cause, group).await
+            }
             // It has its group already: in another one it would be told twice.
             _ => self.go_on(tenant, parcel, decision, cause, &queued).await,
         }

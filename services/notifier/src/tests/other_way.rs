@@ -7,6 +7,7 @@ use muster_domain::pb::common::v1::{Environment, Tier};
 use muster_domain::pb::inventory::v1::{
     Grouping, NotificationRouteSpec, PagerdutyChannel, notification_route_spec::Channel as Declared,
 };
+use muster_domain::pb::notification::v1::DeliveryState;
 use muster_domain::pb::readiness::v1::{
     AlertKind, AlertOpened, AlertResolved, ReadinessEvent, Severity, readiness_event::Event,
 };
@@ -93,6 +94,10 @@ fn of_many(far: &Fake<Service>) -> Option<State> {
     })
 }
 
+fn all_resolved(far: &Fake<Service>) -> bool {
+    far.with(|service| service.incidents.values().all(|incident| incident.state == State::Resolved))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_incident_of_many_on_the_other_way_ends_with_the_last_of_them() {
     let (mut stage, far, _secrets) = scene().await;
@@ -118,7 +123,27 @@ async fn the_incident_of_many_on_the_other_way_ends_with_the_last_of_them() {
     happens(&stage, "c", resolved("c")).await;
     stage.until("the end of all of them", |_| of_many(&far) == Some(State::Resolved)).await;
     happens(&stage, "a", resolved("a")).await;
-    let all = |far: &Fake<Service>| far.with(|service| service.incidents.values().all(|i| i.state == State::Resolved));
-    stage.until("nothing is left open", |_| all(&far)).await;
+    stage.until("nothing is left open", |_| all_resolved(&far)).await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_the_other_way_by_itself_ends_there_though_its_end_is_told_with_others() {
+    let (mut stage, far, _secrets) = scene().await;
+    happens(&stage, "a", opened("a")).await;
+    stage.until("the first by itself", |list| list.iter().any(|d| d.route == "pager" && d.finished_at.is_some())).await;
+    happens(&stage, "b", opened("b")).await;
+    happens(&stage, "c", opened("c")).await;
+    stage.until("the others together", |_| of_many(&far) == Some(State::Open)).await;
+    // From the second on, what ends in one window is told together.
+    for system in ["b", "c", "a"] {
+        happens(&stage, system, resolved(system)).await;
+    }
+    let joined = |list: &[muster_domain::pb::notification::v1::DeliveryView]| {
+        let end = |d: &&muster_domain::pb::notification::v1::DeliveryView| d.message_kind == "alert.resolved";
+        list.iter().filter(end).any(|d| d.route == "team" && d.resource == "a" && d.state() == DeliveryState::Grouped)
+    };
+    stage.until("its end is told with others", joined).await;
+    stage.until("nothing is left open", |_| all_resolved(&far)).await;
     stage.stop().await;
 }

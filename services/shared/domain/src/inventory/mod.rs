@@ -1,8 +1,8 @@
 //! What is protected: documents that people declare, validated whole before anything is written.
 
 mod diff;
+mod neighbours;
 pub mod platform;
-mod same_server;
 mod validate;
 mod validate_alert_rule;
 mod validate_approval;
@@ -20,7 +20,7 @@ mod validate_schedule;
 mod validate_window;
 mod versions;
 
-pub use same_server::{Neighbour, decided_as};
+pub use neighbours::{Neighbour, decided_as};
 pub use validate::{Finding, validate};
 pub use versions::DocumentVersions;
 

@@ -1,8 +1,8 @@
 //! A platform's block, whatever the platform: a pair of two different servers, and accounts for watching and moving.
 
 use super::TenantInventory;
+use super::neighbours::{address, is_loopback, same_address, validate_neighbours};
 use super::platform::{NodeRef, credentials, needs_agents, nodes, platform_name};
-use super::same_server::{address, is_loopback, same_address, validate_neighbours};
 use super::validate::{Finding, shorten, text};
 use super::validate_patroni::validate_patroni;
 use super::validate_resource::secret_ref;

@@ -20,7 +20,9 @@ impl TemporaryDatabase {
         // Ends with the process.
         static SERVER: OnceCell<PostgresServer> = OnceCell::const_new();
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let server = SERVER.get_or_try_init(PostgresServer::temporary).await?;
+        // Every test has the sessions of a whole service.
+        let server = || PostgresServer::temporary_with(&[("max_connections", "1000")]);
+        let server = SERVER.get_or_try_init(server).await?;
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         server.sql(&format!("CREATE DATABASE {name}")).await?;
         Ok(Self { server, name })
