@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
     pb::{
-        common::v1::Tier,
         observation::v1::{
             NodeObservation, Observation, ObservationBatch, PostgresqlFacts, WalReceiver, WalSender,
             node_observation::Result as NodeResult,
