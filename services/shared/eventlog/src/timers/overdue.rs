@@ -1,8 +1,9 @@
 //! What is due and still stored is fired from here: the server can forget a schedule that it holds.
 //!
-//! Which schedules are being fired is kept by the server in its memory only. nats-server 2.15.1 took some for under way
-//! that were not, in storms of thousands, and then never fired them until it was started anew. A watch of ours follows
-//! what is set and looks after each one's time whether it is gone. It asks the server for nothing but what it stores.
+//! Which schedules are being fired is kept in the server's memory only, until the message that is due is stored. One that
+//! is dropped on the way, as the server does when more comes in than it takes, leaves its schedule "under way" until the
+//! server is started anew. A watch of ours follows what is set and looks after each one's time whether it is gone. It
+//! asks the server for nothing but what it stores.
 
 use std::collections::BTreeMap;
 
