@@ -11,8 +11,6 @@ import { openLargeFleet } from "../thousands.mjs";
 
 /** For all journeys; they take two to four minutes. What is not done by then hangs. */
 const LIMIT_MS = 900_000;
-/** One second on a machine of its own (npm run speed); here the tests of everything else may run beside it. */
-const LARGE_FLEET_LIMIT_MS = 3_000;
 
 const world = World.forThisFile();
 const at = (path, tenant) => world.at(path, tenant);
@@ -283,16 +281,16 @@ describe("the console", { timeout: LIMIT_MS }, () => {
     });
   });
 
-  it("shows 5,000 resources as fast as ten: few rows in the page, filters at once", async () => {
+  it("shows 5,000 resources with few rows in the page, and finds one of them", async () => {
     await world.as("vera", async (page) => {
+      // How fast it has to be is for `npm run speed`, on a machine that does nothing else.
       const { painted, interactive: ready } = await openLargeFleet(page, at(""), 5_000);
       console.log(`      5,000 resources: first contentful paint ${Math.round(painted)} ms, all there ${Math.round(ready)} ms`);
-      assert.ok(painted < LARGE_FLEET_LIMIT_MS && ready < LARGE_FLEET_LIMIT_MS, `painted after ${painted} ms, ready after ${ready} ms`);
       assert.ok((await page.getByRole("row").count()) < 60, "only what is in sight is in the page");
       await page.mouse.wheel(0, 200_000);
       await until("the rows further down", async () => !(await page.getByRole("link", { name: "db-00000" }).isVisible()));
       await page.getByRole("searchbox").fill("db-04999");
-      await page.getByText("1 of 5000 resources").waitFor({ timeout: LARGE_FLEET_LIMIT_MS });
+      await page.getByText("1 of 5000 resources").waitFor();
       await page.getByRole("link", { name: "db-04999" }).waitFor();
     });
   });
