@@ -16,5 +16,11 @@ export default defineConfig({
     target: "es2022",
   },
   server: { proxy: Object.fromEntries(calls.map((path) => [path, { target: muster }])) },
-  test: { environment: "node", include: ["src/**/*.test.ts"], env: { TZ: "Europe/Berlin" } },
+  test: {
+    environment: "node",
+    include: ["src/**/*.test.ts"],
+    env: { TZ: "Europe/Berlin" },
+    // These run beside the build of everything else: the limit is there to end what hangs, not to measure.
+    testTimeout: 120_000,
+  },
 });
