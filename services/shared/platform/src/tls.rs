@@ -4,7 +4,7 @@
 //! it in `SSL_CERT_FILE` or `SSL_CERT_DIR` as for every other program. Patroni's and Redis's clients read that by themselves;
 //! the SQL clients know the public authorities alone and are given the rest here.
 
-use std::{error::Error, io, sync::LazyLock};
+use std::{error::Error, io, path::PathBuf, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls::{CertificateError, RootCertStore};
@@ -26,6 +26,13 @@ static TRUSTED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// For clients that take authorities as PEM. Empty: the system has none.
 pub(crate) fn trusted() -> Vec<u8> {
     TRUSTED.clone()
+}
+
+/// The same authorities, for PostgreSQL's own programs on this machine: they look for none by themselves but in their user's
+/// home. A standby reads it at each connection, so an authority that is added later counts at once. `None`: the system has no
+/// such file, and they say so.
+pub(crate) fn authorities_file() -> Option<PathBuf> {
+    openssl_probe::probe().cert_file
 }
 
 /// Said beside a silence: it may be no silence at all.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{AgentError, StandbySource, command::Owner};
+use crate::tls;
 
 /// Makes the next start a standby's.
 pub(crate) const STANDBY_SIGNAL: &str = "standby.signal";
@@ -141,11 +142,12 @@ pub(super) fn standby_settings(connection: &str, slot: &str) -> Vec<(&'static st
     vec![("primary_conninfo", connection.to_owned()), ("primary_slot_name", slot.to_owned())]
 }
 
-/// libpq's "key=value" form, without the password: that is in the passfile or in the environment.
+/// libpq's "key=value" form, without the password: that is in the passfile or in the environment. Without `authorities` the
+/// source's certificate must come from one that this machine trusts, as for every other connection of Muster.
 pub(crate) fn connection_string(
     source: &StandbySource,
     passfile: Option<&Path>,
-    root_certificate: Option<&PathBuf>,
+    authorities: Option<&PathBuf>,
 ) -> String {
     let mut parts = vec![
         ("host", source.host.clone()),
@@ -157,8 +159,10 @@ pub(crate) fn connection_string(
     if let Some(passfile) = passfile {
         parts.push(("passfile", passfile.to_string_lossy().into_owned()));
     }
-    if let (true, Some(root)) = (source.tls, root_certificate) {
-        parts.push(("sslrootcert", root.to_string_lossy().into_owned()));
+    if source.tls
+        && let Some(file) = authorities.cloned().or_else(tls::authorities_file)
+    {
+        parts.push(("sslrootcert", file.to_string_lossy().into_owned()));
     }
     let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     parts.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect::<Vec<_>>().join(" ")

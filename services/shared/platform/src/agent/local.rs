@@ -36,7 +36,8 @@ pub struct LocalAgentConfig {
     /// What the server prints until its own logging starts. Default: `server.log` beside the data directory's files.
     #[serde(default)]
     pub log_file: Option<PathBuf>,
-    /// The authority that signed the servers' certificates, for a standby that streams over TLS.
+    /// The authority that signed the servers' certificates, for a standby that streams over TLS. Default: those that this
+    /// machine trusts.
     #[serde(default)]
     pub root_certificate: Option<PathBuf>,
 }

@@ -86,6 +86,7 @@ pub struct DrillHost {
     pub drill_directory: PathBuf,
     /// Where `pg_ctl`, `pg_basebackup` and `postgres` are.
     pub bin_directory: PathBuf,
+    /// The authority that signed the servers' certificates. Default: those that this machine trusts.
     pub root_certificate: Option<PathBuf>,
     /// The data directories of every configured agent: no copy comes near them.
     pub data_directories: Vec<PathBuf>,

@@ -26,7 +26,7 @@ pub(crate) struct Redis {
     pub b: RedisServer,
 }
 
-fn accounts() -> RedisAccounts {
+pub(crate) fn accounts() -> RedisAccounts {
     let account = |user: &str| RedisAccount::new(user, &format!("{user}-password"));
     RedisAccounts {
         admin: account("admin"),

@@ -28,8 +28,13 @@ pub(crate) struct Pair {
 impl Pair {
     /// Node "a" is the primary, "b" replicates from it. `None`: this machine cannot have MariaDB, and says so.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(&[], &[]).await
+    }
+
+    /// With settings of each server's own.
+    pub(crate) async fn start_with(a: &[(&str, &str)], b: &[(&str, &str)]) -> Option<Self> {
         tools::or_skip(tools::mariadb()).unwrap()?;
-        let (a, b) = tokio::join!(MariadbServer::temporary(), MariadbServer::temporary());
+        let (a, b) = tokio::join!(MariadbServer::temporary_with(a), MariadbServer::temporary_with(b));
         let pair = Self { a: a.unwrap(), b: b.unwrap() };
         let replication = MariadbAccount::new("repl", REPLICATION_PASSWORD);
         pair.a

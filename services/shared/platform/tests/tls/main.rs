@@ -1,5 +1,6 @@
 //! TLS to real servers, whose certificates are made here: the right one is used, and an expired one, a stranger's, one for
-//! another name and a server without TLS are refused, each with words that name the field and say what to do.
+//! another name and a server without TLS are refused, each with words that name the field and say what to do. Whole moves go
+//! over it too, between servers that let the accounts of the contract in by TLS alone.
 //!
 //! A process reads once whom it trusts. So each platform's case runs in a process of its own, which trusts the test's
 //! authority alone, as an installation does that names it in `SSL_CERT_FILE`.
@@ -12,9 +13,24 @@ mod cluster;
 #[expect(dead_code, reason = "the suite of all platforms uses the rest of it")]
 #[path = "../compliance/drive.rs"]
 mod drive;
+#[expect(dead_code, reason = "the suite of all platforms uses the rest of it")]
+#[path = "../compliance/fixture.rs"]
+mod fixture;
 mod mariadb;
+mod mariadb_move;
+#[expect(dead_code, reason = "the platform's own tests use the rest of it")]
+#[path = "../mariadb/pair.rs"]
+mod mariadb_pair;
 mod patroni;
+mod postgresql_move;
+#[expect(dead_code, reason = "the platform's own tests use the rest of it")]
+#[path = "../postgresql/pair.rs"]
+mod postgresql_pair;
 mod redis;
+mod redis_move;
+#[expect(dead_code, reason = "it starts another pair by itself")]
+#[path = "../compliance/redis.rs"]
+mod redis_pair;
 
 use std::process::Command;
 
@@ -50,9 +66,27 @@ fn patroni_and_its_database_are_reached_by_their_certificates_alone() {
     alone("patroni::over_tls");
 }
 
+#[test]
+fn postgresql_is_moved_over_tls() {
+    alone("postgresql_move::over_tls");
+}
+
+#[test]
+fn mariadb_is_moved_over_tls() {
+    alone("mariadb_move::over_tls");
+}
+
+#[test]
+fn redis_is_moved_over_tls() {
+    alone("redis_move::over_tls");
+}
+
+/// What a certificate of an unknown authority is refused with, at the end of everything that is said about the pair.
+pub(crate) const STRANGER: &str = "no authority that this machine trusts";
+
 /// Which certificate is shown, and what its refusal must say.
 pub(crate) const REFUSED: [(&str, &str); 3] =
-    [("expired", "expired"), ("stranger", "no authority that this machine trusts"), ("other-name", "another name")];
+    [("expired", "expired"), ("stranger", STRANGER), ("other-name", "another name")];
 
 /// Something answers, so it is not gone: whoever takes that for silence fails a living primary over.
 pub(crate) fn is_refused(seen: &NodeObservation, words: &str) {
