@@ -1,11 +1,13 @@
 //! Reactors: code that does something because an event happened (asks, notifies, appends another event).
 //!
-//! At least once, in order, tenant by tenant. The position is written after the reaction, so a crash between the two
-//! repeats it: a reaction derives its own event id from (handler, source event id) and finds itself "already there".
+//! At least once, in order, tenant by tenant. What a reactor says to be independent goes beside each other. The position
+//! is written after the reaction, so a crash between the two repeats it: a reaction derives its own event id from
+//! (handler, source event id) and finds itself "already there".
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use muster_domain::{TenantId, ids::derived_id};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,10 @@ const TRIES: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long the position of a reactor that is not concerned may lag: what is repeated after a crash does nothing.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(2);
+/// Reactions of one tenant at the same time, where the reactor allows it.
+const AT_ONCE: usize = 16;
+/// Independent entries after which the position is written: so many may be repeated after a crash.
+const LONGEST_PART: usize = 128;
 
 /// A reaction to events.
 #[async_trait]
@@ -39,6 +45,12 @@ pub trait Reactor: Send + Sync + 'static {
     /// The aggregate kinds it reacts to; empty for all.
     fn kinds(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Records of different keys may be reacted to at the same time, those of one key in order. `None`: it comes after
+    /// everything before it, and before everything after it.
+    fn beside<'a>(&self, _record: &'a Record) -> Option<&'a str> {
+        None
     }
 
     /// May be called again for the same record: has to be idempotent.
@@ -116,6 +128,8 @@ pub async fn run_reactor(log: EventLog, db: Database, reactor: Arc<dyn Reactor>,
     .await;
 }
 
+type Entry = Result<Record, Unreadable>;
+
 struct TenantReactor {
     log: EventLog,
     db: Database,
@@ -132,13 +146,13 @@ impl TenantReactor {
         let mut follower = Follower::new(self.log.clone(), stream, Vec::new(), Position::After(position));
         let mut noted = Instant::now();
         loop {
-            let batch = follower.next().await;
-            for entry in records(&self.log, batch).await {
-                let concerned = self.is_concerned(&entry);
-                if concerned {
-                    self.handle(&entry).await;
-                }
-                let through = sequence_of(&entry);
+            let entries = records(&self.log, follower.next().await).await;
+            let mut rest = &entries[..];
+            while let Some(last) = rest.get(self.part(rest).saturating_sub(1)) {
+                let (part, after) = rest.split_at(self.part(rest));
+                let concerned = self.handle_part(part).await;
+                let through = sequence_of(last);
+                rest = after;
                 if concerned || noted.elapsed() >= IDLE_POSITION_EVERY {
                     let reached = self.wait_out(|| self.advance(through)).await;
                     noted = Instant::now();
@@ -156,7 +170,39 @@ impl TenantReactor {
         }
     }
 
-    fn is_concerned(&self, entry: &Result<Record, Unreadable>) -> bool {
+    /// How many of the next entries can be handled beside each other.
+    fn part(&self, entries: &[Entry]) -> usize {
+        let is_alone = |entry: &Entry| self.is_concerned(entry) && self.key(entry).is_none();
+        match entries.iter().take(LONGEST_PART).position(is_alone) {
+            Some(0) => 1,
+            Some(beside) => beside,
+            None => entries.len().min(LONGEST_PART),
+        }
+    }
+
+    fn key<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
+        self.reactor.beside(entry.as_ref().ok()?)
+    }
+
+    /// Whether anything in it concerned the reactor.
+    async fn handle_part(&self, part: &[Entry]) -> bool {
+        let mut by_key: BTreeMap<Option<&str>, Vec<&Entry>> = BTreeMap::new();
+        for entry in part.iter().filter(|entry| self.is_concerned(entry)) {
+            by_key.entry(self.key(entry)).or_default().push(entry);
+        }
+        let concerned = !by_key.is_empty();
+        let of_each_key = futures::stream::iter(by_key.into_values());
+        of_each_key.for_each_concurrent(AT_ONCE, |entries| self.handle_in_order(entries)).await;
+        concerned
+    }
+
+    async fn handle_in_order(&self, entries: Vec<&Entry>) {
+        for entry in entries {
+            self.handle(entry).await;
+        }
+    }
+
+    fn is_concerned(&self, entry: &Entry) -> bool {
         let kinds = self.reactor.kinds();
         match entry {
             Ok(record) => kinds.is_empty() || kinds.contains(&record.kind.as_str()),
@@ -167,7 +213,7 @@ impl TenantReactor {
     }
 
     /// Returns when the reaction has happened, or the event is parked.
-    async fn handle(&self, entry: &Result<Record, Unreadable>) {
+    async fn handle(&self, entry: &Entry) {
         let (mut delays, mut tries) = (pauses(LONGEST_PAUSE), 0);
         loop {
             let error = match entry {
@@ -187,7 +233,7 @@ impl TenantReactor {
         }
     }
 
-    async fn park(&self, entry: &Result<Record, Unreadable>, error: &str, tries: u32) {
+    async fn park(&self, entry: &Entry, error: &str, tries: u32) {
         self.wait_out(|| {
             self.log.park(Parking {
                 handler: self.reactor.name(),

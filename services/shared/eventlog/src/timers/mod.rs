@@ -169,15 +169,16 @@ fn token(what: &'static str, value: &str) -> Result<String, LogError> {
 /// Fires a handler's timers until `shutdown`. Several instances share them.
 pub async fn run_timers(
     log: EventLog,
-    handler: &'static str,
+    handler: impl Into<Arc<str>>,
     fire: Arc<dyn TimerHandler>,
     shutdown: CancellationToken,
 ) {
+    let handler = handler.into();
     let mut delays = pauses(LONGEST_PAUSE);
     let work = async {
         loop {
-            if let Err(reason) = fire_due(&log, handler, &fire).await {
-                tracing::warn!(handler, reason, "timers are interrupted, beginning again");
+            if let Err(reason) = fire_due(&log, &handler, &fire).await {
+                tracing::warn!(%handler, reason, "timers are interrupted, beginning again");
             }
             tokio::time::sleep(delays.next().unwrap_or(LONGEST_PAUSE)).await;
         }
@@ -188,7 +189,7 @@ pub async fn run_timers(
     }
 }
 
-async fn fire_due(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHandler>) -> Result<(), String> {
+async fn fire_due(log: &EventLog, handler: &Arc<str>, fire: &Arc<dyn TimerHandler>) -> Result<(), String> {
     let name = token("timer handler", handler).map_err(|error| error.to_string())?;
     let consumer = consumer(log, &name).await?;
     tokio::select! {
@@ -199,7 +200,7 @@ async fn fire_due(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHan
 
 async fn deliver(
     log: &EventLog,
-    handler: &'static str,
+    handler: &Arc<str>,
     consumer: &PullConsumer,
     fire: &Arc<dyn TimerHandler>,
 ) -> Result<(), String> {
@@ -233,14 +234,14 @@ async fn consumer(log: &EventLog, name: &str) -> Result<PullConsumer, String> {
     log.jetstream().create_consumer_on_stream(config, log.names().timer_stream()).await.map_err(|error| chain(&error))
 }
 
-async fn fire_one(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHandler>, message: Message) {
+async fn fire_one(log: &EventLog, handler: &Arc<str>, fire: &Arc<dyn TimerHandler>, message: Message) {
     let tries = message.info().map_or(1, |info| info.delivered.max(1));
     let Some(timer) = timer_of(log, &message) else {
-        tracing::error!(handler, subject = %message.subject, "not a timer: dropped");
+        tracing::error!(%handler, subject = %message.subject, "not a timer: dropped");
         return settle(&message, AckKind::Term).await;
     };
     let (tenant, key, late_by) = (timer.tenant.clone(), timer.key.clone(), timer.late_by);
-    metrics::histogram!("muster_timer_late_seconds", "handler" => handler).record(late_by.as_secs_f64());
+    metrics::histogram!("muster_timer_late_seconds", "handler" => handler.clone()).record(late_by.as_secs_f64());
     let outcome = {
         let mut work = fire.fire(timer);
         let mut progress = tokio::time::interval(PROGRESS_EVERY);
@@ -262,8 +263,8 @@ async fn fire_one(log: &EventLog, handler: &'static str, fire: &Arc<dyn TimerHan
         Err(error) => {
             let doublings = u32::try_from(tries - 1).unwrap_or(u32::MAX).min(16);
             let retry = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
-            metrics::counter!("muster_timer_failures_total", "handler" => handler).increment(1);
-            tracing::error!(handler, %tenant, key, tries, %error, "a timer's handler failed, it is called again");
+            metrics::counter!("muster_timer_failures_total", "handler" => handler.clone()).increment(1);
+            tracing::error!(%handler, %tenant, key, tries, %error, "a timer's handler failed, it is called again");
             settle(&message, AckKind::Nak(Some(retry))).await;
         }
     }

@@ -5,7 +5,7 @@
 //! server is started anew. A watch of ours follows what is set and looks after each one's time whether it is gone. It
 //! asks the server for nothing but what it stores.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_nats::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 500;
 /// The timers of one handler that are set, by when they should be gone. About 150 bytes each.
 pub(super) struct Watch<'l> {
     log: &'l EventLog,
-    handler: &'static str,
+    handler: &'l Arc<str>,
     stream: String,
     filter: String,
     /// The sequence up to which the stream was read.
@@ -36,7 +36,7 @@ pub(super) struct Watch<'l> {
 }
 
 impl<'l> Watch<'l> {
-    pub(super) fn new(log: &'l EventLog, handler: &'static str, token: &str) -> Self {
+    pub(super) fn new(log: &'l EventLog, handler: &'l Arc<str>, token: &str) -> Self {
         let (stream, filter) = (log.names().timer_stream(), log.names().all_timers(token));
         Self { log, handler, stream, filter, read_through: 0, set: BTreeMap::new() }
     }
@@ -48,7 +48,7 @@ impl<'l> Watch<'l> {
         loop {
             ticks.tick().await;
             if let Err(failure) = self.look().await {
-                tracing::debug!(handler = self.handler, ?failure, "overdue timers cannot be looked for now");
+                tracing::debug!(handler = %self.handler, ?failure, "overdue timers cannot be looked for now");
             }
         }
     }
@@ -108,9 +108,9 @@ impl<'l> Watch<'l> {
         headers.insert(EXPECTED_ON_SUBJECT, stored.subject.as_str());
         match wire::publish(self.log, target, headers, stored.payload).await {
             Ok(_) => {
-                metrics::counter!("muster_timer_forgotten_total", "handler" => self.handler).increment(1);
+                metrics::counter!("muster_timer_forgotten_total", "handler" => self.handler.clone()).increment(1);
                 tracing::warn!(
-                    handler = self.handler,
+                    handler = %self.handler,
                     timer = stored.subject,
                     "the server had not fired a timer that was due: fired now"
                 );
