@@ -33,8 +33,9 @@ pub(crate) async fn retry(outbox: &Outbox, tenant: &TenantId, delivery: Uuid, me
     // Looked for before it is queued: a delivery without its message would wait for ever.
     let loaded = outbox.ctx.log.load::<Delivery>(tenant, &id).await?;
     let mut parcel = None;
+    let channel = loaded.state.queued.as_ref().map_or("", |queued| queued.channel.as_str());
     for lane in Lane::ALL {
-        let key = TimerKey { tenant: tenant.clone(), handler: lane.timers().to_owned(), key: delivery.to_string() };
+        let key = TimerKey { tenant: tenant.clone(), handler: lane.timers(channel), key: delivery.to_string() };
         if let Some(payload) = outbox.timers.payload(&key).await? {
             parcel = serde_json::from_slice::<Parcel>(&payload).ok().or(parcel);
         }

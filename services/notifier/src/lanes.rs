@@ -1,21 +1,22 @@
-//! Three lanes, so that what matters most never stands behind what can wait: each has timers and workers of its own, and
-//! the first may use every place of a channel, the others only a part.
+//! Three lanes at each channel: what matters most never stands behind what can wait, and no channel behind a slow one.
+//! Each lane of each channel has timers of its own; the first may use every place of the channel, the others only a part.
 //!
-//! A fresh delivery goes straight to a worker if its lane has room; a timer that comes a little later makes good what a
+//! A fresh delivery goes straight to its attempt if its lane has room; a timer that comes a little later makes good what a
 //! crash takes away. The lanes are bounded: what finds no room waits in the log, as a timer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use jiff::SignedDuration;
 use muster_domain::TenantId;
 use muster_domain::delivery::{Message, Severity};
 use muster_domain::pb::common::v1::Tier;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 
 use crate::parcel::Parcel;
 
-/// Deliveries that wait in memory for a worker, in each lane. At most 64 KiB each.
-const ROOM: usize = 128;
-/// Workers of each lane that make first attempts; the timers have theirs beside them.
-pub(crate) const WORKERS: usize = 16;
+/// Fresh deliveries in memory, at work or waiting for a place, in each lane of a channel. At most 64 KiB each.
+const ROOM: usize = 64;
 /// The timer of a delivery that is in a lane: comes when a healthy attempt is over, and finds nothing to do.
 pub(crate) const BEHIND: SignedDuration = SignedDuration::from_secs(5);
 
@@ -39,84 +40,129 @@ impl Lane {
         }
     }
 
-    /// The handler of its timers.
-    pub(crate) fn timers(self) -> &'static str {
+    /// The handler of its timers at a channel.
+    pub(crate) fn timers(self, channel: &str) -> String {
         match self {
-            Self::First => "notifier.deliveries-first",
-            Self::Critical => "notifier.deliveries-critical",
-            Self::Other => "notifier.deliveries",
+            Self::First => format!("notifier.deliveries-first.{channel}"),
+            Self::Critical => format!("notifier.deliveries-critical.{channel}"),
+            Self::Other => format!("notifier.deliveries-other.{channel}"),
         }
     }
 
     /// Places of a channel that it leaves to the lanes before it.
-    pub(crate) fn leaves_free(self, places: usize) -> usize {
+    fn leaves_free(self, places: usize) -> usize {
         match self {
             Self::First => 0,
             Self::Critical => places / 4,
             Self::Other => places / 2,
         }
     }
+}
 
-    /// When it comes again after it found no place.
-    pub(crate) fn pause(self) -> SignedDuration {
-        match self {
-            Self::First => SignedDuration::from_millis(200),
-            Self::Critical => SignedDuration::from_millis(700),
-            Self::Other => SignedDuration::from_secs(3),
+/// The places of a channel, each for one attempt. Who finds none waits, in the order of coming.
+pub(crate) struct Places {
+    /// Of all lanes; of the last two; of the last.
+    nested: [Semaphore; 3],
+}
+
+/// A place for one attempt, as long as it is kept.
+pub(crate) struct Place<'p>(#[expect(dead_code, reason = "held, not read")] Vec<SemaphorePermit<'p>>);
+
+impl Places {
+    pub(crate) fn new(places: usize) -> Self {
+        Self { nested: Lane::ALL.map(|lane| Semaphore::new(places - lane.leaves_free(places))) }
+    }
+
+    /// From the narrowest to the widest: what waits for a place of its lane takes none from the lanes before it.
+    pub(crate) async fn take(&self, lane: Lane) -> Option<Place<'_>> {
+        let mut taken = Vec::with_capacity(self.nested.len());
+        for (semaphore, _) in self.nested.iter().zip(Lane::ALL).filter(|(_, of)| *of <= lane).rev() {
+            taken.push(semaphore.acquire().await.ok()?);
         }
+        Some(Place(taken))
     }
 }
 
-/// What goes straight to a worker.
+/// Fresh deliveries on their way to their first attempt.
 pub(crate) struct Lanes {
-    first: Queue,
-    critical: Queue,
-    other: Queue,
+    rooms: StdMutex<BTreeMap<(Lane, String), Arc<Semaphore>>>,
+    send: mpsc::UnboundedSender<Fresh>,
+    receive: Mutex<mpsc::UnboundedReceiver<Fresh>>,
 }
 
-struct Queue {
-    send: mpsc::Sender<(TenantId, Parcel)>,
-    receive: Mutex<mpsc::Receiver<(TenantId, Parcel)>>,
+/// One of them. Its room is free again when it is dropped.
+pub(crate) struct Fresh {
+    pub(crate) tenant: TenantId,
+    pub(crate) parcel: Parcel,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Lanes {
     pub(crate) fn new() -> Self {
-        let queue = || {
-            let (send, receive) = mpsc::channel(ROOM);
-            Queue { send, receive: Mutex::new(receive) }
-        };
-        Self { first: queue(), critical: queue(), other: queue() }
+        // Bounded by the rooms.
+        let (send, receive) = mpsc::unbounded_channel();
+        Self { rooms: StdMutex::default(), send, receive: Mutex::new(receive) }
     }
 
-    fn queue(&self, lane: Lane) -> &Queue {
-        match lane {
-            Lane::First => &self.first,
-            Lane::Critical => &self.critical,
-            Lane::Other => &self.other,
-        }
+    /// Room in the lane of its channel; `None` when it is full.
+    pub(crate) fn room(&self, parcel: &Parcel) -> Option<OwnedSemaphorePermit> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let room =
+            rooms.entry((parcel.lane(), parcel.channel.clone())).or_insert_with(|| Arc::new(Semaphore::new(ROOM)));
+        room.clone().try_acquire_owned().ok()
     }
 
-    /// A place in the lane; `None` when it is full.
-    pub(crate) fn room(&self, lane: Lane) -> Option<mpsc::Permit<'_, (TenantId, Parcel)>> {
-        self.queue(lane).send.try_reserve().ok()
+    pub(crate) fn send(&self, tenant: &TenantId, parcel: Parcel, room: OwnedSemaphorePermit) {
+        // Refused only when nobody makes attempts any more: then its timer is there.
+        let _ = self.send.send(Fresh { tenant: tenant.clone(), parcel, _room: room });
     }
 
-    /// The next delivery of a lane.
-    pub(crate) async fn next(&self, lane: Lane) -> Option<(TenantId, Parcel)> {
-        self.queue(lane).receive.lock().await.recv().await
+    pub(crate) async fn next(&self) -> Option<Fresh> {
+        self.receive.lock().await.recv().await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    /// How many of a lane find a place at once, and the places.
+    fn all_there_are(places: &Places, lane: Lane) -> Vec<Place<'_>> {
+        std::iter::from_fn(|| places.take(lane).now_or_never().flatten()).collect()
+    }
 
     #[test]
     fn the_first_lane_may_use_every_place_and_the_others_leave_some() {
-        for places in [1, 4, 32] {
-            let left: Vec<usize> = Lane::ALL.iter().map(|lane| lane.leaves_free(places)).collect();
-            assert!(left.is_sorted() && left[0] == 0 && left.iter().all(|free| *free < places), "{places}: {left:?}");
+        for size in [1, 4, 32] {
+            let alone = Lane::ALL.map(|lane| all_there_are(&Places::new(size), lane).len());
+            assert_eq!(alone, [size, size - size / 4, size - size / 2]);
+            let places = Places::new(size);
+            let others = all_there_are(&places, Lane::Other);
+            let critical = all_there_are(&places, Lane::Critical);
+            let first = all_there_are(&places, Lane::First);
+            assert_eq!(others.len() + critical.len() + first.len(), size, "together they have no more than there are");
+            assert_eq!(others.len() + critical.len(), size - size / 4);
         }
-        assert!(Lane::ALL.map(Lane::pause).is_sorted());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_place_takes_none_from_the_lanes_before_and_has_the_next() {
+        let places = Places::new(4);
+        let mut others = all_there_are(&places, Lane::Other);
+        let mut waits = Box::pin(places.take(Lane::Other));
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert_eq!(all_there_are(&places, Lane::First).len(), 2);
+        others.pop();
+        assert!(waits.await.is_some());
+        assert!(others.pop().is_some());
+    }
+
+    #[test]
+    fn every_lane_of_every_channel_has_timers_of_its_own() {
+        let names: std::collections::BTreeSet<_> =
+            Lane::ALL.iter().flat_map(|lane| ["email", "slack"].map(|channel| lane.timers(channel))).collect();
+        assert_eq!(names.len(), 6);
     }
 }

@@ -79,14 +79,11 @@ pub fn service_with(ctx: &Context, channels: Vec<Arc<dyn Channel>>) -> Service {
     let (log, db, stop) = (ctx.log.clone(), ctx.db.clone(), ctx.shutdown.clone());
     let react = move || run_reactor(log.clone(), db.clone(), messages.clone(), stop.clone());
     let attempt = |lane: Lane| {
-        let (log, worker, stop) = (ctx.log.clone(), worker.clone(), ctx.shutdown.clone());
-        move || run_timers(log.clone(), lane.timers(), worker.clone(), stop.clone())
+        let worker = worker.clone();
+        move || worker.clone().run_timers(lane)
     };
     let (direct, stop) = (worker.clone(), ctx.shutdown.clone());
-    let first_attempts = move || {
-        let (direct, stop) = (direct.clone(), stop.clone());
-        async move { direct.run_lanes(stop).await }
-    };
+    let first_attempts = move || direct.clone().run_first_attempts(stop.clone());
     let late = fallback::Late::new(outbox.clone());
     let (log, stop) = (ctx.log.clone(), ctx.shutdown.clone());
     let other_ways = move || run_timers(log.clone(), fallback::TIMERS, late.clone(), stop.clone());

@@ -17,6 +17,8 @@ pub(crate) struct Parcel {
     pub(crate) route: String,
     /// As recorded, see `Recipient::shown`.
     pub(crate) recipient: String,
+    /// How it goes out, as the route was when it was queued.
+    pub(crate) channel: String,
     pub(crate) correlation: Uuid,
     /// It was held: whether it may go out is asked again.
     #[serde(default)]
@@ -32,6 +34,7 @@ impl Parcel {
             message: message.clone(),
             route: decision.route.clone(),
             recipient: decision.recipient.shown.clone(),
+            channel: decision.channel.to_owned(),
             correlation,
             held: false,
             group: None,
@@ -54,7 +57,7 @@ impl Parcel {
     pub(crate) fn timer(&self, tenant: &TenantId) -> TimerKey {
         TimerKey {
             tenant: tenant.clone(),
-            handler: self.lane().timers().to_owned(),
+            handler: self.lane().timers(&self.channel),
             key: self.delivery_id().to_string(),
         }
     }

@@ -46,6 +46,11 @@ impl Reactor for Messages {
         ]
     }
 
+    /// Alerts of different systems have nothing to do with each other; everything else keeps its order.
+    fn beside<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        (record.kind == Readiness::KIND).then_some(record.id.as_str())
+    }
+
     async fn react(&self, record: &Record) -> Result<(), ReactError> {
         self.outbox.routes.caught_up().await;
         match record.kind.as_str() {

@@ -109,11 +109,11 @@ impl Outbox {
         let now = self.ctx.clock.now();
         let payload = parcel.payload()?;
         fallback::prepare(self, tenant, &parcel, &payload, now).await?;
-        let room = self.lanes.room(parcel.lane());
+        let room = self.lanes.room(&parcel);
         let due = if room.is_some() { now.checked_add(BEHIND).unwrap_or(now) } else { now };
         self.timers.set(&parcel.timer(tenant), due, &payload).await?;
         if let Some(room) = room {
-            room.send((tenant.clone(), parcel));
+            self.lanes.send(tenant, parcel, room);
         }
         Ok(())
     }

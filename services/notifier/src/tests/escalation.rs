@@ -28,6 +28,23 @@ async fn policy(stage: &Stage, rule: AlertRule) {
     stage.ctx.log.decide::<Declared, _>(&stage.tenant, &id, &stage.meta(now), decide).await.unwrap();
 }
 
+/// An alert is open, told to the team, and the boss's so much later.
+async fn the_boss_is_next(after: SignedDuration) -> Stage {
+    let mut stage = Stage::new().await;
+    let mut team = mail_route(&["team@example.com"]);
+    team.events = vec!["rpo.*".into(), "alert.*".into()];
+    stage.route("team", team).await;
+    // Asks for no alert by itself: reached by the chain alone.
+    let mut boss = mail_route(&["boss@example.com"]);
+    boss.events = vec!["request.escalated".into()];
+    stage.route("boss", boss).await;
+    let step = EscalationStep { after: Some(duration_to_pb(after)), routes: vec!["boss".into()] };
+    policy(&stage, AlertRule { escalate: vec![step], ..AlertRule::default() }).await;
+    stage.start().await;
+    stage.readiness(alert_opened(ALERT, Environment::Production), Timestamp::now()).await;
+    stage
+}
+
 fn told<'a>(list: &'a [DeliveryView], recipient: &str) -> Vec<&'a str> {
     let mut kinds: Vec<&str> =
         list.iter().filter(|d| d.recipient == recipient).map(|d| d.message_kind.as_str()).collect();
@@ -37,19 +54,7 @@ fn told<'a>(list: &'a [DeliveryView], recipient: &str) -> Vec<&'a str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_is_escalated_acknowledged_and_over() {
-    let mut stage = Stage::new().await;
-    let mut team = mail_route(&["team@example.com"]);
-    team.events = vec!["rpo.*".into(), "alert.*".into()];
-    stage.route("team", team).await;
-    // Asks for no alert by itself: reached by the chain alone.
-    let mut boss = mail_route(&["boss@example.com"]);
-    boss.events = vec!["request.escalated".into()];
-    stage.route("boss", boss).await;
-    let step =
-        EscalationStep { after: Some(duration_to_pb(SignedDuration::from_secs(1))), routes: vec!["boss".into()] };
-    policy(&stage, AlertRule { escalate: vec![step], ..AlertRule::default() }).await;
-    stage.start().await;
-    stage.readiness(alert_opened(ALERT, Environment::Production), Timestamp::now()).await;
+    let mut stage = the_boss_is_next(SignedDuration::from_secs(1)).await;
 
     let list = stage.until("the boss is told", |list| !told(list, "boss@example.com").is_empty()).await;
     assert_eq!(told(&list, "boss@example.com"), ["rpo.breached"]);
@@ -77,18 +82,7 @@ async fn an_alert_is_escalated_acknowledged_and_over() {
 /// Whoever looks after an alert calls for help: the step that is hours away is told now, once, and hears how it goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_calls_the_next_step_by_hand() {
-    let mut stage = Stage::new().await;
-    let mut team = mail_route(&["team@example.com"]);
-    team.events = vec!["rpo.*".into(), "alert.*".into()];
-    stage.route("team", team).await;
-    let mut boss = mail_route(&["boss@example.com"]);
-    boss.events = vec!["request.escalated".into()];
-    stage.route("boss", boss).await;
-    let hours = Some(duration_to_pb(SignedDuration::from_hours(5)));
-    let step = EscalationStep { after: hours, routes: vec!["boss".into()] };
-    policy(&stage, AlertRule { escalate: vec![step], ..AlertRule::default() }).await;
-    stage.start().await;
-    stage.readiness(alert_opened(ALERT, Environment::Production), Timestamp::now()).await;
+    let mut stage = the_boss_is_next(SignedDuration::from_hours(5)).await;
     stage.until("the team is told", |list| !told(list, "team@example.com").is_empty()).await;
 
     let answers = answers(&stage).await;

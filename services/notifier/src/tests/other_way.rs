@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_domain::pb::common::v1::{Environment, Tier};
 use muster_domain::pb::inventory::v1::{
     Grouping, NotificationRouteSpec, PagerdutyChannel, notification_route_spec::Channel as Declared,
 };
 use muster_domain::pb::notification::v1::DeliveryState;
-use muster_domain::pb::readiness::v1::{
-    AlertKind, AlertOpened, AlertResolved, ReadinessEvent, Severity, readiness_event::Event,
-};
+use muster_domain::pb::readiness::v1::{ReadinessEvent, readiness_event::Event};
 use muster_domain::readiness::Readiness;
 use muster_domain::time::duration_to_pb;
 use muster_fakes::Fake;
@@ -18,6 +15,7 @@ use muster_fakes::pagerduty::{Pagerduty as Service, State};
 use muster_runtime::Config;
 
 use super::mail_route;
+use super::pager::{opened, resolved};
 use super::stage::Stage;
 use crate::channels::pagerduty::Pagerduty;
 use crate::channels::{Limits, Outgoing};
@@ -63,29 +61,6 @@ async fn happens(stage: &Stage, system: &str, event: Event) {
     stage.append::<Readiness>(system, ReadinessEvent { event: Some(event) }, Timestamp::now()).await;
 }
 
-fn opened(system: &str) -> Event {
-    Event::AlertOpened(AlertOpened {
-        alert_id: format!("alert-of-{system}"),
-        resource: system.into(),
-        kind: AlertKind::RpoBreach.into(),
-        severity: Severity::Critical.into(),
-        tier: Tier::Tier2.into(),
-        environment: Environment::Production.into(),
-        ..AlertOpened::default()
-    })
-}
-
-fn resolved(system: &str) -> Event {
-    Event::AlertResolved(AlertResolved {
-        alert_id: format!("alert-of-{system}"),
-        resource: system.into(),
-        kind: AlertKind::RpoBreach.into(),
-        tier: Tier::Tier2.into(),
-        environment: Environment::Production.into(),
-        ..AlertResolved::default()
-    })
-}
-
 /// How the one incident of many stands.
 fn of_many(far: &Fake<Service>) -> Option<State> {
     far.with(|service| {
@@ -94,18 +69,24 @@ fn of_many(far: &Fake<Service>) -> Option<State> {
     })
 }
 
+/// The first is told there by itself, the other two by one message.
+async fn three_at_the_pager() -> (Stage, Fake<Service>, tempfile::TempDir) {
+    let (stage, far, secrets) = scene().await;
+    happens(&stage, "a", opened("a")).await;
+    stage.until("the first by itself", |list| list.iter().any(|d| d.route == "pager" && d.finished_at.is_some())).await;
+    happens(&stage, "b", opened("b")).await;
+    happens(&stage, "c", opened("c")).await;
+    stage.until("the others together", |_| of_many(&far) == Some(State::Open)).await;
+    (stage, far, secrets)
+}
+
 fn all_resolved(far: &Fake<Service>) -> bool {
     far.with(|service| service.incidents.values().all(|incident| incident.state == State::Resolved))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_incident_of_many_on_the_other_way_ends_with_the_last_of_them() {
-    let (mut stage, far, _secrets) = scene().await;
-    happens(&stage, "a", opened("a")).await;
-    stage.until("the first by itself", |list| list.iter().any(|d| d.route == "pager" && d.finished_at.is_some())).await;
-    happens(&stage, "b", opened("b")).await;
-    happens(&stage, "c", opened("c")).await;
-    stage.until("the others together", |_| of_many(&far) == Some(State::Open)).await;
+    let (mut stage, far, _secrets) = three_at_the_pager().await;
 
     happens(&stage, "b", resolved("b")).await;
     let ended = |system: &'static str| {
@@ -129,12 +110,7 @@ async fn the_incident_of_many_on_the_other_way_ends_with_the_last_of_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_the_other_way_by_itself_ends_there_though_its_end_is_told_with_others() {
-    let (mut stage, far, _secrets) = scene().await;
-    happens(&stage, "a", opened("a")).await;
-    stage.until("the first by itself", |list| list.iter().any(|d| d.route == "pager" && d.finished_at.is_some())).await;
-    happens(&stage, "b", opened("b")).await;
-    happens(&stage, "c", opened("c")).await;
-    stage.until("the others together", |_| of_many(&far) == Some(State::Open)).await;
+    let (mut stage, far, _secrets) = three_at_the_pager().await;
     // From the second on, what ends in one window is told together.
     for system in ["b", "c", "a"] {
         happens(&stage, system, resolved(system)).await;

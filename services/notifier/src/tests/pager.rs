@@ -102,7 +102,7 @@ fn key(system: &str) -> String {
     format!("muster/acme/{system}/rpo.breached/{}", alert(system))
 }
 
-fn opened(system: &str) -> Event {
+pub(super) fn opened(system: &str) -> Event {
     Event::AlertOpened(AlertOpened {
         alert_id: alert(system),
         resource: system.into(),
@@ -114,7 +114,7 @@ fn opened(system: &str) -> Event {
     })
 }
 
-fn resolved(system: &str) -> Event {
+pub(super) fn resolved(system: &str) -> Event {
     Event::AlertResolved(AlertResolved {
         alert_id: alert(system),
         resource: system.into(),

@@ -12,8 +12,8 @@ use muster_domain::pb::readiness::v1::{AlertOpened, ReadinessEvent, Severity, re
 use muster_domain::readiness::Readiness;
 use muster_domain::time::duration_to_pb;
 
-use super::hook_route;
 use super::stage::Stage;
+use super::{hook_route, mail_route};
 
 const ALERTS: usize = 400;
 const WINDOW_S: u64 = 10;
@@ -135,5 +135,26 @@ async fn tier_1_goes_first_when_there_are_too_many_to_send_at_once() {
     // Half of tier 1 was out before half of the rest, although it came spread among it.
     let (first, rest) = (place(Tier::Tier1), place(Tier::Tier3));
     assert!(first < rest, "median place of tier 1: {first}, of the rest: {rest}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_channel_keeps_nobody_waiting_at_another_one() {
+    let mut stage = Stage::new().await;
+    // Two at a time for what is not critical: minutes for all of them.
+    stage.hook.slow(Duration::from_secs(1));
+    for (name, mut route) in [("slow", hook_route("https://hooks.example.com/slow")), ("mail", mail_route(&["a@b.c"]))]
+    {
+        route.grouping = Some(Grouping { more_than: 10_000, window: None, flaps: 0 });
+        stage.route(name, route).await;
+    }
+    stage.start().await;
+    open_all(&stage).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while stage.mail.taken().len() < ALERTS {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {ALERTS} mails", stage.mail.taken().len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(stage.hook.taken().len() < ALERTS / 2, "the slow channel was not slow");
     stage.stop().await;
 }

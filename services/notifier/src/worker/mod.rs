@@ -17,22 +17,26 @@ mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::delivery::routing::still_leads_there;
 use muster_domain::delivery::{Decision, Failure, FailureCode, Phase, Verdict};
 use muster_domain::{AggregateId, TenantId};
-use muster_eventlog::{Meta, TimerError, TimerFired, TimerHandler, Timers};
+use muster_eventlog::{Meta, TimerError, TimerFired, TimerHandler, Timers, run_timers};
 use muster_runtime::Context;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::channels::Channel;
 use crate::ends::{self, Turn};
-use crate::lanes::{Lane, WORKERS};
+use crate::lanes::{Fresh, Lane, Places};
 use crate::outbox::{Cause, Outbox};
 use crate::parcel::Parcel;
+
+/// How long a delivery waits for a place in one go. Then it comes again, and what holds now is asked anew.
+const WAITS: Duration = Duration::from_secs(30);
 
 /// Makes the attempts.
 pub(crate) struct Worker {
@@ -45,9 +49,7 @@ pub(crate) struct Worker {
 /// A channel with its places.
 struct Station {
     channel: Arc<dyn Channel>,
-    places: Semaphore,
-    /// All of its places, taken or not.
-    size: usize,
+    places: Places,
 }
 
 #[async_trait]
@@ -69,33 +71,44 @@ impl TimerHandler for Worker {
 impl Worker {
     pub(crate) fn new(ctx: Context, outbox: Outbox, channels: Vec<Arc<dyn Channel>>) -> Self {
         let station = |channel: Arc<dyn Channel>| {
-            let size = channel.concurrency();
-            (channel.name(), Station { places: Semaphore::new(size), size, channel })
+            (channel.name(), Station { places: Places::new(channel.concurrency()), channel })
         };
         Self { timers: ctx.log.timers(), ctx, outbox, channels: channels.into_iter().map(station).collect() }
     }
 
+    /// The timers of a lane, at every channel.
+    pub(crate) async fn run_timers(self: Arc<Self>, lane: Lane) {
+        let at = |channel: &&str| {
+            run_timers(self.ctx.log.clone(), lane.timers(channel), self.clone(), self.ctx.shutdown.clone())
+        };
+        futures::future::join_all(self.channels.keys().map(at)).await;
+    }
+
     /// Makes first attempts, without the way through a timer; what goes wrong is left to the timer behind it.
-    pub(crate) async fn run_lanes(&self, shutdown: CancellationToken) {
-        let workers = Lane::ALL.iter().flat_map(|lane| (0..WORKERS).map(|_| self.run_lane(*lane)));
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            _ = futures::future::join_all(workers) => {}
+    pub(crate) async fn run_first_attempts(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut at_work = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(fresh) = self.outbox.lanes.next() => {
+                    at_work.spawn(self.clone().first_attempt(fresh));
+                }
+                Some(_) = at_work.join_next() => {}
+            }
         }
     }
 
-    async fn run_lane(&self, lane: Lane) {
-        while let Some((tenant, parcel)) = self.outbox.lanes.next(lane).await {
-            match Box::pin(self.deliver(&tenant, &parcel)).await {
-                Ok(Phase::Accepted) => {
-                    if let Err(error) = self.timers.cancel(&parcel.timer(&tenant)).await {
-                        tracing::debug!(%tenant, %error, "a timer that is not needed will fire and find nothing to do");
-                    }
+    async fn first_attempt(self: Arc<Self>, fresh: Fresh) {
+        let Fresh { tenant, parcel, .. } = &fresh;
+        match Box::pin(self.deliver(tenant, parcel)).await {
+            Ok(Phase::Accepted) => {
+                if let Err(error) = self.timers.cancel(&parcel.timer(tenant)).await {
+                    tracing::debug!(%tenant, %error, "a timer that is not needed will fire and find nothing to do");
                 }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%tenant, delivery = %parcel.delivery_id(), %error, "an attempt is left to its timer");
-                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%tenant, delivery = %parcel.delivery_id(), %error, "an attempt is left to its timer");
             }
         }
     }
@@ -124,9 +137,13 @@ impl Worker {
                 Failure::new(FailureCode::Misconfigured, format!("there is no channel '{}'", decision.channel));
             return self.end(tenant, parcel, &failure).await;
         };
-        let Some(_place) = station.place(parcel.lane()) else {
-            return self.come_again(tenant, parcel, self.ctx.clock.now() + parcel.lane().pause()).await;
+        let Ok(Some(_place)) = tokio::time::timeout(WAITS, station.places.take(parcel.lane())).await else {
+            return self.come_again(tenant, parcel, self.ctx.clock.now()).await;
         };
+        // The wait for it may have been long.
+        if self.destination(tenant, parcel).ok().as_ref() != Some(&decision) {
+            return self.come_again(tenant, parcel, self.ctx.clock.now()).await;
+        }
         if let Err(wait) = station.channel.turn(tenant, &decision.recipient) {
             return self.come_again(tenant, parcel, self.ctx.clock.now() + wait).await;
         }
@@ -156,16 +173,6 @@ impl Worker {
 
     fn meta(&self, parcel: &Parcel, event_id: Uuid) -> Meta {
         self.ctx.service_meta(crate::NAME, event_id, parcel.correlation, Some(parcel.message.event_id))
-    }
-}
-
-impl Station {
-    /// A place for an attempt, if the lane may take one now.
-    fn place(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
-        if self.places.available_permits() <= lane.leaves_free(self.size) {
-            return None;
-        }
-        self.places.try_acquire().ok()
     }
 }
 
