@@ -1,14 +1,15 @@
 //! Rebuilding the root of a transparency log from its entry bundles, on one core, beside the raw rate of SHA-256 in the
-//! same run: a verifier cannot be faster than its hash function.
+//! same run. One long message is hashed block after block, each waiting for the one before; leaves do not wait for each other,
+//! so that a share above 1 is possible.
 
 use std::{hint::black_box, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use aws_lc_rs::digest;
 use muster_tlog::{
     Frontier, Hash, Leaf,
-    bundle::{decode_bundle, encode_bundle},
+    bundle::{decode_bundle, encode_bundle, leaf_hashes},
     leaf::{Event, Genesis},
-    leaf_hash,
     tile::TILE_WIDTH,
     verify::{LeafWalk, Tolerance},
 };
@@ -28,8 +29,14 @@ const RAW_BYTES: usize = 64 << 20;
 /// What is asked for: the root of a million events in half a second.
 const GOAL: f64 = 2_000_000.0;
 
+/// A file of the log, and how many leaves its name says.
+struct Bundle {
+    bytes: Vec<u8>,
+    leaves: usize,
+}
+
 /// The root, and how long it took.
-type Kind = fn(&[Vec<u8>]) -> Result<(Hash, Duration)>;
+type Kind = fn(&[Bundle]) -> Result<(Hash, Duration)>;
 
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let leaves = settings.tlog_leaves;
@@ -78,8 +85,8 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     report::table(&["kind", "leaves", "hashed", "share of raw SHA-256"], rows);
     let rate = median(turns.iter().map(|(_, rates)| rates[0]));
     println!(
-        "\nA leaf has {} bytes here; with its node {} bytes go through SHA-256. At this machine's raw rate {} leaves/s are the \
-         limit; the goal is {}: {}.",
+        "\nA leaf has {} bytes here; with its node {} bytes go through SHA-256. The raw rate is that of {} leaves/s; \
+         the goal is {}: {}.",
         leaf_bytes / leaves,
         leaf_hashed + hashed(NODE_BYTES),
         count(raw_rate / (leaf_hashed + hashed(NODE_BYTES)) as f64),
@@ -101,21 +108,27 @@ fn processor_time() -> Result<Duration> {
     Ok(Duration::from_nanos(nanoseconds.context("the time of this thread")?))
 }
 
+/// Bytes a second, by the faster of the two libraries that the product is built with.
 fn raw_rate(bytes: &[u8]) -> Result<f64> {
-    let started = processor_time()?;
-    black_box(Sha256::digest(black_box(bytes)));
-    Ok(bytes.len() as f64 / (processor_time()? - started).as_secs_f64())
+    let rate = |hash: fn(&[u8]) -> Vec<u8>| {
+        let started = processor_time()?;
+        black_box(hash(black_box(bytes)));
+        anyhow::Ok(bytes.len() as f64 / (processor_time()? - started).as_secs_f64())
+    };
+    let ours = rate(|bytes| Sha256::digest(bytes).to_vec())?;
+    let theirs = rate(|bytes| digest::digest(&digest::SHA256, bytes).as_ref().to_vec())?;
+    Ok(ours.max(theirs))
 }
 
 /// Entry bundles of a log as the product writes it.
-fn bundles(leaves: usize) -> Result<(Vec<Vec<u8>>, usize)> {
+fn bundles(leaves: usize) -> Result<(Vec<Bundle>, usize)> {
     let (mut bundles, mut bytes, mut texts) = (Vec::new(), 0, Vec::new());
     for index in 0..leaves as u64 {
         let text = leaf(index).to_text()?;
         bytes += text.len();
         texts.push(text);
         if texts.len() as u64 == TILE_WIDTH || index + 1 == leaves as u64 {
-            bundles.push(encode_bundle(&texts)?);
+            bundles.push(Bundle { bytes: encode_bundle(&texts)?, leaves: texts.len() });
             texts.clear();
         }
     }
@@ -146,30 +159,20 @@ fn leaf(index: u64) -> Leaf {
     })
 }
 
-fn entries(bundle: &[u8]) -> Result<Vec<&[u8]>> {
-    // The count is told by the tile's name; here the last bundle may be shorter.
-    let full = decode_bundle(bundle, TILE_WIDTH as usize);
-    full.or_else(|error| match error {
-        muster_tlog::bundle::BundleError::Count { found, .. } => decode_bundle(bundle, found),
-        other => Err(other),
-    })
-    .context("a bundle that was just written")
-}
-
-fn rebuild(bundles: &[Vec<u8>]) -> Result<(Hash, Duration)> {
+fn rebuild(bundles: &[Bundle]) -> Result<(Hash, Duration)> {
     let started = processor_time()?;
     let mut frontier = Frontier::new();
     for bundle in bundles {
-        frontier.extend(entries(bundle)?.into_iter().map(leaf_hash));
+        frontier.extend(leaf_hashes(&bundle.bytes, bundle.leaves)?);
     }
     Ok((frontier.root(), processor_time()? - started))
 }
 
 /// The nodes alone: what a verifier does who has the tiles.
-fn from_hashes(bundles: &[Vec<u8>]) -> Result<(Hash, Duration)> {
+fn from_hashes(bundles: &[Bundle]) -> Result<(Hash, Duration)> {
     let mut hashes = Vec::new();
     for bundle in bundles {
-        hashes.extend(entries(bundle)?.into_iter().map(leaf_hash));
+        hashes.extend(leaf_hashes(&bundle.bytes, bundle.leaves)?);
     }
     let started = processor_time()?;
     let mut frontier = Frontier::new();
@@ -177,11 +180,11 @@ fn from_hashes(bundles: &[Vec<u8>]) -> Result<(Hash, Duration)> {
     Ok((frontier.root(), processor_time()? - started))
 }
 
-fn walk(bundles: &[Vec<u8>]) -> Result<(Hash, Duration)> {
+fn walk(bundles: &[Bundle]) -> Result<(Hash, Duration)> {
     let started = processor_time()?;
     let mut walk = LeafWalk::new(ORIGIN, Tolerance::default(), Vec::new());
     for bundle in bundles {
-        for leaf in entries(bundle)? {
+        for leaf in decode_bundle(&bundle.bytes, bundle.leaves)? {
             black_box(walk.leaf(leaf));
         }
     }

@@ -33,6 +33,9 @@ use crate::{
     stack::{Nats, Postgres},
 };
 
+/// From the start until its consumers and plans are made: what is measured is a notifier that runs.
+const SETTLES: Duration = Duration::from_secs(3);
+
 /// The notifier with one webhook route.
 pub(crate) struct Notifier {
     stop: CancellationToken,
@@ -59,6 +62,7 @@ impl Notifier {
         let (stop, service) = (context.shutdown.clone(), muster_notifier::service(&context).await?);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let task = tokio::spawn(async move { Ok(serve(context, vec![service], listener).await?) });
+        tokio::time::sleep(SETTLES).await;
         Ok(Self { stop, task, _secrets: secrets })
     }
 

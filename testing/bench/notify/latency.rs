@@ -26,6 +26,8 @@ use crate::{
 
 const GOAL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Of so many events one is an alert.
+const ALERT_EVERY: usize = 20;
 
 pub(crate) async fn run(settings: &Settings) -> Result<()> {
     let per_second = settings.alert_events_per_second;
@@ -33,17 +35,46 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
         "notify: from the alert to the HTTP request, {} events/s in the log",
         count(per_second as f64)
     ));
-    let mut rows = Vec::new();
-    for alert_every in [20, 1] {
-        let load = Load { per_second, lasts: settings.notify, alert_every, tier_1_every: 1 };
-        let raw = measure(&load, false).await?;
-        let ours = measure(&load, true).await?;
-        let alerts_per_second = per_second / alert_every;
-        rows.push(row(alerts_per_second, "raw: read the log, post", &raw, &raw));
-        rows.push(row(alerts_per_second, "the notifier", &ours, &raw));
-    }
-    report::table(&["alerts/s, a message each", "what", "p50", "p99", "p99 to raw", "goal for p99"], rows);
+    let some = Load { per_second, lasts: settings.notify, alert_every: ALERT_EVERY, tier_1_every: 1 };
+    let all = Load { alert_every: 1, ..some };
+    let raw = [posted(&some).await?, posted(&all).await?];
+    let [by_itself, grouped] = [told(&some, Some(never_grouped())).await?, told(&all, None).await?];
+    let alerts_per_second = per_second / ALERT_EVERY;
+    let rows = vec![
+        row(alerts_per_second, "raw: read the log, post", &raw[0].late, &raw[0].late),
+        row(alerts_per_second, "the notifier, a message each", &by_itself.late, &raw[0].late),
+        row(per_second, "raw: read the log, post", &raw[1].late, &raw[1].late),
+        row(per_second, "the notifier, what it tells by itself", &grouped.late, &raw[1].late),
+    ];
+    report::table(&["alerts/s", "what", "p50", "p99", "p99 to raw", "goal for p99"], rows);
+    println!(
+        "\nOf {} alerts at {}/s {} were told by themselves and all others in {} messages, the last {:.1} s after the last \
+         alert.",
+        count(all.alerts() as f64),
+        count(per_second as f64),
+        count(grouped.late.len() as f64),
+        count(grouped.groups as f64),
+        grouped.all_after.as_secs_f64(),
+    );
+    let pace = told(&all, Some(never_grouped())).await?;
+    println!(
+        "With a message for each of them, the last is out {:.1} s after the last alert: {} messages/s.",
+        pace.all_after.as_secs_f64(),
+        count(all.alerts() as f64 / (all.lasts + pace.all_after).as_secs_f64()),
+    );
     Ok(())
+}
+
+/// Every alert is a message of its own.
+fn never_grouped() -> Grouping {
+    Grouping { more_than: 10_000, ..Grouping::default() }
+}
+
+/// How late the alerts were that were told by themselves, and when the last of all was told.
+struct Told {
+    late: Vec<Duration>,
+    groups: usize,
+    all_after: Duration,
 }
 
 fn row(alerts_per_second: usize, what: &str, ours: &[Duration], raw: &[Duration]) -> Vec<String> {
@@ -58,29 +89,40 @@ fn row(alerts_per_second: usize, what: &str, ours: &[Duration], raw: &[Duration]
     ]
 }
 
-async fn measure(load: &Load, through_the_product: bool) -> Result<Vec<Duration>> {
+async fn told(load: &Load, grouping: Option<Grouping>) -> Result<Told> {
     let (nats, postgres) = (Nats::start().await?, Postgres::start(&[muster_notifier::MIGRATIONS]).await?);
     let receiver = Receiver::start().await?;
-    let opened = if through_the_product {
-        // Every alert is a message of its own: what is measured is not how few there are.
-        let grouping = Grouping { more_than: 10_000, ..Grouping::default() };
-        let notifier = Notifier::start(&nats, &postgres, &receiver, Some(grouping)).await?;
-        let opened = load.write(&nats).await?;
-        receiver.all(opened.len(), PATIENCE).await?;
-        notifier.stop().await?;
-        opened
-    } else {
-        posted(&nats, &receiver, load).await?
-    };
+    let notifier = Notifier::start(&nats, &postgres, &receiver, grouping).await?;
+    let opened = load.write(&nats).await?;
+    let told = arrived(&receiver, &opened).await?;
+    notifier.stop().await?;
+    Ok(told)
+}
+
+async fn arrived(receiver: &Receiver, opened: &BTreeMap<String, Instant>) -> Result<Told> {
+    let written = Instant::now();
+    receiver.all(opened.len(), PATIENCE).await?;
+    let all_after = written.elapsed();
     let taken = receiver.taken();
-    ensure!(taken.doubled == 0 && taken.groups.is_empty(), "{} alerts were told twice", taken.doubled);
-    let late =
-        |(alert, at): (&String, &Instant)| taken.single.get(alert).map(|seen| seen.saturating_duration_since(*at));
-    opened.iter().map(late).collect::<Option<Vec<_>>>().context("an alert was not told")
+    ensure!(
+        taken.doubled == 0 && taken.told() == opened.len() as u64,
+        "{} told of {}, {} doubled",
+        taken.told(),
+        opened.len(),
+        taken.doubled
+    );
+    let late = taken
+        .single
+        .iter()
+        .map(|(alert, seen)| opened.get(alert).map(|at| seen.saturating_duration_since(*at)))
+        .collect::<Option<Vec<_>>>()
+        .context("an alert was told that nobody opened")?;
+    Ok(Told { late, groups: taken.groups.len(), all_after })
 }
 
 /// The least that any notifier does.
-async fn posted(nats: &Nats, receiver: &Receiver, load: &Load) -> Result<BTreeMap<String, Instant>> {
+async fn posted(load: &Load) -> Result<Told> {
+    let (nats, receiver) = (Nats::start().await?, Receiver::start().await?);
     let (log, tenant, url) = (nats.connect().await?, nats.tenant.clone(), receiver.url.clone());
     let reader = tokio::spawn(async move {
         let (mut entries, client) = (log.raw(&tenant, 0), reqwest::Client::new());
@@ -96,8 +138,8 @@ async fn posted(nats: &Nats, receiver: &Receiver, load: &Load) -> Result<BTreeMa
             }
         }
     });
-    let opened = load.write(nats).await?;
-    receiver.all(opened.len(), PATIENCE).await?;
+    let opened = load.write(&nats).await?;
+    let told = arrived(&receiver, &opened).await?;
     reader.abort();
-    Ok(opened)
+    Ok(told)
 }

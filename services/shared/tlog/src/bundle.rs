@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::leaf::{LeafError, MAX_LEAF_BYTES};
+use crate::{
+    hash::{Hash, leaf_hash, leaf_hash_pair},
+    leaf::{LeafError, MAX_LEAF_BYTES},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BundleError {
@@ -27,15 +30,64 @@ pub fn encode_bundle<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Res
     Ok(bundle)
 }
 
-/// The leaves of a bundle, which must be exactly `expected`.
-pub fn decode_bundle(mut bytes: &[u8], expected: usize) -> Result<Vec<&[u8]>, BundleError> {
-    let mut leaves = Vec::with_capacity(expected);
-    while !bytes.is_empty() {
-        let cut_off = BundleError::CutOff { entry: leaves.len() };
-        let (length, rest) = bytes.split_first_chunk::<2>().ok_or(cut_off)?;
-        let (leaf, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(cut_off)?;
-        leaves.push(leaf);
-        bytes = rest;
+/// The leaves of a bundle in order. Each is looked for when its turn comes: where it begins stands behind the one before, and a
+/// search ahead of the reading would wait for memory once for each leaf.
+struct Entries<'a> {
+    rest: &'a [u8],
+    read: usize,
+}
+
+impl<'a> Entries<'a> {
+    const fn new(bundle: &'a [u8]) -> Self {
+        Self { rest: bundle, read: 0 }
     }
-    if leaves.len() == expected { Ok(leaves) } else { Err(BundleError::Count { expected, found: leaves.len() }) }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<&'a [u8], BundleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some((leaf, rest)) = first_entry(self.rest) else {
+            self.rest = &[];
+            return Some(Err(BundleError::CutOff { entry: self.read }));
+        };
+        self.rest = rest;
+        self.read += 1;
+        Some(Ok(leaf))
+    }
+}
+
+/// The first leaf, and what follows it.
+fn first_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// The leaves of a bundle, which must be exactly `expected`.
+pub fn decode_bundle(bytes: &[u8], expected: usize) -> Result<Vec<&[u8]>, BundleError> {
+    let mut leaves = Vec::with_capacity(expected);
+    for leaf in Entries::new(bytes) {
+        leaves.push(leaf?);
+    }
+    counted(leaves, expected)
+}
+
+/// The hashes of the leaves of a bundle, which must be exactly `expected`: what a root is rebuilt from.
+pub fn leaf_hashes(bytes: &[u8], expected: usize) -> Result<Vec<Hash>, BundleError> {
+    let mut hashes = Vec::with_capacity(expected);
+    let mut leaves = Entries::new(bytes);
+    while let Some(first) = leaves.next().transpose()? {
+        match leaves.next().transpose()? {
+            Some(second) => hashes.extend(leaf_hash_pair(first, second)),
+            None => hashes.push(leaf_hash(first)),
+        }
+    }
+    counted(hashes, expected)
+}
+
+fn counted<T>(found: Vec<T>, expected: usize) -> Result<Vec<T>, BundleError> {
+    if found.len() == expected { Ok(found) } else { Err(BundleError::Count { expected, found: found.len() }) }
 }

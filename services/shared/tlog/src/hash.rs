@@ -86,6 +86,11 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
     Hash(sha256::prefixed(LEAF_PREFIX, leaf, &[]))
 }
 
+/// The hashes of two leaves, sooner than one after the other.
+pub(crate) fn leaf_hash_pair(first: &[u8], second: &[u8]) -> [Hash; 2] {
+    sha256::prefixed_pair(LEAF_PREFIX, [first, second]).map(Hash)
+}
+
 /// SHA-256(0x01 || left || right)
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Hash(sha256::prefixed(NODE_PREFIX, &left.0, &right.0))

@@ -3,9 +3,10 @@
 
 use muster_tlog::{
     Algorithm, Checkpoint, Hash, Leaf, Note, Policy, SigningKey, SoftwareKey, Tile,
-    bundle::{BundleError, decode_bundle},
+    bundle::{BundleError, decode_bundle, encode_bundle, leaf_hashes},
     cosignature::cosign,
     leaf::{Event, Gap, Genesis, LeafError, Previous},
+    leaf_hash,
     note::{NoteError, parse_signature},
     policy::PolicyError,
 };
@@ -128,6 +129,22 @@ fn a_bundle_that_is_cut_off_or_has_another_count_is_refused() {
     assert_eq!(decode_bundle(&[0, 2, b'a'], 1), Err(BundleError::CutOff { entry: 0 }));
     assert_eq!(decode_bundle(&[0, 1, b'a', 0], 2), Err(BundleError::CutOff { entry: 1 }));
     assert_eq!(decode_bundle(&[0, 1, b'a'], 2), Err(BundleError::Count { expected: 2, found: 1 }));
+    assert_eq!(leaf_hashes(&[0, 2, b'a'], 1), Err(BundleError::CutOff { entry: 0 }));
+    assert_eq!(leaf_hashes(&[0, 1, b'a', 0], 2), Err(BundleError::CutOff { entry: 1 }));
+    assert_eq!(
+        leaf_hashes(&[0, 1, b'a', 0, 1, b'b', 0, 1, b'c'], 2),
+        Err(BundleError::Count { expected: 2, found: 3 })
+    );
+}
+
+#[test]
+fn the_leaves_of_a_bundle_hash_in_pairs_as_each_alone() {
+    // Odd and even counts; lengths on both sides of what is hashed in pairs, and of each block's end.
+    for count in [0, 1, 2, 3, 255, 256] {
+        let leaves: Vec<Vec<u8>> = (0..count).map(|index| vec![index as u8; index * 37 % 700]).collect();
+        let expected: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        assert_eq!(leaf_hashes(&encode_bundle(&leaves).unwrap(), count).unwrap(), expected, "{count} leaves");
+    }
 }
 
 #[test]
