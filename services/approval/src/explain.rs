@@ -35,6 +35,7 @@ impl Approval {
         let (tier, environment) = request::worst(&scope);
         let policies =
             self.current_policies(tenant, &ask.group, &ask.resource).await.map_err(IntoStatus::into_status)?;
+        let policies = request::with_drafts(policies, ask.drafts).map_err(|refusal| refused(&refusal))?;
         let policies: Vec<&Document> = policies.iter().collect();
         let policy = request::effective_policy(&policies, tier, environment, kind);
         let plan = match kind {

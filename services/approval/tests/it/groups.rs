@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use muster_domain::{
     Refusal,
     execution::{Reservation, release, reservation_of_group, reserve},
-    pb::request::v1::{ExplainPolicyRequest, ListRequestsRequest, RequestType},
+    pb::{
+        common::v1::Role,
+        inventory::v1::{ApprovalRequirement, ApprovalRule, Document, Kind, PolicySpec, document},
+        request::v1::{ExplainPolicyRequest, ListRequestsRequest, RequestType},
+    },
 };
 
 use crate::world::{RESOURCE, World, acme, code, meta};
@@ -71,6 +75,7 @@ async fn who_must_approve_is_answered_before_anybody_asks() {
             r#type: kind.into(),
             resource: resource.into(),
             group: group.into(),
+            ..Default::default()
         };
         vera.client().explain_policy(vera.request(ask)).await.map(tonic::Response::into_inner)
     };
@@ -85,4 +90,32 @@ async fn who_must_approve_is_answered_before_anybody_asks() {
     assert_eq!(code(explain(RequestType::Switchover, "nothing", "").await), "RESOURCE_NOT_FOUND");
     assert_eq!(code(explain(RequestType::Switchover, "", "nothing").await), "SCOPE_UNKNOWN");
     assert_eq!(code(explain(RequestType::Unspecified, RESOURCE, "").await), "FIELD_INVALID");
+
+    // With a draft it is answered as if the draft held, and nothing of it is kept.
+    let policy = |count: u32| {
+        let require = vec![ApprovalRequirement { role: Role::ApproverBusiness.into(), count }];
+        let rule = ApprovalRule { require, require_ticket: true, ..Default::default() };
+        let spec = document::Spec::PolicySpec(PolicySpec { approvals: vec![rule], ..Default::default() });
+        Document { kind: Kind::Policy.into(), name: "strict".into(), spec: Some(spec), ..Default::default() }
+    };
+    let with = async |drafts: Vec<Document>| {
+        let ask = ExplainPolicyRequest {
+            tenant: "acme".into(),
+            r#type: RequestType::TabletopDrill.into(),
+            resource: RESOURCE.into(),
+            drafts,
+            ..Default::default()
+        };
+        vera.client().explain_policy(vera.request(ask)).await.map(tonic::Response::into_inner)
+    };
+    let tried = with(vec![policy(2)]).await.unwrap();
+    assert_eq!(
+        tried.text,
+        "one Approver-IT and two Approver-Business, three different people, none of them the requester"
+    );
+    assert!(tried.require_ticket);
+    assert_eq!(tried.policy.unwrap().source, "built-in ADR-001, policy strict as drafted");
+    assert_eq!(code(with(vec![policy(2), policy(1)]).await), "FIELD_INVALID");
+    let answer = explain(RequestType::TabletopDrill, RESOURCE, "").await.unwrap();
+    assert_eq!((answer.text.as_str(), answer.require_ticket), ("one Approver-IT, not the requester", false));
 }

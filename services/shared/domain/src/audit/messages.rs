@@ -46,8 +46,13 @@ pub(super) fn intent(event: &IntentEvent) -> Option<Description> {
             request_id: issued.request_id.clone(),
             ..outcome("issued", format!("to {} by {}", issued.person, issued.channel))
         },
-        Event::Used(used) => outcome("used", used.decision().as_str_name()),
-        Event::Refused(refused) => outcome("refused", refused.refusal.as_ref().map(why).unwrap_or_default()),
+        Event::Used(used) => {
+            Description { request_id: used.request_id.clone(), ..outcome("used", used.decision().as_str_name()) }
+        }
+        Event::Refused(refused) => Description {
+            request_id: refused.request_id.clone(),
+            ..outcome("refused", refused.refusal.as_ref().map(why).unwrap_or_default())
+        },
     })
 }
 
@@ -78,4 +83,23 @@ pub(super) fn schedule(event: &ScheduleEvent) -> Option<Description> {
 
 fn why(refused: &Refusal) -> String {
     format!("{}: {}", refused.code, refusal::describe(refused))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics to fail")]
+    use super::*;
+    use crate::pb::request::v1::{IntentRefused, IntentUsed};
+
+    #[test]
+    fn a_link_that_was_used_or_refused_is_found_by_its_request() {
+        use intent_event::Event;
+        let request_id = String::from("r-1");
+        for event in [
+            Event::Used(IntentUsed { request_id: request_id.clone(), ..Default::default() }),
+            Event::Refused(IntentRefused { request_id: request_id.clone(), ..Default::default() }),
+        ] {
+            assert_eq!(intent(&IntentEvent { event: Some(event) }).unwrap().request_id, request_id);
+        }
+    }
 }

@@ -186,6 +186,7 @@ pub fn use_once(
         by: Some(attempt.by.clone()),
         decision: decision.into(),
         used_at: Some(to_pb(now)),
+        request_id: about(intent),
     })))
 }
 
@@ -207,7 +208,13 @@ pub fn refused(
         refusal: Some(why.clone()),
         refused_at: Some(to_pb(now)),
         via: via.to_owned(),
+        request_id: about(intent),
     }))
+}
+
+/// The request that a message asked about; empty for what was never issued.
+fn about(intent: &Intent) -> String {
+    intent.issued.as_ref().map(|issued| issued.request_id.clone()).unwrap_or_default()
 }
 
 /// Where attempts are kept that belong to no intent of the tenant: one place for each person and ten minutes, so that

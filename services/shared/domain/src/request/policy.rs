@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{BreakGlassTerms, type_name};
+use super::{BreakGlassTerms, draft::DRAFTED, type_name};
 use crate::pb::common::v1::{Environment, Role, Tier};
 use crate::pb::inventory::v1::{
     ApprovalExpression, ApprovalRequirement, ApprovalRule, Document, Escalation, PolicySpec, document,
@@ -75,7 +75,10 @@ pub fn effective_policy(
             step_up |= rule.step_up;
         }
         if matched {
-            source.push_str(&format!(", policy {} version {}", document.name, document.version));
+            match document.version {
+                DRAFTED => source.push_str(&format!(", policy {} as drafted", document.name)),
+                version => source.push_str(&format!(", policy {} version {version}", document.name)),
+            }
         }
     }
 

@@ -219,6 +219,35 @@ fn security_hears_of_the_fifth_within_ten_minutes_and_then_of_the_next_five() {
 }
 
 #[test]
+fn what_became_of_a_link_names_its_request() {
+    let asked = request(Tier::Tier2);
+    let mut link = link(&asked);
+    let named = |event: &IntentEvent| match event.event.as_ref().unwrap() {
+        Event::Refused(refused) => refused.request_id.clone(),
+        Event::Used(used) => used.request_id.clone(),
+        Event::Issued(issued) => issued.request_id.clone(),
+    };
+    let of_its_own = link.intent.issued.as_ref().unwrap().request_id.clone();
+    assert!(!of_its_own.is_empty());
+    let by = ingo();
+    let event = refused(&link.intent, &by, APPROVE, &bad_token(), "console", start()).unwrap();
+    assert_eq!(named(&event), of_its_own);
+    link.intent.evolve(&event);
+    let attempt = Attempt {
+        tenant: TENANT,
+        claims: &link.claims,
+        by: &by,
+        request: &asked,
+        changed: None,
+        login: Login { at: None, second_factor: false },
+    };
+    let event = use_once(&link.intent, &attempt, APPROVE, later(1)).unwrap().unwrap();
+    assert_eq!(named(&event), of_its_own);
+    // What was made up belongs to no request.
+    assert_eq!(named(&refused(&Intent::default(), &by, APPROVE, &bad_token(), "console", start()).unwrap()), "");
+}
+
+#[test]
 fn refused_attempts_are_kept_up_to_a_limit() {
     let (mut intent, by) = (Intent::default(), ingo());
     let mut kept = 0;
