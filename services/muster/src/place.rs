@@ -9,6 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use uuid::Uuid;
 
+/// The server's socket is made below it: the configuration takes no longer one.
+const MAX_DRILL_DIRECTORY: usize = 40;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     root: PathBuf,
@@ -40,19 +43,32 @@ impl Place {
         self.root.join("postgres")
     }
 
-    /// Where copies for isolated drills are made: a short path of its own, because a socket is made in it.
-    /// It belongs to whoever runs the server that is copied.
+    /// Where copies for isolated drills are made. It belongs to whoever runs the server that is copied.
     pub(crate) fn drills(&self, data_directory: &Path) -> Result<PathBuf> {
-        use sha2::Digest as _;
-        let digest = sha2::Sha256::digest(self.root.as_os_str().as_encoded_bytes());
-        let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let directory = std::env::temp_dir().join(format!("muster-drills-{short}"));
+        let directory = self.drill_directory();
         std::fs::create_dir_all(&directory)?;
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700))?;
         let owner = std::fs::metadata(data_directory)?;
         std::os::unix::fs::chown(&directory, Some(owner.uid()), Some(owner.gid()))
             .with_context(|| format!("{} cannot be made ready for drills; remove it", directory.display()))?;
         Ok(directory)
+    }
+
+    /// Here, unless its path is too long for that; then a short one of its own outside, which the end of `muster up` removes.
+    fn drill_directory(&self) -> PathBuf {
+        use sha2::Digest as _;
+        let here = self.root.join("drills");
+        if here.as_os_str().len() <= MAX_DRILL_DIRECTORY {
+            return here;
+        }
+        let digest = sha2::Sha256::digest(self.root.as_os_str().as_encoded_bytes());
+        let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        std::env::temp_dir().join(format!("muster-drills-{short}"))
+    }
+
+    /// For as long as `muster up` runs. After a SIGKILL the next one's end clears it.
+    pub(crate) fn drills_until_the_end(&self) -> DrillsUntilTheEnd {
+        DrillsUntilTheEnd(self.drill_directory())
     }
 
     pub(crate) fn estate(&self) -> PathBuf {
@@ -116,6 +132,18 @@ impl Place {
     }
 }
 
+/// Removes the directory of drills where nothing is in it. A copy in the middle stays: the next start finds its request in the
+/// log and removes it as the drill does.
+#[must_use]
+pub(crate) struct DrillsUntilTheEnd(PathBuf);
+
+impl Drop for DrillsUntilTheEnd {
+    fn drop(&mut self) {
+        // Not there, or not empty: neither is anything that the end of the product could put right.
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
 /// A password for the local stack: 244 random bits.
 pub(crate) fn random_password() -> String {
     #[expect(clippy::disallowed_methods, reason = "a secret of the local stack; nothing is replayed from it")]
@@ -142,6 +170,28 @@ mod tests {
             });
             assert_eq!(one, two);
             assert_eq!(one, ask(), "and it stays");
+        }
+    }
+
+    #[test]
+    fn the_directory_of_drills_ends_with_the_product() {
+        let directory = tempfile::Builder::new().prefix("p").rand_bytes(3).tempdir().unwrap();
+        for root in [directory.path().to_owned(), directory.path().join("a-name-so-long-that-no-socket-fits-below-it")]
+        {
+            let place = Place::find(Some(root.clone())).unwrap();
+            let end = place.drills_until_the_end();
+            let drills = place.drills(directory.path()).unwrap();
+            assert!(drills.is_dir() && drills.as_os_str().len() <= MAX_DRILL_DIRECTORY, "{}", drills.display());
+            assert_eq!(drills.starts_with(directory.path()), root == directory.path());
+            // Killed, which runs no end; then started again, with a copy that is not removed yet.
+            std::mem::forget(end);
+            let end = place.drills_until_the_end();
+            std::fs::create_dir(place.drills(directory.path()).unwrap().join("drill")).unwrap();
+            drop(end);
+            assert!(drills.join("drill").is_dir(), "nothing is taken from a drill");
+            std::fs::remove_dir(drills.join("drill")).unwrap();
+            drop(place.drills_until_the_end());
+            assert!(!drills.exists());
         }
     }
 }

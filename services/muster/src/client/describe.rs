@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::pb::inventory::v1::{Document, Kind};
-use muster_domain::pb::readiness::v1::{Assessment, GetReadinessRequest, ReadinessView};
+use muster_domain::pb::readiness::v1::{Assessment, GetReadinessRequest, ReadinessView, Status};
 use muster_domain::pb::request::v1::{ListRequestsRequest, RequestView};
 use serde_json::json;
 use tonic::Code;
@@ -130,7 +130,18 @@ fn show_readiness(view: &ReadinessView, now: Timestamp, screen: &Screen) -> Resu
     for alert in &view.open_alerts {
         screen.field(words::alert_kind(alert.kind()), format!("since {}", words::time(alert.opened_at.as_ref())))?;
     }
-    if view.open_alerts.is_empty() { screen.line("  none") } else { Ok(()) }
+    if view.open_alerts.is_empty() { screen.line(&format!("  {}", no_alert(view))) } else { Ok(()) }
+}
+
+/// A red system whose alert is not there yet looks like one that nobody will be told about.
+fn no_alert(view: &ReadinessView) -> String {
+    let is_red = view.assessment.as_ref().is_some_and(|assessment| assessment.status() == Status::Red);
+    match view.thresholds.as_ref().filter(|_| is_red) {
+        None => "none".to_owned(),
+        Some(limits) => {
+            format!("none yet: it opens when the problem has lasted {}", words::duration(limits.breach_for.as_ref()))
+        }
+    }
 }
 
 /// Reasons with their numbers, positions, and what can be said about missing data.
@@ -154,4 +165,26 @@ fn show_evidence(assessment: &Assessment, screen: &Screen) -> Result<(), CliErro
         screen.field(if index == 0 { "data loss" } else { "" }, line)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_domain::pb::common::v1::Thresholds;
+
+    use super::*;
+
+    #[test]
+    fn a_red_system_without_an_alert_says_when_it_comes() {
+        let mut view = ReadinessView {
+            assessment: Some(Assessment { status: Status::Red.into(), ..Assessment::default() }),
+            thresholds: Some(Thresholds {
+                breach_for: Some(muster_domain::time::duration_to_pb(jiff::SignedDuration::from_secs(30))),
+                ..Thresholds::default()
+            }),
+            ..ReadinessView::default()
+        };
+        assert_eq!(no_alert(&view), "none yet: it opens when the problem has lasted 30 s");
+        view.assessment = Some(Assessment { status: Status::Yellow.into(), ..Assessment::default() });
+        assert_eq!(no_alert(&view), "none");
+    }
 }

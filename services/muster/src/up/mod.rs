@@ -41,6 +41,7 @@ const PORT: u16 = 7400;
 
 pub(crate) async fn run(args: UpArgs, place: &Place) -> Result<()> {
     let _only_one = lock(place)?;
+    let _drills = place.drills_until_the_end();
     let listener = listen(place, args.port).await?;
     let address = listener.local_addr()?;
     say("starting NATS and PostgreSQL");

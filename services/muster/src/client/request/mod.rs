@@ -156,12 +156,20 @@ pub(crate) fn table(requests: &[RequestView]) -> Table {
             scope_words(&opened).into(),
             opened.from_site.as_str().into(),
             opened.target_site.as_str().into(),
-            words::actor(opened.requester.as_ref()).into(),
+            opener(&opened).into(),
             words::time(opened.opened_at.as_ref()).into(),
             view.missing.join(", ").into(),
         ]);
     }
     table
+}
+
+/// Who opened it. A schedule does it in the name of whoever declared it, of whom only the id is known.
+fn opener(opened: &RequestOpened) -> String {
+    match opened.schedule.as_str() {
+        "" => words::actor(opened.requester.as_ref()),
+        schedule => format!("schedule {schedule}"),
+    }
 }
 
 /// "orders-db", "group shop"; with a sign where approvals may be skipped.

@@ -44,10 +44,10 @@ fn what_was_asked(opened: &RequestOpened, now: Timestamp, screen: &Screen) -> Re
     screen.field("tier", format!("{}, {}", words::tier(opened.tier()), words::environment(opened.environment())))?;
     screen.field("reason", opened.reason.as_str())?;
     screen.field("ticket", words::or_dash(&opened.ticket))?;
-    screen.field(
-        "requester",
-        format!("{} at {}", words::actor(opened.requester.as_ref()), words::time(opened.opened_at.as_ref())),
-    )?;
+    screen.field("requester", format!("{} at {}", super::opener(opened), words::time(opened.opened_at.as_ref())))?;
+    if !opened.schedule.is_empty() {
+        screen.field("declared by", format!("{}, who does not approve it", words::actor(opened.requester.as_ref())))?;
+    }
     let late = from_pb(opened.expires_at.as_ref()).is_some_and(|end| end <= now);
     screen.field(
         "decide until",
@@ -277,6 +277,20 @@ mod tests {
             assert!(said.contains(part), "{part} is not in:\n{said}");
         }
         assert!(!said.contains('\x1b'), "foreign text must not control the terminal");
+    }
+
+    #[test]
+    fn a_schedule_is_named_as_what_opened_it() {
+        let now = "2026-11-21T20:00:00Z".parse().unwrap();
+        let mut view = view(now);
+        let opened = view.opened.as_mut().unwrap();
+        opened.schedule = "orders-monthly-proof".into();
+        opened.requester = Some(Actor { id: "https://idp.example|ada".into(), ..Actor::default() });
+        let screen = Screen::remembering(Format::Table);
+        print(&view, now, &screen).unwrap();
+        let said = screen.said();
+        assert!(said.contains("schedule orders-monthly-proof at -"), "{said}");
+        assert!(said.contains("https://idp.example|ada, who does not approve it"), "{said}");
     }
 
     #[test]
