@@ -29,9 +29,14 @@ pub(crate) async fn page(
 ) -> Response {
     let address = uri.path_and_query().map_or("/", |address| address.as_str());
     match person(&console, &headers, address) {
-        Ok(_) => file("index.html", "no-store"),
+        Ok(_) => frame(),
         Err(logged_out) => shown(&console, Err(logged_out)),
     }
+}
+
+/// What the browser makes every view in.
+pub(crate) fn frame() -> Response {
+    file("index.html", "no-store")
 }
 
 /// GET /assets/{name}

@@ -79,6 +79,13 @@ pub(crate) async fn logged_out(State(console): State<Arc<Console>>) -> Response 
     render(&console.problem_page, StatusCode::OK, values, message)
 }
 
+/// For somebody who is not logged in: which addresses there are is not theirs to find out by trying.
+pub(crate) fn no_such_page(console: &Console) -> Response {
+    let message = "Nothing is at this address. The link may be old, or a letter may be missing. Log in to go on.";
+    let values = context! { title => "There is no such page", message, logged_out => true };
+    render(&console.problem_page, StatusCode::NOT_FOUND, values, message)
+}
+
 fn render(pages: &Environment<'static>, code: StatusCode, values: Value, in_short: &str) -> Response {
     match pages.get_template(PROBLEM).and_then(|page| page.render(values)) {
         Ok(html) => (code, Html(html)).into_response(),

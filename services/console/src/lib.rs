@@ -15,6 +15,7 @@ mod packed;
 mod proxy;
 mod report;
 mod session;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -98,6 +99,7 @@ pub async fn service(context: &Context, write_manifest: WriteManifest) -> Result
         .route("/t/{tenant}/requests/{id}/report", get(report::page))
         .route("/t/{tenant}/documents/{kind}/{name}", get(manifest::file))
         .route("/assets/{name}", get(app::asset))
+        .fallback(get(unknown::page).fallback(unknown::bare))
         .layer(CompressionLayer::new())
         .route("/rpc/{service}/{method}", post(proxy::forward))
         .with_state(console)

@@ -30,6 +30,7 @@ import { DocumentPage } from "./pages/settings/document.tsx";
 import { SettingsPage } from "./pages/settings/page.tsx";
 import { ConnectionBanner, Frame } from "./ui/frame.tsx";
 import { Empty, Loading, TroubleNotice } from "./ui/states.tsx";
+import { UnknownPage } from "./ui/unknown.tsx";
 
 async function whoAmI(): Promise<Person> {
   await loadSession();
@@ -116,14 +117,11 @@ function Pages({ person }: { person: Person }) {
       <Route path="/t/:tenant/gaps">{({ tenant }) => <Frame tenant={tenant} title="Gaps">{<GapsPage tenant={tenant} />}</Frame>}</Route>
       <Route path="/t/:tenant/evidence">{({ tenant }) => <Frame tenant={tenant} title="Evidence">{<EvidencePage tenant={tenant} />}</Frame>}</Route>
       <Route path="/intent/:token">{({ token }) => <IntentPage key={token} token={token} />}</Route>
+      <Route path="/t/:tenant/*">{({ tenant }) => <Frame tenant={tenant} title="No such page">{<UnknownPage tenant={tenant} />}</Frame>}</Route>
       <Route>
-        <main>
-          <Empty whole title="There is no such page">
-            <p>
-              <a href="/">Go to the fleet</a>
-            </p>
-          </Empty>
-        </main>
+        <Frame tenant={first.tenant} title="No such page">
+          <UnknownPage tenant={first.tenant} />
+        </Frame>
       </Route>
     </Switch>
   );

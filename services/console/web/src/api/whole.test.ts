@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { PageResponseSchema } from "../gen/muster/common/v1/common_pb.ts";
-import { whole } from "./whole.ts";
+import { firstOf, whole } from "./whole.ts";
 
 /** A server with so many pages of two each. */
 const server = (pages: number) => {
@@ -25,5 +25,20 @@ describe("a list", () => {
     const names = (answer: { names: string[] }) => answer.names;
     expect((await whole(server(3).ask, names, 2)).more).toBe(true);
     expect((await whole(server(2).ask, names, 2)).more).toBe(false);
+  });
+});
+
+describe("a search in a list", () => {
+  const b1 = ({ names }: { names: string[] }) => names.find((name) => name === "b1");
+
+  it("ends where it finds something", async () => {
+    const { asked, ask } = server(3);
+    expect(await firstOf(ask, b1)).toEqual({ found: "b1", more: true });
+    expect(asked).toEqual(["", "1"]);
+  });
+
+  it("tells a list without it from one that it did not see whole", async () => {
+    expect(await firstOf(server(1).ask, b1)).toEqual({ found: undefined, more: false });
+    expect(await firstOf(server(3).ask, b1, 1)).toEqual({ found: undefined, more: true });
   });
 });

@@ -28,3 +28,23 @@ export async function whole<A extends { page?: PageResponse }, T>(
   }
   return { items: all, more: true };
 }
+
+/** A page that is only searched: what is looked for is nearly always on the first. */
+const SEARCHED_PAGE = 50;
+const MOST_SEARCHED_PAGES = 20;
+
+/** Looks through a list until something is found; `more`: it stopped before the end. */
+export async function firstOf<A extends { page?: PageResponse }, T>(
+  ask: (page: { pageSize: number; pageToken: string }) => Promise<A>,
+  pick: (answer: A) => T | undefined,
+  most = MOST_SEARCHED_PAGES,
+): Promise<{ found: T | undefined; more: boolean }> {
+  let pageToken = "";
+  for (let pages = 0; pages < most; pages += 1) {
+    const answer = await ask({ pageSize: SEARCHED_PAGE, pageToken });
+    const found = pick(answer);
+    pageToken = answer.page?.nextPageToken ?? "";
+    if (found !== undefined || pageToken === "") return { found, more: pageToken !== "" };
+  }
+  return { found: undefined, more: true };
+}

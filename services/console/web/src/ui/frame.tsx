@@ -8,7 +8,7 @@ import { ROLE_NAMES, rolesIn, usePerson } from "../api/person.ts";
 import { loginAddress } from "../api/session.ts";
 import { chooseTheme, chosenTheme, type Theme } from "../lib/theme.ts";
 import { local } from "../lib/time.ts";
-import { useInbox } from "../pages/requests/waiting.ts";
+import { type Inbox, useInbox } from "../pages/requests/waiting.ts";
 import { Empty } from "./states.tsx";
 
 export function Frame({ tenant, title, children }: { tenant: string; title: string; children: ReactNode }) {
@@ -53,16 +53,18 @@ interface Section {
   href: string;
   inside: boolean;
   count: number;
+  /** Not everything could be counted. */
+  atLeast: boolean;
   /** Has room on a phone; the others are one tap further. */
   often: boolean;
 }
 
-function sectionsOf(tenant: string, path: string, waiting: number): Section[] {
+function sectionsOf(tenant: string, path: string, { waiting, doubts }: Inbox): Section[] {
   const base = `/t/${tenant}`;
-  const section = (name: string, parts: string[], often: boolean, count = 0): Section => ({ name, href: `${base}/${parts[0]}`, inside: parts.some((part) => path.startsWith(`${base}/${part}`)), often, count });
+  const section = (name: string, parts: string[], often: boolean, count = 0, atLeast = false): Section => ({ name, href: `${base}/${parts[0]}`, inside: parts.some((part) => path.startsWith(`${base}/${part}`)), often, count, atLeast });
   return [
-    { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0, often: true },
-    section("Requests", ["requests", "delegations"], true, waiting),
+    { name: "Fleet", href: base, inside: path === base || path.startsWith(`${base}/resources`), count: 0, atLeast: false, often: true },
+    section("Requests", ["requests", "delegations"], true, waiting?.length ?? 0, doubts.length > 0),
     section("Alerts", ["alerts", "messages"], true),
     section("Schedules", ["schedules"], true),
     section("Plans", ["plans"], false),
@@ -73,18 +75,18 @@ function sectionsOf(tenant: string, path: string, waiting: number): Section[] {
 
 function Sections({ tenant }: { tenant: string }) {
   const [path] = useLocation();
-  const sections = sectionsOf(tenant, path, useInbox(tenant).waiting?.length ?? 0);
+  const sections = sectionsOf(tenant, path, useInbox(tenant));
   const seldom = sections.filter(({ often }) => !often);
   return (
     <nav aria-label="Sections">
       <ul>
-        {sections.map(({ name, href, inside, count, often }) => (
+        {sections.map(({ name, href, inside, count, atLeast, often }) => (
           <li key={name} className={often ? "" : "seldom"}>
             <Link className="nav-link" href={href} aria-current={inside ? "page" : undefined}>
               {name}
-              {count > 0 && (
+              {(count > 0 || atLeast) && (
                 <span className="badge">
-                  {count}
+                  {atLeast && count === 0 ? "?" : `${count}${atLeast ? "+" : ""}`}
                   <span className="visually-hidden"> waiting for you</span>
                 </span>
               )}

@@ -1,7 +1,7 @@
 // Delegations: who decides for whom while somebody is away.
 
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { approval } from "../../api/clients.ts";
@@ -15,20 +15,14 @@ import { Light } from "../../ui/light.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { useDelegations } from "./data.ts";
 import { useKnownPeople } from "./people.ts";
 import { DELEGABLE, type Draft, holds, holdUp, mayEnd } from "./terms.ts";
-
-/** One person has at most 20; the API lists those that hold now or will. */
-const AT_ONCE = 200;
 
 export function DelegationsPage({ tenant }: { tenant: string }) {
   const here = useHere(tenant);
   const queries = useQueryClient();
-  const list = useQuery({
-    queryKey: ["delegations", tenant, "all"],
-    queryFn: async () => (await approval.listDelegations({ tenant, page: { pageSize: AT_ONCE } })).delegations,
-    refetchInterval: 15_000,
-  });
+  const list = useDelegations(tenant);
   const changed = () => queries.invalidateQueries({ queryKey: ["delegations", tenant] });
   return (
     <>
@@ -42,13 +36,16 @@ export function DelegationsPage({ tenant }: { tenant: string }) {
         {here.may("ApprovalService/Delegate") && <Give here={here} changed={changed} />}
       </div>
       <Answer query={list} what="delegations" rows={3}>
-        {(found) =>
+        {({ items: found, more }) =>
           found.length === 0 ? (
             <Empty title="Nobody is deputised now">
               <p className="quiet">Those that are over are in the record.</p>
             </Empty>
           ) : (
-            <List here={here} delegations={found} changed={changed} />
+            <>
+              <List here={here} delegations={found} changed={changed} />
+              {more && <p className="notice yellow">There are more delegations than the newest {found.length} that are shown here.</p>}
+            </>
           )
         }
       </Answer>

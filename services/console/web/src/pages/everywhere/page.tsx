@@ -21,13 +21,17 @@ export function EverywherePage() {
   const answers = useQueries({
     queries: tenants.map((tenant) => ({
       queryKey: ["worst", tenant],
-      queryFn: async () => ({ resources: (await monitor.listReadiness({ tenant, page: { pageSize: WORST_OF_EACH } })).resources, at: performance.now() }),
+      queryFn: async () => {
+        const { resources, page } = await monitor.listReadiness({ tenant, page: { pageSize: WORST_OF_EACH } });
+        return { resources, more: Boolean(page?.nextPageToken), at: performance.now() };
+      },
       refetchInterval: LOOK_EVERY_MS,
     })),
   });
   const now = useNow();
   const places = tenants.map((tenant, index): Place => ({ tenant, answer: answers[index]?.data, failed: Boolean(answers[index]?.error) }));
   const rows = useMemo(() => worst(places, performance.now()), [now, ...answers.map(({ data }) => data)]);
+  const cut = tenants.filter((_, index) => answers[index]?.data?.more);
   const failed = places.filter((place) => place.failed);
   return (
     <>
@@ -83,6 +87,18 @@ export function EverywherePage() {
             </tbody>
           </table>
         </Scroll>
+      )}
+      {cut.length > 0 && (
+        <p className="quiet">
+          Of each tenant the worst {WORST_OF_EACH}. More are in{" "}
+          {cut.map((tenant, index) => (
+            <span key={tenant}>
+              {index > 0 && ", "}
+              <Link href={`/t/${tenant}`}>{tenant}</Link>
+            </span>
+          ))}
+          .
+        </p>
       )}
     </>
   );

@@ -52,6 +52,11 @@ export function ReviewsPanel({ here }: { here: Here }) {
                     <One tenant={tenant} one={one} />
                   </li>
                 ))}
+                {found.length === NEWEST && (
+                  <li className="quiet">
+                    The newest {NEWEST}. Older ones are in the <Link href={`/t/${tenant}/audit?kind=reviews`}>record</Link>.
+                  </li>
+                )}
               </ul>
             )
           }

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { planner } from "../../api/clients.ts";
 import type { Here } from "../../api/person.ts";
+import { whole } from "../../api/whole.ts";
 import { Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { Light } from "../../ui/light.tsx";
 
@@ -19,7 +20,7 @@ export function FirstRun({ here }: { here: Here }) {
   const { tenant } = here;
   const documents = useQuery({
     queryKey: ["first-run", tenant],
-    queryFn: async () => (await planner.listDocuments({ tenant, page: { pageSize: 200 } })).documents,
+    queryFn: async () => (await whole((page) => planner.listDocuments({ tenant, page }), (answer) => answer.documents)).items,
     refetchInterval: 5_000,
   });
   const edits = here.may("PlannerService/Apply");

@@ -2,6 +2,7 @@
 
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { approval, audit } from "../../api/clients.ts";
+import { whole } from "../../api/whole.ts";
 import type { Gap } from "../../gen/muster/audit/v1/gap_pb.ts";
 import { RequestState } from "../../gen/muster/request/v1/request_pb.ts";
 import { evidenceFor } from "./terms.ts";
@@ -32,7 +33,10 @@ export function useGapList(tenant: string, which: Which) {
 export function useFewGaps(tenant: string, which: Which) {
   return useQuery({
     queryKey: ["gaps", tenant, "few", which],
-    queryFn: async () => (await audit.listGaps({ tenant, ...which, page: { pageSize: FEW } })).gaps,
+    queryFn: async () => {
+      const { gaps, page } = await audit.listGaps({ tenant, ...which, page: { pageSize: FEW } });
+      return { gaps, more: Boolean(page?.nextPageToken) };
+    },
     refetchInterval: ASK_EVERY_MS,
   });
 }
@@ -53,11 +57,11 @@ export function useEvidence(tenant: string, gap: Gap) {
   return useQuery({
     queryKey: ["gap-evidence", tenant, gap.opened?.gapId],
     queryFn: async () => {
-      const [{ request }, { requests }] = await Promise.all([
+      const [{ request }, runs] = await Promise.all([
         approval.getRequest({ tenant, requestId }),
-        approval.listRequests({ tenant, resource: group ? "" : resource, group, states: [RequestState.SUCCEEDED], page: { pageSize: 100 } }),
+        whole((page) => approval.listRequests({ tenant, resource: group ? "" : resource, group, states: [RequestState.SUCCEEDED], page }), (answer) => answer.requests),
       ]);
-      return evidenceFor(request, requests);
+      return evidenceFor(request, runs.items);
     },
     enabled: requestId !== "",
   });

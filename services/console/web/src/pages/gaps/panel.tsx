@@ -31,7 +31,7 @@ export function GapsPanel({ here, resource, requestId, scope }: About) {
       </header>
       <div className="body">
         <Answer query={gaps} what="gaps" rows={1}>
-          {(found) =>
+          {({ gaps: found, more }) =>
             found.length === 0 ? (
               <p className="quiet">None is open.</p>
             ) : (
@@ -50,6 +50,11 @@ export function GapsPanel({ here, resource, requestId, scope }: About) {
                     </span>
                   </li>
                 ))}
+                {more && (
+                  <li>
+                    There are more: <Link href={`/t/${here.tenant}/gaps`}>all gaps</Link>
+                  </li>
+                )}
               </ul>
             )
           }

@@ -9,12 +9,14 @@ import { stepUpAddress } from "../../api/session.ts";
 import { troubleOf } from "../../api/trouble.ts";
 import { type GetIntentResponse } from "../../gen/muster/request/v1/approval_service_pb.ts";
 import { IntentDecision, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { capital } from "../../lib/words.ts";
 import { AskButton } from "../../ui/dialog.tsx";
 import { Frame } from "../../ui/frame.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { Decisions } from "../request/decisions.tsx";
 import { EvidencePanel, WhatIsAtStake } from "../request/evidence.tsx";
+import { opener } from "../requests/opener.ts";
 import { direction, subject } from "../requests/page.tsx";
 import { tenantOf } from "./link.ts";
 
@@ -79,7 +81,7 @@ function Decision({ tenant, token, intent, changed }: Shown) {
       <header className="page-head">
         <h1>Your decision: {subject(request)}</h1>
         <p className="quiet">
-          {direction(request)}. {request.opened?.requester?.name} asks: “{request.opened?.reason}”. <Link href={page}>The request’s own page</Link>
+          {direction(request)}. {capital(opener(request.opened))} asks: “{request.opened?.reason}”. <Link href={page}>The request’s own page</Link>
         </p>
       </header>
       <section className="decide" aria-label="Decide">

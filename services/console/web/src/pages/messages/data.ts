@@ -2,6 +2,7 @@
 
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { notifier, planner } from "../../api/clients.ts";
+import { whole } from "../../api/whole.ts";
 import { Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { DeliveryState } from "../../gen/muster/notification/v1/notification_pb.ts";
 
@@ -38,7 +39,7 @@ export function useDeliveries(tenant: string, about: About, enabled = true) {
 export function useRoutes(tenant: string) {
   return useQuery({
     queryKey: ["documents", tenant, Kind.NOTIFICATION_ROUTE],
-    queryFn: async () => (await planner.listDocuments({ tenant, kind: Kind.NOTIFICATION_ROUTE, page: { pageSize: 200 } })).documents.map(({ name }) => name),
+    queryFn: async () => (await whole((page) => planner.listDocuments({ tenant, kind: Kind.NOTIFICATION_ROUTE, page }), (answer) => answer.documents)).items.map(({ name }) => name),
     refetchInterval: 60_000,
   });
 }

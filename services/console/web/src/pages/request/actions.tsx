@@ -1,13 +1,13 @@
 // What the person who looks can do now. What their role may not do is not here; what is not possible now says why.
 
-import { useQuery } from "@tanstack/react-query";
 import { approval } from "../../api/clients.ts";
 import { type Here, ROLE_NAMES } from "../../api/person.ts";
 import { serverNow, stepUpAddress } from "../../api/session.ts";
 import { Role } from "../../gen/muster/common/v1/common_pb.ts";
-import { type Delegated, RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { instant } from "../../lib/time.ts";
 import { AskButton } from "../../ui/dialog.tsx";
+import { useDelegations } from "../delegations/data.ts";
 import { cannotDecide, delegationFor } from "../requests/inbox.ts";
 import { direction, subject } from "../requests/page.tsx";
 import { isDecidable } from "./data.ts";
@@ -39,23 +39,13 @@ interface Deed {
   changed: () => Promise<unknown>;
 }
 
-/** Those that hold now or will. */
-function useDelegations(tenant: string): Delegated[] {
-  const { data } = useQuery({
-    queryKey: ["delegations", tenant],
-    queryFn: async () => (await approval.listDelegations({ tenant, page: { pageSize: 100 } })).delegations,
-    refetchInterval: 60_000,
-  });
-  return data ?? [];
-}
-
 function standing(request: RequestView): string {
   if (request.missing.length > 0) return `Still missing: ${request.missing.join(", ")}.`;
   return request.state === RequestState.APPROVED ? "Everything required is there. An operator can start it." : "It waits for approval.";
 }
 
 function Decide({ here, request, changed }: Deed) {
-  const delegations = useDelegations(here.tenant);
+  const delegations = useDelegations(here.tenant).data?.items ?? [];
   const own = cannotDecide(request, here.person.id, here.roles);
   const delegation = own === null ? undefined : delegationFor(request, here.person.id, delegations, serverNow());
   const no = delegation ? null : own;

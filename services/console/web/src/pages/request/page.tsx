@@ -9,6 +9,7 @@ import { Light } from "../../ui/light.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { WhoWasTold } from "../messages/panel.tsx";
+import { opener, subjectOf } from "../requests/opener.ts";
 import { direction, subject } from "../requests/page.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { Actions } from "./actions.tsx";
@@ -129,7 +130,15 @@ function Asked({ request, tenant }: { request: RequestView; tenant: string }) {
           <dd>{opened.ticket || <span className="quiet">none</span>}</dd>
           <dt>Asked by</dt>
           <dd>
-            {opened.requester?.name || opened.requester?.id}, <Moment at={opened.openedAt} />
+            {capital(opener(opened))}, <Moment at={opened.openedAt} />
+            {opened.schedule && (
+              <>
+                <br />
+                <span className="small quiet" title={opened.requester?.id}>
+                  declared by {opened.requester?.name || subjectOf(opened.requester?.id ?? "")}, who therefore does not approve it
+                </span>
+              </>
+            )}
           </dd>
           {opened.schedule && (
             <>

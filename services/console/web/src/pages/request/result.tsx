@@ -13,6 +13,7 @@ import { bytes, movesNothing } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
+import { perSystem } from "./known.ts";
 
 export function Result({ here, request }: { here: Here; request: RequestView }) {
   const run = request.execution;
@@ -20,7 +21,7 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
   const { succeeded, failed, stopped } = run;
   const members = (succeeded ?? failed ?? stopped)?.members ?? [];
   return (
-    <section className="stack" aria-label="Result">
+    <section id="result" className="stack" aria-label="Result" tabIndex={-1}>
       {succeeded && (
         <div className={`notice ${succeeded.rtoMet || movesNothing(request.opened?.type) ? "green" : "yellow"}`}>
           {movesNothing(request.opened?.type) ? (
@@ -45,8 +46,7 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
           <p>
             <strong>Failed{failed.step ? ` in step ${failed.step}` : " in the checks before the first step"}.</strong> {failed.error}
           </p>
-          <p>What is known: {failed.knownState || "nothing"}</p>
-          <p>What to do: {failed.guidance || "look at the systems first"}</p>
+          <NextAndKnown guidance={failed.guidance} known={failed.knownState} members={members} />
           <Loss loss={failed.loss} />
         </div>
       )}
@@ -55,8 +55,7 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
           <p>
             <strong>Stopped{stopped.beforeStep ? ` before ${stopped.beforeStep}` : ""}.</strong> {stopped.reason}
           </p>
-          <p>What is known: {stopped.knownState || "nothing"}</p>
-          <p>What to do: {stopped.guidance || "look at the systems first"}</p>
+          <NextAndKnown guidance={stopped.guidance} known={stopped.knownState} members={members} />
           <Loss loss={stopped.loss} />
         </div>
       )}
@@ -72,6 +71,24 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
         </div>
       ))}
     </section>
+  );
+}
+
+/** What to do comes first: what is known of several systems fills a phone. */
+function NextAndKnown({ guidance, known, members }: { guidance: string; known: string; members: MemberOutcome[] }) {
+  const systems = members.map(({ resource }) => resource);
+  return (
+    <>
+      <p>
+        <strong>What to do:</strong> {guidance || "look at the systems first"}
+      </p>
+      <p>
+        <strong>What is known:</strong> {!known && "nothing"}
+      </p>
+      {perSystem(known, systems).map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+    </>
   );
 }
 

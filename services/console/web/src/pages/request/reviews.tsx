@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { audit } from "../../api/clients.ts";
 import type { Here } from "../../api/person.ts";
+import { whole } from "../../api/whole.ts";
 import { GapState } from "../../gen/muster/audit/v1/gap_pb.ts";
 import type { RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { AskButton } from "../../ui/dialog.tsx";
@@ -13,8 +14,6 @@ import { Moment } from "../../ui/time.tsx";
 import { useFewGaps } from "../gaps/data.ts";
 import { GapsPanel } from "../gaps/panel.tsx";
 import { cannotReview, type Reviewed, reviewsOf } from "./reviewers.ts";
-
-const MOST = 50;
 
 export function Aftermath({ here, request }: { here: Here; request: RequestView }) {
   const opened = request.opened;
@@ -35,7 +34,7 @@ function Reviews({ here, request }: { here: Here; request: RequestView }) {
   const queries = useQueryClient();
   const reviews = useQuery({
     queryKey: key,
-    queryFn: async () => reviewsOf((await audit.listEvents({ tenant, filter: { requestId, types: ["drill.reviewed"] }, page: { pageSize: MOST } })).records),
+    queryFn: async () => reviewsOf((await whole((page) => audit.listEvents({ tenant, filter: { requestId, types: ["drill.reviewed"] }, page }), (answer) => answer.records)).items),
     refetchInterval: 15_000,
   });
   const changed = async ({ sequence }: { sequence: bigint }) => {
@@ -90,7 +89,7 @@ interface Saying {
 function Say({ here, request, reviews, changed }: Saying) {
   const [held, hold] = useState<ReadonlySet<string>>(new Set());
   const gaps = useFewGaps(here.tenant, { includeClosed: true, requestId: request.requestId });
-  const open = gaps.data?.filter(({ state }) => state !== GapState.CLOSED) ?? [];
+  const open = gaps.data?.gaps.filter(({ state }) => state !== GapState.CLOSED) ?? [];
   const impossible = cannotReview(request, here.person.id, reviews);
   const review = (accepted: boolean) => (note: string, idempotencyKey: string) =>
     audit.reviewDrill({ tenant: here.tenant, requestId: request.requestId, accepted, note, gapIds: accepted ? [] : [...held], idempotencyKey }).then(changed);

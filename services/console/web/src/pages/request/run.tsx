@@ -14,6 +14,7 @@ import { Ago, Moment } from "../../ui/time.tsx";
 import { CHECK_TONES, STEP_TONES } from "../requests/tones.ts";
 import { clockOf, share } from "./clock.ts";
 import { Markers } from "./markers.tsx";
+import { progressOf } from "./progress.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 
 interface Running {
@@ -27,7 +28,7 @@ export function RunPanel({ here, request, run, changed }: Running) {
   const running = run.state === ExecutionState.RUNNING;
   return (
     <section className="panel run" aria-label="Run">
-      <header className={running ? "run-head sticky" : "run-head"}>
+      <header className="run-head sticky">
         <h2>Run</h2>
         <Light tone={RUN_TONES[run.state]}>{capital(executionState(run.state))}</Light>
         {run.paused && running && <Light tone="yellow">Paused</Light>}
@@ -35,6 +36,7 @@ export function RunPanel({ here, request, run, changed }: Running) {
         <Clock run={run} measures={!movesNothing(request.opened?.type)} />
         <span className="grow" />
         {running && <Controls here={here} request={request} run={run} changed={changed} />}
+        <p className="small progress">{running ? progressOf(run) : <Ended run={run} />}</p>
       </header>
       <div className="body">
         {run.paused && running && (
@@ -69,6 +71,18 @@ export function RunPanel({ here, request, run, changed }: Running) {
         </details>
       </div>
     </section>
+  );
+}
+
+/** Whoever looks at a step far down has the result above them, out of sight. */
+function Ended({ run }: { run: ExecutionView }) {
+  const { failed, stopped } = run;
+  const step = failed?.step || stopped?.beforeStep;
+  return (
+    <>
+      {failed ? "The run has failed" : stopped ? "The run was stopped" : "The run is over"}
+      {step && ` ${failed ? "in" : "before"} ${step}`}: <a href="#result">{failed || stopped ? "what is known, and what to do" : "what came of it"}</a>
+    </>
   );
 }
 

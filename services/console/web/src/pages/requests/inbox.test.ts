@@ -67,6 +67,14 @@ describe("deciding for somebody who is away", () => {
       ...change,
     } as MessageInitShape<typeof DelegatedSchema>);
 
+  it("waits for the deputy, too", () => {
+    const roles = [Role.APPROVER_IT];
+    const byIt = request({ approvals: [{ approver: { id: "ina" }, asRole: Role.APPROVER_IT }] });
+    expect(waitingFor(byIt, "ingo", roles, NOW)).toBeNull();
+    expect(waitingFor(byIt, "ingo", roles, NOW, [away({ from: { id: "bea", name: "Bea" } })])).toBe("Approve or deny for Bea, who is away");
+    expect(waitingFor(byIt, "ina", roles, NOW, [away({ to: "ina" })])).toBeNull();
+  });
+
   it("is possible for a place that the delegated role fills", () => {
     expect(delegationFor(request(), "ingo", [away()], NOW)?.from?.id).toBe("bea");
   });

@@ -6,8 +6,8 @@ import { type Delegated, RequestState, type RequestView } from "../../gen/muster
 import { may } from "../../api/person.ts";
 
 /** What this person can do for this request now, in words; null when nothing. */
-export function waitingFor(request: RequestView, me: string, roles: readonly Role[], now: number): string | null {
-  return decision(request, me, roles, now) ?? start(request, me, roles, now) ?? manualStep(request, roles) ?? review(request, me, roles);
+export function waitingFor(request: RequestView, me: string, roles: readonly Role[], now: number, delegations: readonly Delegated[] = []): string | null {
+  return decision(request, me, roles, now) ?? forSomebodyAway(request, me, roles, now, delegations) ?? start(request, me, roles, now) ?? manualStep(request, roles) ?? review(request, me, roles);
 }
 
 /** Why the person cannot decide, or null when they can. */
@@ -49,6 +49,12 @@ function lapsed(request: RequestView, now: number): boolean {
 function decision(request: RequestView, me: string, roles: readonly Role[], now: number): string | null {
   if (!may(roles, "ApprovalService/ApproveRequest") || lapsed(request, now)) return null;
   return cannotDecide(request, me, roles) === null ? "Approve or deny" : null;
+}
+
+function forSomebodyAway(request: RequestView, me: string, roles: readonly Role[], now: number, delegations: readonly Delegated[]): string | null {
+  if (!may(roles, "ApprovalService/ApproveRequest") || lapsed(request, now)) return null;
+  const from = delegationFor(request, me, delegations, now)?.from;
+  return from ? `Approve or deny for ${from.name || from.id}, who is away` : null;
 }
 
 function start(request: RequestView, me: string, roles: readonly Role[], now: number): string | null {

@@ -1,6 +1,7 @@
 // Requests: first what waits for the person who looks, then all.
 
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "wouter";
 import { approval } from "../../api/clients.ts";
 import { RequestState, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
@@ -13,11 +14,14 @@ import { Older } from "../../ui/older.tsx";
 import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { OpenRequest } from "./open.tsx";
+import { opener } from "./opener.ts";
 import { stateTone } from "./tones.ts";
 import { UNDER_WAY, useInbox } from "./waiting.ts";
 import "./requests.css";
 
 const PAGE = 50;
+/** Of an inbox at first: a page of thousands of lines answers slowly. */
+const SHOWN = 200;
 const ASK_EVERY_MS = 5_000;
 const OPEN = new Set(UNDER_WAY);
 const ENDED = [RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.SUCCEEDED, RequestState.FAILED, RequestState.STOPPED];
@@ -42,7 +46,8 @@ function useList(tenant: string, show: string) {
 
 export function RequestsPage({ tenant }: { tenant: string }) {
   const here = useHere(tenant);
-  const { waiting: inbox, error: unknown } = useInbox(tenant);
+  const { waiting: inbox, doubts, error: unknown } = useInbox(tenant);
+  const [every, showEvery] = useState(false);
   const [fields, change] = useFields(["show"]);
   const show = fields.show || "all";
   const list = useList(tenant, show);
@@ -66,10 +71,10 @@ export function RequestsPage({ tenant }: { tenant: string }) {
             <Loading what="what waits for you" rows={1} />
           )
         ) : inbox.length === 0 ? (
-          <p className="quiet">Nothing waits for you.</p>
+          doubts.length === 0 && <p className="quiet">Nothing waits for you.</p>
         ) : (
           <ul className="inbox">
-            {inbox.map(({ request, what }) => (
+            {inbox.slice(0, every ? undefined : SHOWN).map(({ request, what }) => (
               <li key={request.requestId}>
                 <strong>{what}</strong>
                 <Line tenant={tenant} request={request} />
@@ -77,6 +82,16 @@ export function RequestsPage({ tenant }: { tenant: string }) {
             ))}
           </ul>
         )}
+        {inbox && inbox.length > SHOWN && !every && (
+          <button type="button" className="button" onClick={() => showEvery(true)}>
+            Show all {inbox.length.toLocaleString("en")} that wait for you
+          </button>
+        )}
+        {doubts.map((doubt) => (
+          <p key={doubt} className="notice yellow" role="status">
+            {doubt}
+          </p>
+        ))}
       </section>
       <section aria-labelledby="list" className="stack">
         <div className="head">
@@ -137,7 +152,7 @@ function Line({ tenant, request }: { tenant: string; request: RequestView }) {
       <Link href={`/t/${tenant}/requests/${request.requestId}`}>{subject(request)}</Link> <span className="quiet">{direction(request)}</span>
       {opened?.breakGlass && <strong className="text-red"> break-glass</strong>}
       <div className="small quiet">
-        {opened?.reason} · {opened?.requester?.name || opened?.requester?.id}, <Ago at={opened?.openedAt} />
+        {opened?.reason} · {opener(opened)}, <Ago at={opened?.openedAt} />
       </div>
     </div>
   );

@@ -5,9 +5,9 @@ import { AuditRecordSchema } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { LossCertainty } from "../../gen/muster/common/v1/common_pb.ts";
 import { DocumentSchema } from "../../gen/muster/inventory/v1/inventory_pb.ts";
 import { GetTrendResponseSchema } from "../../gen/muster/readiness/v1/monitor_service_pb.ts";
-import { Status } from "../../gen/muster/readiness/v1/readiness_pb.ts";
+import { AlertViewSchema, Status } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { RequestState, RequestType, RequestViewSchema } from "../../gen/muster/request/v1/request_pb.ts";
-import { changesOf, promised, provenLoss } from "./data.ts";
+import { changesOf, openFirst, promised, provenLoss } from "./data.ts";
 import { inWords, seriesOf } from "./trend.tsx";
 
 function drill(type: RequestType, execution: object, state = RequestState.SUCCEEDED) {
@@ -43,6 +43,11 @@ describe("the RPO that was proven", () => {
     expect(provenLoss([drill(RequestType.ISOLATED_DRILL, { failed: {}, copies: [copy] }, RequestState.FAILED)], "orders-db")).toBeUndefined();
     expect(provenLoss([drill(RequestType.TABLETOP_DRILL, { succeeded: { loss: {} } }), drill(RequestType.SWITCHOVER, { succeeded: { loss: {} } })], "orders-db")).toBeUndefined();
   });
+});
+
+it("an open alert is shown however many came and went after it, and each alert once", () => {
+  const alert = (alertId: string) => create(AlertViewSchema, { alertId });
+  expect(openFirst([alert("old")], [alert("newest"), alert("old"), alert("over")]).map(({ alertId }) => alertId)).toEqual(["old", "newest", "over"]);
 });
 
 it("the history is what the record says", () => {

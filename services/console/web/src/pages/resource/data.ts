@@ -5,9 +5,10 @@ import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { useQuery } from "@tanstack/react-query";
 import { approval, audit, monitor, planner, schedules } from "../../api/clients.ts";
 import { serverNow } from "../../api/session.ts";
+import { firstOf, whole } from "../../api/whole.ts";
 import type { AuditRecord } from "../../gen/muster/audit/v1/audit_pb.ts";
 import { type Document, Kind } from "../../gen/muster/inventory/v1/inventory_pb.ts";
-import { ReadinessEventSchema, type StatusChanged } from "../../gen/muster/readiness/v1/readiness_pb.ts";
+import { type AlertView, ReadinessEventSchema, type StatusChanged } from "../../gen/muster/readiness/v1/readiness_pb.ts";
 import { RequestState, RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import { milliseconds } from "../../lib/time.ts";
 import type { Seen } from "../fleet/rows.ts";
@@ -42,12 +43,28 @@ export function useTrend(tenant: string, resource: string, range: RangeName) {
   });
 }
 
+/** Of what is over, the newest. */
+const NEWEST = 20;
+
+/** Every open alert, however old, and the newest of those that are over. */
 export function useAlerts(tenant: string, resource: string) {
   return useQuery({
     queryKey: ["alerts", tenant, resource],
-    queryFn: async () => (await monitor.listAlerts({ tenant, resource, includeResolved: true, page: { pageSize: 20 } })).alerts,
+    queryFn: async () => {
+      const [open, newest] = await Promise.all([
+        whole((page) => monitor.listAlerts({ tenant, resource, page }), (answer) => answer.alerts),
+        monitor.listAlerts({ tenant, resource, includeResolved: true, page: { pageSize: NEWEST } }),
+      ]);
+      return openFirst(open.items, newest.alerts);
+    },
     refetchInterval: 5_000,
   });
+}
+
+/** Each once. Between the two answers an alert may have ended: then it is among the open ones for one more look. */
+export function openFirst(open: readonly AlertView[], newest: readonly AlertView[]): AlertView[] {
+  const opened = new Set(open.map(({ alertId }) => alertId));
+  return [...open, ...newest.filter(({ alertId }) => !opened.has(alertId))];
 }
 
 export interface Change {
@@ -55,6 +72,9 @@ export interface Change {
   sequence: bigint;
   changed: StatusChanged;
 }
+
+/** So many of the newest; the record has all. */
+export const HISTORY = 30;
 
 /** The record itself is the history: nothing is kept twice. */
 export function changesOf(records: readonly AuditRecord[]): Change[] {
@@ -69,7 +89,7 @@ export function useHistory(tenant: string, resource: string) {
     queryKey: ["history", tenant, resource],
     queryFn: async () => {
       const filter = { resource, types: ["readiness.status_changed"] };
-      const { records } = await audit.listEvents({ tenant, filter, newestFirst: true, page: { pageSize: 30 } });
+      const { records } = await audit.listEvents({ tenant, filter, newestFirst: true, page: { pageSize: HISTORY } });
       return changesOf(records);
     },
     refetchInterval: 5_000,
@@ -79,8 +99,21 @@ export function useHistory(tenant: string, resource: string) {
 export function useRuns(tenant: string, resource: string) {
   return useQuery({
     queryKey: ["runs", tenant, resource],
-    queryFn: async () => (await approval.listRequests({ tenant, resource, page: { pageSize: 20 } })).requests,
+    queryFn: async () => (await approval.listRequests({ tenant, resource, page: { pageSize: NEWEST } })).requests,
     refetchInterval: 5_000,
+  });
+}
+
+/** The newest drill that says what would be lost: null where there is none, undefined where there may be an older one. */
+export function useProven(tenant: string, resource: string) {
+  return useQuery({
+    queryKey: ["proven", tenant, resource],
+    queryFn: async () => {
+      const succeeded = (page: { pageSize: number; pageToken: string }) => approval.listRequests({ tenant, resource, states: [RequestState.SUCCEEDED], page });
+      const { found, more } = await firstOf(succeeded, (answer) => provenLoss(answer.requests, resource));
+      return { proven: found ?? null, unknown: found === undefined && more };
+    },
+    refetchInterval: SLOW_EVERY_MS,
   });
 }
 
@@ -103,7 +136,7 @@ export function useDocument(tenant: string, resource: string) {
 export function useDue(tenant: string, resource: string) {
   return useQuery({
     queryKey: ["schedules", tenant, "of", resource],
-    queryFn: async () => (await schedules.listSchedules({ tenant, resource, page: { pageSize: 20 } })).schedules,
+    queryFn: async () => (await whole((page) => schedules.listSchedules({ tenant, resource, page }), (answer) => answer.schedules)).items,
     refetchInterval: 60_000,
   });
 }

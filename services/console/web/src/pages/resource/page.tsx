@@ -20,7 +20,7 @@ import { WhoWasTold } from "../messages/panel.tsx";
 import { OpenRequest } from "../requests/open.tsx";
 import { stateTone } from "../requests/tones.ts";
 import { byUrgency } from "../schedules/data.ts";
-import { promised, provenLoss, RANGES, type RangeName, useAlerts, useDocument, useDue, useHistory, useReadiness, useRuns, useTrend } from "./data.ts";
+import { HISTORY, promised, RANGES, type RangeName, useAlerts, useDocument, useDue, useHistory, useProven, useReadiness, useRuns, useTrend } from "./data.ts";
 import { seriesOf, TrendChart } from "./trend.tsx";
 import "./resource.css";
 
@@ -155,10 +155,10 @@ function Reasons({ assessment, tone }: { assessment: Assessment | undefined; ton
 }
 
 function FourRpos({ tenant, view }: { tenant: string; view: ReadinessView }) {
-  const runs = useRuns(tenant, view.resource);
+  const drills = useProven(tenant, view.resource);
   const target = milliseconds(view.rpoTarget);
   const now = milliseconds(view.assessment?.rpoNow);
-  const proven = runs.data && provenLoss(runs.data, view.resource);
+  const proven = drills.data?.proven;
   const over = now !== undefined && target !== undefined && now > target;
   return (
     <dl className="rpos" aria-label="The four RPOs">
@@ -175,14 +175,14 @@ function FourRpos({ tenant, view }: { tenant: string; view: ReadinessView }) {
       </div>
       <div>
         <dt>Proven in a drill</dt>
-        <dd className={`big ${proven ? "" : "text-unknown"}`}>{runs.data === undefined ? "loading" : !proven ? "never" : proven.none ? "no loss" : humane(proven.window)}</dd>
+        <dd className={`big ${proven ? "" : "text-unknown"}`}>{proven === undefined ? "loading" : proven === null ? (drills.data?.unknown ? "not known" : "never") : proven.none ? "no loss" : humane(proven.window)}</dd>
         <dd className="quiet small">
           {proven ? (
             <Link href={`/t/${tenant}/requests/${proven.request.requestId}`}>
               {requestType(proven.request.opened?.type)}, <Ago at={proven.at} />
             </Link>
           ) : (
-            "no drill on record"
+            drills.data?.unknown ? "not among the newest 1,000 runs" : "no drill on record"
           )}
         </dd>
       </div>
@@ -424,6 +424,11 @@ function History({ tenant, resource }: { tenant: string; resource: string }) {
                 );
               })}
               {changes.length === 0 && <li className="quiet">No status was recorded yet.</li>}
+              {changes.length === HISTORY && (
+                <li className="quiet">
+                  The newest {HISTORY}. Older ones are in the <Link href={`/t/${tenant}/audit?resource=${resource}&kind=readiness.*`}>record</Link>.
+                </li>
+              )}
             </ul>
           )}
         </Answer>
@@ -431,6 +436,8 @@ function History({ tenant, resource }: { tenant: string; resource: string }) {
     </section>
   );
 }
+
+const SHOWN_RUNS = 8;
 
 function Runs({ tenant, resource }: { tenant: string; resource: string }) {
   const runs = useRuns(tenant, resource);
@@ -447,7 +454,7 @@ function Runs({ tenant, resource }: { tenant: string; resource: string }) {
               <p className="quiet">Nobody asked to move or to test it yet.</p>
             ) : (
               <ul className="lines">
-                {found.slice(0, 8).map((request) => (
+                {found.slice(0, SHOWN_RUNS).map((request) => (
                   <li key={request.requestId}>
                     <Light tone={stateTone(request.state)}>{requestState(request.state)}</Light>{" "}
                     <Link href={`/t/${tenant}/requests/${request.requestId}`}>
@@ -458,6 +465,11 @@ function Runs({ tenant, resource }: { tenant: string; resource: string }) {
                     <span className="small quiet">{request.opened?.reason}</span>
                   </li>
                 ))}
+                {found.length > SHOWN_RUNS && (
+                  <li className="quiet">
+                    The newest {SHOWN_RUNS}. Older ones are among <Link href={`/t/${tenant}/requests`}>all requests</Link>.
+                  </li>
+                )}
               </ul>
             )
           }

@@ -1,16 +1,16 @@
 // What is due when, as the API tells it.
 
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { approval, schedules } from "../../api/clients.ts";
+import { whole } from "../../api/whole.ts";
 import { type Occurrence, OccurrenceState, type ScheduleView } from "../../gen/muster/schedule/v1/schedule_pb.ts";
 import { typeName } from "../../lib/words.ts";
-import { RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
+import { RequestState, RequestType, type RequestView } from "../../gen/muster/request/v1/request_pb.ts";
 import type { Tone } from "../../ui/light.tsx";
 import { bounds, type Month } from "./calendar.ts";
 
 const SLOW_EVERY_MS = 30_000;
-const PAGE = 100;
 
 export const OCCURRENCE_TONES: Record<OccurrenceState, Tone> = {
   [OccurrenceState.UNSPECIFIED]: "unknown",
@@ -32,12 +32,11 @@ export function useCalendar(tenant: string, month: Month) {
   });
 }
 
+/** All of them: what is overdue comes first, wherever it stands in the list. */
 export function useSchedules(tenant: string) {
-  return useInfiniteQuery({
+  return useQuery({
     queryKey: ["schedules", tenant],
-    queryFn: ({ pageParam }) => schedules.listSchedules({ tenant, page: { pageSize: PAGE, pageToken: pageParam } }),
-    initialPageParam: "",
-    getNextPageParam: (last) => last.page?.nextPageToken || undefined,
+    queryFn: () => whole((page) => schedules.listSchedules({ tenant, page }), (answer) => answer.schedules),
     refetchInterval: SLOW_EVERY_MS,
   });
 }
@@ -66,13 +65,17 @@ export function byUrgency(a: ScheduleView, b: ScheduleView): number {
   return Number(b.overdue) - Number(a.overdue) || (due(a) === due(b) ? 0 : due(a) - due(b)) || a.name.localeCompare(b.name);
 }
 
+const RAN = [RequestState.SUCCEEDED, RequestState.FAILED];
 const DRILLS: ReadonlySet<string> = new Set([RequestType.READINESS_DRILL, RequestType.ISOLATED_DRILL, RequestType.LIVE_DRILL, RequestType.TABLETOP_DRILL].map(typeName));
 
-/** Requests of the schedule's scope, newest first: its drills beside the real moves, to be compared. */
+/** A table of more is for the page of requests. */
+export const COMPARED = 50;
+
+/** The newest requests of the schedule's scope that ran: its drills beside the real moves, to be compared. */
 export function useRuns(tenant: string, scope: { resource?: string; group?: string }) {
   return useQuery({
     queryKey: ["schedule-runs", tenant, scope],
-    queryFn: async () => (await approval.listRequests({ tenant, resource: scope.resource, group: scope.group, page: { pageSize: 50 } })).requests.filter((request) => request.execution?.succeeded ?? request.execution?.failed),
+    queryFn: async () => (await approval.listRequests({ tenant, resource: scope.resource, group: scope.group, states: RAN, page: { pageSize: COMPARED } })).requests,
     refetchInterval: SLOW_EVERY_MS,
     enabled: Boolean(scope.resource || scope.group),
   });

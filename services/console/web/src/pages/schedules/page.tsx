@@ -8,7 +8,6 @@ import type { ScheduleView } from "../../gen/muster/schedule/v1/schedule_pb.ts";
 import { useFields } from "../../lib/address.ts";
 import { capital, occurrenceState } from "../../lib/words.ts";
 import { Light } from "../../ui/light.tsx";
-import { Older } from "../../ui/older.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
@@ -20,7 +19,7 @@ import "./schedules.css";
 export function SchedulesPage({ tenant }: { tenant: string }) {
   const here = useHere(tenant);
   const list = useSchedules(tenant);
-  const all = (list.data?.pages.flatMap((page) => page.schedules) ?? []).sort(byUrgency);
+  const all = [...(list.data?.items ?? [])].sort(byUrgency);
   return (
     <>
       <div className="head">
@@ -47,7 +46,7 @@ export function SchedulesPage({ tenant }: { tenant: string }) {
           <Calendar tenant={tenant} />
           <h2>All schedules</h2>
           <List tenant={tenant} schedules={all} />
-          <Older list={list} what="schedules" />
+          {list.data?.more && <p className="notice yellow">There are more schedules than the {all.length} that are shown here. One that is overdue may be missing: list all with <code>muster schedule list</code>.</p>}
         </>
       )}
     </>

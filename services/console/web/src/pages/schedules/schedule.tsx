@@ -14,7 +14,7 @@ import { Scroll } from "../../ui/scroll.tsx";
 import { Answer, Empty } from "../../ui/states.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { stateTone } from "../requests/tones.ts";
-import { isDrill, OCCURRENCE_TONES, owed, scopeOf, useNextDates, useRuns, useSchedule } from "./data.ts";
+import { COMPARED, isDrill, OCCURRENCE_TONES, owed, scopeOf, useNextDates, useRuns, useSchedule } from "./data.ts";
 import "./schedules.css";
 
 const NEXT_DATES = 10;
@@ -180,7 +180,9 @@ function Compared({ tenant, schedule }: { tenant: string; schedule: ScheduleView
     <section className="panel">
       <header>
         <h2>Drills and real moves</h2>
-        <span className="quiet small">of {scopeOf(scope)}</span>
+        <span className="quiet small">
+          of {scopeOf(scope)}, the newest {COMPARED}
+        </span>
       </header>
       <div className="body">
         <Answer query={runs} what="runs" rows={2}>

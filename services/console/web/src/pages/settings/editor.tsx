@@ -13,8 +13,11 @@ import { TroubleNotice } from "../../ui/states.tsx";
 import { Findings, Graph } from "../plans/steps.tsx";
 import { lineAt, placed } from "./faults.ts";
 import { kindOf } from "./kinds.ts";
+import { DraftSimulator } from "./simulator.tsx";
 
 interface Checked {
+  /** Of this check: another text is checked anew. */
+  key: string;
   text: string;
   documents: AppliedDocument[];
   findings: Lint[];
@@ -32,7 +35,7 @@ export function ManifestEditor({ here, beginning, applied }: { here: Here; begin
       const { documents } = await planner.apply({ tenant, manifest, dryRun: true, idempotencyKey: newKey() });
       const onePlan = documents.length === 1 && documents[0]?.document?.spec.case === "planSpec";
       const findings = onePlan ? (await plans.lintPlan({ tenant, manifest })).findings : [];
-      return { text: manifest, documents, findings };
+      return { key: newKey(), text: manifest, documents, findings };
     },
   });
   const apply = useMutation({
@@ -78,7 +81,7 @@ export function ManifestEditor({ here, beginning, applied }: { here: Here; begin
         </span>
       </div>
       {failed && <Faults trouble={troubleOf(failed)} goTo={goTo} />}
-      {current && <Outcome checked={current} />}
+      {current && <Outcome tenant={tenant} checked={current} />}
     </div>
   );
 }
@@ -160,7 +163,8 @@ const ACTIONS: Record<ApplyAction, string> = {
 };
 
 /** What would change, before it does. */
-function Outcome({ checked: { documents, findings } }: { checked: Checked }) {
+function Outcome({ tenant, checked: { key, documents, findings } }: { tenant: string; checked: Checked }) {
+  const policies = documents.flatMap(({ document }) => (document?.spec.case === "policySpec" ? [document] : []));
   const plan = documents.length === 1 && documents[0]?.document?.spec.case === "planSpec" ? documents[0].document.spec.value : undefined;
   return (
     <section className="stack" aria-label="What it would change">
@@ -187,6 +191,7 @@ function Outcome({ checked: { documents, findings } }: { checked: Checked }) {
           ))}
         </div>
       ))}
+      {policies.length > 0 && <DraftSimulator tenant={tenant} draft={{ key, policies }} />}
       {plan && (
         <>
           <h2>Linter</h2>

@@ -12,6 +12,7 @@ import { Older } from "../../ui/older.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Empty, hides, Loading, TroubleNotice } from "../../ui/states.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { subjectOf } from "../requests/opener.ts";
 import { GatesPart } from "./gates.tsx";
 import { KINDS, kindOf, kindOfToken } from "./kinds.ts";
 import { NewDocument } from "./document.tsx";
@@ -133,6 +134,3 @@ function List({ tenant, documents }: { tenant: string; documents: Document[] }) 
     </Scroll>
   );
 }
-
-/** "issuer|subject": the subject is what tells people apart at a glance; the whole id is its title. */
-const subjectOf = (id: string): string => id.slice(id.lastIndexOf("|") + 1);
