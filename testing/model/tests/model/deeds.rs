@@ -22,6 +22,11 @@ pub(crate) enum Deed {
         person: Person,
         how: How,
     },
+    /// Somebody takes the responsibility for the check that says no.
+    Override {
+        run: usize,
+        person: Person,
+    },
     /// Ada is back, or the deputy does not want to any more.
     EndDelegation {
         deputy: usize,
@@ -122,6 +127,10 @@ pub(crate) enum How {
     BySecondAccount,
     /// Ada is away, and they have her place.
     ForAda,
+    /// By the login of the beginning, with a second factor.
+    ByFirstLogin,
+    /// By a new login, without a second factor.
+    ByPassword,
 }
 
 /// The levels that somebody asks for.
@@ -262,6 +271,14 @@ fn of_request(scenario: &Scenario, state: &State, run: usize, deeds: &mut Vec<De
         }
         if scenario.ada_is_away {
             deeds.extend(DEPUTIES.map(|person| Deed::Approve { run, person, how: How::ForAda }));
+        }
+        if scenario.step_up {
+            let hows = [How::ByFirstLogin, How::ByPassword];
+            deeds.extend(hows.map(|how| Deed::Approve { run, person: Person::Ada, how }));
+        }
+        if scenario.failing.is_some() {
+            // Olga asks and holds the role, Ada may, Ben does not hold it.
+            deeds.extend([Person::Olga, Person::Ada, Person::Ben].map(|person| Deed::Override { run, person }));
         }
         deeds.push(Deed::Approve { run, person: Person::Ben, how: How::ForAnotherPlan });
         deeds.push(Deed::Expire { run });

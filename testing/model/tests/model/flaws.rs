@@ -48,4 +48,10 @@ pub(crate) enum Flaw {
     ApprovalsInherited,
     /// Nobody asks whether the run that is taken back has ended.
     EarlierNotAwaited,
+    /// The service takes every login for one that was made just now, with a second factor.
+    LoginTakenForNew,
+    /// The service takes the role of who overrides a check from the call.
+    OverrideRoleFromTheCall,
+    /// The executor passes over every check that an override names.
+    AnyCheckOverridden,
 }

@@ -15,7 +15,7 @@ use muster_domain::{
         },
         request::v1::{GateEvent, GateLevel, RequestEvent, RequestState, RequestType},
     },
-    request::{self, Earlier, StartTerms, Witness, Yes},
+    request::{self, Earlier, Login, StartTerms, Witness, Yes},
 };
 
 use crate::{
@@ -42,6 +42,7 @@ impl Scenario {
         match deed {
             Deed::Open { .. }
             | Deed::Approve { .. }
+            | Deed::Override { .. }
             | Deed::Start { .. }
             | Deed::Review { .. }
             | Deed::Expire { .. }
@@ -166,7 +167,7 @@ impl Scenario {
             None => None,
         };
         let gate = self.gate_of(state, run);
-        let ground = Ground { ask, stakes: self.stakes, gate: &gate, earlier: earlier.as_ref() };
+        let ground = Ground { ask, stakes: self.stakes, gate: &gate, earlier: earlier.as_ref(), step_up: self.step_up };
         let declared = &self.declared[usize::from(state.changed)];
         world::open(&state.runs[run].request.state, &id_of_run(run), &ground, declared)
     }
@@ -176,6 +177,14 @@ impl Scenario {
         let decided = match deed {
             Deed::Open { run } => Ok(self.open(state, run)),
             Deed::Approve { run, person, how } => self.approve(state, run, person, how),
+            Deed::Override { run, person } => {
+                let mut actor = person.actor();
+                if self.has(Flaw::OverrideRoleFromTheCall) {
+                    actor.roles.push(Role::ApproverIt.into());
+                }
+                let (request, check) = (&state.runs[run].request.state, self.failing?);
+                request::override_check(request, &actor, check, RESOURCE, "it grows tonight", now)
+            }
             Deed::Start { run, person } => {
                 let request = &state.runs[run].request.state;
                 let phrase = request.view.opened.as_ref()?.confirmation_phrase.clone();
@@ -203,9 +212,10 @@ impl Scenario {
         let request = &state.runs[run].request.state;
         let mut actor = person.actor();
         let other = world::plan_hash(&self.declared[1]);
-        let mut yes = Yes { plan_hash: if how == How::ForAnotherPlan { &other } else { "" }, ..Yes::default() };
+        let plan_hash = if how == How::ForAnotherPlan { &other } else { "" };
+        let mut yes = Yes { plan_hash, login: self.login(how, state.hour), ..Yes::default() };
         match how {
-            How::InPerson | How::ForAnotherPlan => {}
+            How::InPerson | How::ForAnotherPlan | How::ByFirstLogin | How::ByPassword => {}
             How::BySecondAccount => actor.id.push_str("-2"),
             How::ForAda if self.has(Flaw::DeputyUnnamed) => actor.roles.push(Role::ApproverIt.into()),
             How::ForAda => {
@@ -217,6 +227,18 @@ impl Scenario {
             }
         }
         request::approve(request, &actor, &yes, world::time(state.hour))
+    }
+
+    /// As the token says it. Where nobody asks for a login it makes no difference, and is left out.
+    fn login(&self, how: How, hour: u8) -> Login {
+        let new = Login { at: Some(world::time(hour)), second_factor: true };
+        match how {
+            _ if !self.step_up => Login::default(),
+            _ if self.has(Flaw::LoginTakenForNew) => new,
+            How::ByFirstLogin => Login { at: Some(world::time(0)), ..new },
+            How::ByPassword => Login { second_factor: false, ..new },
+            _ => new,
+        }
     }
 
     /// Nothing begins that nobody confirmed. The steps are compiled from what is declared now.
@@ -273,7 +295,7 @@ impl Scenario {
         let declared = &self.declared[usize::from(state.changed)];
         let reserved = execution::reserve(&state.reservation.state, RESOURCE, &id_of_run(run), world::time(0));
         let ignores_others = self.has(Flaw::ReservationIgnored) || self.has(Flaw::EarlierNotAwaited);
-        let checks = vec![
+        let mut checks = vec![
             check(
                 "approvals",
                 self.has(Flaw::ProofSkipped) || request::proven_by(request, &self.witness(state, run)).is_ok(),
@@ -284,8 +306,23 @@ impl Scenario {
             ),
             check("resource_is_free", ignores_others || reserved.is_ok()),
         ];
+        if execution::blocking(&checks).is_empty() {
+            checks.extend(self.of_target(request));
+        }
         let outcome = written(execution::record_checks(execution, &me, CheckPhase::Before, checks, world::time(0)))?;
         Some(Outcome { beside: reserved.ok().flatten().map(Beside::Reservation), ..outcome })
+    }
+
+    /// What the platform says, with what people took the responsibility for.
+    fn of_target(&self, request: &request::Request) -> Option<Check> {
+        let mut said = [Check { resource: RESOURCE.into(), ..check(self.failing?, false) }];
+        let confirmed = request.view.confirmed.as_ref()?;
+        request::apply_overrides(&mut said, confirmed);
+        let [mut said] = said;
+        if self.has(Flaw::AnyCheckOverridden) && confirmed.overrides.iter().any(|decided| decided.check == said.name) {
+            said.overridden = "somebody".into();
+        }
+        Some(said)
     }
 
     /// Read from the log again: the delegations that approvals name, and the gate.

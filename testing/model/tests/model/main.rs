@@ -5,13 +5,15 @@
 mod deeds;
 mod flaws;
 mod glue;
+mod group;
 mod logs;
 mod properties;
+mod servers;
 mod state;
 mod transitions;
 mod world;
 
-use std::time::Instant;
+use std::{fmt::Debug, hash::Hash, time::Instant};
 
 use muster_domain::{
     gate::Gate,
@@ -22,21 +24,27 @@ use stateright::{Checker, HasDiscoveries, Model};
 use crate::{
     flaws::Flaw,
     properties::{
-        AFTER_ITS_END, ALONE, APPROVED, BY_A_DEPUTY, BY_A_PERSON, BY_HAND, CHANGE_FAILS, COMES_TO_AN_END, DEPUTY,
-        DIFFERENT_PEOPLE, END_IS_FINAL, FORGERY_FAILS, GATE_BY_TWO, GATE_CLOSED, IN_ORDER, IN_THE_QUIET, LAPSED,
-        LET_PASS, LOOKED_AT, NO_RETURN, NOBODY_ANSWERS, NOT_KNOWN, ONCE, ONE_AFTER_THE_OTHER, OVERDUE, OWNER_ONLY,
-        PEOPLE_ACT, QUIET, RACED, REVIEW_OWED, REVIEWED, ROLLED_BACK, STOP_IS_FINAL, STOPPED_MIDWAY, SUCCEEDS,
-        SUCCEEDS_AFTER_PAUSE, SUCCEEDS_AFTER_TAKEOVER, TAKEN_BACK, TOLERATED, TOO_LATE_FOR_A_DEPUTY, all, told,
+        AFTER_ITS_END, ALONE, APPROVED, BY_A_DEPUTY, BY_A_PERSON, BY_HAND, BY_LOGIN, CHANGE_FAILS, COMES_TO_AN_END,
+        DEPUTY, DIFFERENT_PEOPLE, END_IS_FINAL, FORGERY_FAILS, GATE_BY_TWO, GATE_CLOSED, IN_ORDER, IN_THE_QUIET,
+        LAPSED, LET_PASS, LOOKED_AT, NO_LOGIN_FAILS, NO_RETURN, NOBODY_ANSWERS, NOT_KNOWN, ONCE, ONE_AFTER_THE_OTHER,
+        OVERDUE, OVERRIDDEN, OVERRIDE_FAILS, OWNER_ONLY, PEOPLE_ACT, QUIET, RACED, RESPONSIBLE, REVIEW_OWED, REVIEWED,
+        ROLLED_BACK, SAID_NO, STOP_IS_FINAL, STOPPED_MIDWAY, SUCCEEDS, SUCCEEDS_AFTER_PAUSE, SUCCEEDS_AFTER_TAKEOVER,
+        TAKEN_BACK, TOLERATED, TOO_LATE_FOR_A_DEPUTY,
     },
     state::{Budget, Scenario},
-    world::{Ask, Begins, HIGH, LOW, Shape, lowered},
+    world::{Ask, Begins, FREE_DISK, HIGH, LOW, SAME_SYSTEM, Shape, lowered},
 };
 
 /// Checks every property in every state, and that each of `seen` happens.
-fn holds(name: &str, scenario: Scenario, seen: &[&str]) {
+fn holds<M>(name: &str, model: M, seen: &[&str])
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    M::Action: Debug + Clone + PartialEq + Send + Sync,
+{
     let begun = Instant::now();
-    let known: Vec<&str> = all().iter().map(|property| property.name).collect();
-    let checker = scenario.checker().threads(2).spawn_dfs().join();
+    let properties = model.properties();
+    let checker = model.checker().threads(2).spawn_dfs().join();
     println!(
         "{name}: {} states, {} steps between them, {:.1} s",
         checker.unique_state_count(),
@@ -45,31 +53,46 @@ fn holds(name: &str, scenario: Scenario, seen: &[&str]) {
     );
     assert!(checker.is_done(), "not every state was looked at");
     let found = checker.discoveries();
-    for property in all() {
+    for property in &properties {
         let is_example = property.expectation == stateright::Expectation::Sometimes;
         if let Some(path) = found.get(property.name).filter(|_| !is_example) {
             panic!("{name}: {} does not hold:\n{}", property.name, told(&path.clone().into_actions()));
         }
     }
     for name in seen {
-        assert!(known.contains(name) && found.contains_key(name), "never seen: {name}");
+        let is_known = properties.iter().any(|property| property.name == *name);
+        assert!(is_known && found.contains_key(name), "never seen: {name}");
     }
 }
 
 /// With the flaw, a shortest way to a state in which the property does not hold.
-fn breaks(flaw: Flaw, scenario: Scenario, property: &'static str) {
+fn noticed<M>(flaw: &str, model: M, property: &'static str)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    M::Action: Debug + Clone + PartialEq + Send + Sync,
+{
     let begun = Instant::now();
     let wanted = HasDiscoveries::AllOf([property].into());
-    let checker = Scenario { flaw: Some(flaw), ..scenario }.checker().finish_when(wanted).spawn_bfs().join();
+    let checker = model.checker().finish_when(wanted).spawn_bfs().join();
     let found = checker.discovery(property);
     let actions = found.map(|path| path.into_actions()).unwrap_or_default();
     println!(
-        "{flaw:?} breaks \"{property}\" ({} states, {:.1} s):\n{}",
+        "{flaw} breaks \"{property}\" ({} states, {:.1} s):\n{}",
         checker.unique_state_count(),
         begun.elapsed().as_secs_f64(),
         told(&actions)
     );
-    assert!(!actions.is_empty(), "{flaw:?} goes unnoticed: no counterexample to \"{property}\"");
+    assert!(!actions.is_empty(), "{flaw} goes unnoticed: no counterexample to \"{property}\"");
+}
+
+fn breaks(flaw: Flaw, scenario: Scenario, property: &'static str) {
+    noticed(&format!("{flaw:?}"), Scenario { flaw: Some(flaw), ..scenario }, property);
+}
+
+/// For reading a counterexample.
+fn told(actions: &[impl Debug]) -> String {
+    actions.iter().map(|action| format!("  {action:?}\n")).collect()
 }
 
 const OPENED: Ask = Ask::of(RequestType::Switchover, Begins::Opened);
@@ -83,6 +106,19 @@ fn approvals() -> Scenario {
 fn broken_glass() -> Scenario {
     let budget = Budget { delays: 1, hours: 2, forgeries: 1, ..Budget::default() };
     Scenario::new(&[Ask { breaks_glass: true, ..OPENED }], HIGH, 1, budget)
+}
+
+/// Each yes takes a login made for it. Somebody who got at the log writes one without.
+fn logins() -> Scenario {
+    let budget = Budget { delays: 1, hours: 1, forgeries: 1, ..Budget::default() };
+    Scenario { step_up: true, ..Scenario::new(&[OPENED], HIGH, 1, budget) }
+}
+
+/// A check of the target says no.
+fn said_no(check: &'static str) -> Scenario {
+    let forgeries = u8::from(check == SAME_SYSTEM);
+    let budget = Budget { delays: 1, crashes: 1, forgeries, ..Budget::default() };
+    Scenario { failing: Some(check), ..Scenario::new(&[OPENED], LOW, 1, budget) }
 }
 
 /// Ada is away, and three people may decide for her as far as the delegations go.
@@ -187,6 +223,17 @@ fn a_run_with_a_manual_step_holds() {
 }
 
 #[test]
+fn logins_hold() {
+    holds("logins", logins(), &[SUCCEEDS, NO_LOGIN_FAILS]);
+}
+
+#[test]
+fn overrides_hold() {
+    holds("a check that may be overridden", said_no(FREE_DISK), &[OVERRIDDEN, SAID_NO]);
+    holds("a check that may not", said_no(SAME_SYSTEM), &[SAID_NO, OVERRIDE_FAILS]);
+}
+
+#[test]
 fn deputies_hold() {
     holds("deputies", deputies(), &[SUCCEEDS, BY_A_DEPUTY, TOO_LATE_FOR_A_DEPUTY]);
 }
@@ -229,6 +276,10 @@ fn every_property_can_fail() {
     breaks(Flaw::GateOfTheMove, rollback(lowered(RequestType::Switchover)), APPROVED);
     breaks(Flaw::ApprovalsInherited, rollback(Gate::default()), APPROVED);
     breaks(Flaw::EarlierNotAwaited, rollback(Gate::default()), AFTER_ITS_END);
+    breaks(Flaw::LoginTakenForNew, logins(), BY_LOGIN);
+    breaks(Flaw::ProofSkipped, logins(), APPROVED);
+    breaks(Flaw::OverrideRoleFromTheCall, said_no(FREE_DISK), RESPONSIBLE);
+    breaks(Flaw::AnyCheckOverridden, said_no(SAME_SYSTEM), RESPONSIBLE);
     let none = Budget::default();
     breaks(Flaw::RoleFromTheCall, run_by_hand(none), BY_A_PERSON);
     breaks(Flaw::PersonNotAsked, run_by_hand(Budget { crashes: 1, ..none }), BY_A_PERSON);

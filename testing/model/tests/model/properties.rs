@@ -14,7 +14,7 @@ use stateright::{Model, Property};
 use crate::{
     deeds::{Action, Deed},
     state::{Run, Scenario, State},
-    world::{AFTER, ANNOUNCE, FREEZE, IDEMPOTENT, PROMOTE, Person, UNDO_FREEZE},
+    world::{AFTER, ANNOUNCE, FREEZE, IDEMPOTENT, PROMOTE, Person, SAME_SYSTEM, UNDO_FREEZE},
 };
 
 pub(crate) const APPROVED: &str = "no effect without the approvals and the confirmation of this plan";
@@ -33,6 +33,9 @@ pub(crate) const GATE_BY_TWO: &str = "a gate is changed by two people";
 pub(crate) const PEOPLE_ACT: &str = "nothing is started at gate L3";
 pub(crate) const QUIET: &str = "after a failover nothing moves before somebody has looked";
 pub(crate) const AFTER_ITS_END: &str = "a run is taken back after its end";
+pub(crate) const BY_LOGIN: &str = "where the policy asks for it, a yes takes a login made for it";
+pub(crate) const RESPONSIBLE: &str =
+    "no step while a check says no, but by the word of another Approver-IT about a check that has such a word";
 pub(crate) const COMES_TO_AN_END: &str = "a run comes to an end, or waits for a person";
 
 pub(crate) const SUCCEEDS: &str = "a run succeeds";
@@ -57,6 +60,10 @@ pub(crate) const GATE_CLOSED: &str = "a gate is raised, and what it let pass end
 pub(crate) const IN_THE_QUIET: &str = "a run ends with nothing touched, because nobody has looked";
 pub(crate) const LOOKED_AT: &str = "somebody has looked, and the next run succeeds";
 pub(crate) const ROLLED_BACK: &str = "a run is taken back by approvals of its own";
+pub(crate) const NO_LOGIN_FAILS: &str = "a yes in the log without the login it takes ends with nothing touched";
+pub(crate) const OVERRIDDEN: &str = "a run succeeds past a check that somebody took the responsibility for";
+pub(crate) const SAID_NO: &str = "a check says no, and the run ends with nothing touched";
+pub(crate) const OVERRIDE_FAILS: &str = "an override of what nobody may override ends with nothing touched";
 pub(crate) const ONE_AFTER_THE_OTHER: &str = "two runs succeed, one after the other";
 
 pub(crate) fn all() -> Vec<Property<Scenario>> {
@@ -89,6 +96,8 @@ fn always() -> Vec<Property<Scenario>> {
         Property::always(PEOPLE_ACT, |_, state| !any(state, |run| run.past.started_at_l3)),
         Property::always(QUIET, |_, state: &State| !state.remembered.moved_in_the_quiet),
         Property::always(AFTER_ITS_END, |_, state| !any(state, |run| run.past.claim_before_the_end)),
+        Property::always(BY_LOGIN, |_, state| !any(state, |run| run.past.yes_without_login)),
+        Property::always(RESPONSIBLE, |_, state| !any(state, |run| run.past.passed_over)),
         Property::always(COMES_TO_AN_END, |scenario, state| {
             !any(state, |run| run.execution.state.is_running()) || scenario.can_go_on(state)
         }),
@@ -170,6 +179,21 @@ fn sometimes() -> Vec<Property<Scenario>> {
         Property::sometimes(ROLLED_BACK, |scenario: &Scenario, state: &State| {
             let mut runs = state.runs.iter().zip(scenario.asks);
             runs.any(|(run, ask)| ask.takes_back.is_some() && succeeded(run) && run.past.said_yes != 0)
+        }),
+        Property::sometimes(NO_LOGIN_FAILS, |scenario: &Scenario, state: &State| {
+            let lacks_it = |run: &Run| run.request.state.view.approvals.iter().any(|yes| yes.stepped_up_at.is_none());
+            scenario.step_up && any(state, |run| untouched_failure(run) && lacks_it(run))
+        }),
+        Property::sometimes(OVERRIDDEN, |scenario: &Scenario, state: &State| {
+            scenario.failing.is_some() && any(state, succeeded)
+        }),
+        Property::sometimes(SAID_NO, |scenario: &Scenario, state: &State| {
+            scenario.failing.is_some()
+                && any(state, |run| untouched_failure(run) && run.request.state.view.overrides.is_empty())
+        }),
+        Property::sometimes(OVERRIDE_FAILS, |scenario: &Scenario, state: &State| {
+            scenario.failing == Some(SAME_SYSTEM)
+                && any(state, |run| untouched_failure(run) && !run.request.state.view.overrides.is_empty())
         }),
         Property::sometimes(ONE_AFTER_THE_OTHER, |_, state: &State| {
             state.runs.len() > 1 && state.runs.iter().all(succeeded)
@@ -306,9 +330,4 @@ pub(crate) fn effect_is_in_order(state: &State, run: usize, step: usize) -> bool
         matches!(state.runs[run].step_state(*before), StepState::Succeeded | StepState::Tolerated | StepState::Undone)
     };
     AFTER[step].iter().all(done)
-}
-
-/// For reading a counterexample.
-pub(crate) fn told(actions: &[Action]) -> String {
-    actions.iter().map(|action| format!("  {action:?}\n")).collect()
 }

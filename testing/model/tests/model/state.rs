@@ -40,7 +40,7 @@ pub(crate) struct Budget {
     pub plan_changes: u8,
     /// Hours that pass.
     pub hours: u8,
-    /// Confirmations that nobody gave, written by somebody who got at the log.
+    /// Confirmations, approvals or overrides that nobody gave, written by somebody who got at the log.
     pub forgeries: u8,
     /// Changes of the gate that are asked for.
     pub proposals: u8,
@@ -59,6 +59,10 @@ pub(crate) struct Scenario {
     pub shape: Shape,
     /// Ada is away, and three people may decide for her as far as the delegations go.
     pub ada_is_away: bool,
+    /// Each approval takes a login made for it, with a second factor.
+    pub step_up: bool,
+    /// The check of the target that says no.
+    pub failing: Option<&'static str>,
     /// The gate of the first request's type, as two people have set it before.
     pub gate: Gate,
     pub flaw: Option<Flaw>,
@@ -74,6 +78,8 @@ impl Scenario {
             steps,
             shape: Shape { dns_fails: FailurePolicy::Continue, dns_is_manual: false },
             ada_is_away: false,
+            step_up: false,
+            failing: None,
             gate: Gate::default(),
             flaw: None,
             declared: [3, 4].map(|version| Arc::new(world::inventory(version, stakes))),
@@ -121,7 +127,7 @@ impl Scenario {
         if ask.begins == Begins::Later {
             return request;
         }
-        let ground = Ground { ask, stakes: self.stakes, gate: &self.gate, earlier: None };
+        let ground = Ground { ask, stakes: self.stakes, gate: &self.gate, earlier: None, step_up: self.step_up };
         request.evolve(&world::open(&request, &world::id_of_run(run), &ground, &self.declared[0]).unwrap());
         past.open_gate_when_opened = is_open_gate(self.gate.level);
         if ask.begins == Begins::Opened {
@@ -227,8 +233,14 @@ pub(crate) struct Past {
     pub claim_after_stop: bool,
     pub claim_by_replaced: bool,
     pub ran_without_hold: bool,
-    /// Who said yes to this request, one bit each, whatever its log says about others.
+    /// Who said yes to this request as its policy asks, one bit each, whatever its log says about others.
     pub said_yes: u8,
+    /// A yes counts that was said without the login it takes.
+    pub yes_without_login: bool,
+    /// Who took the responsibility for the check that says no, and may.
+    pub responsible: u8,
+    /// A step was claimed although a check says no for which nobody took the responsibility, or may.
+    pub passed_over: bool,
     /// A yes for somebody who was away counts, and the delegation did not hold.
     pub decided_without_delegation: bool,
     /// A manual step is done without the word of a person of its role.

@@ -5,8 +5,11 @@ use muster_domain::{
     pb::{
         common::v1::Role,
         execution::v1::{ExecutionState, StepState, execution_event::Event, reservation_event},
-        request::v1::{GateLevel, RequestConfirmed, RequestEvent, RequestType, gate_event, request_event},
+        request::v1::{
+            CheckOverridden, GateLevel, RequestConfirmed, RequestEvent, RequestType, gate_event, request_event,
+        },
     },
+    request,
     time::to_pb,
 };
 use stateright::{Model, Property};
@@ -18,7 +21,7 @@ use crate::{
     logs::{Beside, Entry},
     properties::{self, effect_is_approved, effect_is_in_order},
     state::{OnItsWay, Past, Scenario, State, Work, Writer, is_open_gate, name_of, number_of},
-    world::{self, DEPUTIES, DNS, Person, STEPS},
+    world::{self, DEPUTIES, DNS, FREE_DISK, Person, RESOURCE, STEPS},
 };
 
 impl Model for Scenario {
@@ -71,7 +74,7 @@ impl Model for Scenario {
             }
             Action::Forge { run } => {
                 state.left.forgeries -= 1;
-                let forged = forged(&state, run)?;
+                let forged = forged(self, &state, run)?;
                 self.append(&mut state, run, &Entry::Request(Box::new(forged)), Writer::Person);
             }
         }
@@ -177,7 +180,9 @@ impl Scenario {
                 state.remembered.moved_in_the_quiet |= in_the_quiet;
                 let earlier = self.asks[run].takes_back.map(|other| &state.runs[other].execution.state);
                 let early = earlier.is_some_and(|earlier| !earlier.exists() || earlier.is_running());
-                state.runs[run].past.claim_before_the_end |= early;
+                let past = &mut state.runs[run].past;
+                past.claim_before_the_end |= early;
+                past.passed_over |= self.failing.is_some() && past.responsible == 0;
             }
             Event::ManualStepDecided(decided) if decided.done => {
                 let step = number_of(&decided.step);
@@ -225,6 +230,7 @@ fn run_of(deed: Deed) -> usize {
     match deed {
         Deed::Open { run }
         | Deed::Approve { run, .. }
+        | Deed::Override { run, .. }
         | Deed::Confirm { run, .. }
         | Deed::AskPerson { run, .. }
         | Deed::Overdue { run, .. }
@@ -342,8 +348,12 @@ fn remember_deed(scenario: &Scenario, state: &mut State, deed: Deed) {
             state.runs[run].past.open_gate_when_opened = scenario.is_let_pass(state, run);
         }
         Deed::Approve { run, person, how } => {
+            let has_its_login = !scenario.step_up || is_made_for_it(how, state.hour);
             let past = &mut state.runs[run].past;
-            past.said_yes |= person.bit();
+            past.yes_without_login |= !has_its_login;
+            if has_its_login {
+                past.said_yes |= person.bit();
+            }
             if how == How::ForAda {
                 let deputy = DEPUTIES.iter().position(|deputy| *deputy == person);
                 let held = deputy.is_some_and(|deputy| {
@@ -351,6 +361,12 @@ fn remember_deed(scenario: &Scenario, state: &mut State, deed: Deed) {
                     state.hour == 0 && state.delegations[deputy].state.ended.is_none()
                 });
                 past.decided_without_delegation |= !held;
+            }
+        }
+        Deed::Override { run, person } => {
+            let may = person != Person::Olga && person.roles().contains(&Role::ApproverIt);
+            if may && scenario.failing == Some(FREE_DISK) {
+                state.runs[run].past.responsible |= person.bit();
             }
         }
         Deed::Advance { run, .. } if state.runs[run].execution.state.view.prechecks.is_empty() => {
@@ -382,13 +398,37 @@ fn remember_people(past: &mut Past, before: &execution::Execution, event: &Event
     }
 }
 
-/// A confirmation as somebody would write it who got at the log: right in everything but the approvals.
-fn forged(state: &State, run: usize) -> Option<RequestEvent> {
-    let request = &state.runs[run].request.state;
-    let opened = request.view.opened.as_ref()?;
-    if !request.is_open() {
-        return None;
+/// The words of the rule once more: now, or at most minutes ago, and with a second factor.
+fn is_made_for_it(how: How, hour: u8) -> bool {
+    match how {
+        How::ByFirstLogin => hour == 0,
+        How::ByPassword => false,
+        How::InPerson | How::ForAnotherPlan | How::BySecondAccount | How::ForAda => true,
     }
+}
+
+/// What somebody would write who got at the log: right in everything but one thing.
+fn forged(scenario: &Scenario, state: &State, run: usize) -> Option<RequestEvent> {
+    let request = &state.runs[run].request.state;
+    let opened = request.view.opened.as_ref().filter(|_| request.is_open())?;
+    if scenario.step_up {
+        // Ada's yes, without the login that it takes.
+        let mut lax = (**request).clone();
+        lax.view.opened.as_mut()?.policy.as_mut()?.step_up = false;
+        let now = world::time(state.hour);
+        return request::approve(&lax, &Person::Ada.actor(), &request::Yes::default(), now).ok().flatten();
+    }
+    if let Some(check) = scenario.failing {
+        let overridden = CheckOverridden {
+            check: check.into(),
+            resource: RESOURCE.into(),
+            actor: Some(Person::Ada.actor()),
+            as_role: Role::ApproverIt.into(),
+            ..CheckOverridden::default()
+        };
+        return Some(RequestEvent { event: Some(request_event::Event::CheckOverridden(overridden)) });
+    }
+    // A confirmation without the approvals.
     Some(RequestEvent {
         event: Some(request_event::Event::Confirmed(RequestConfirmed {
             actor: Some(Person::Oscar.actor()),

@@ -33,6 +33,10 @@ pub(crate) const AFTER: [&[usize]; 5] = [&[], &[FREEZE], &[FREEZE], &[PROMOTE, D
 /// May be run twice. `promote` is guarded by the target's own lock; nobody can see what `announce` did.
 pub(crate) const IDEMPOTENT: [bool; 5] = [true, false, true, false, true];
 
+/// A check of the target that somebody may take the responsibility for, and one that nobody may.
+pub(crate) const FREE_DISK: &str = "target_free_disk";
+pub(crate) const SAME_SYSTEM: &str = "same_system";
+
 /// Those who say something. Olga asks; Ada could fill either place, Ben one; Oscar starts what others asked for. Dora may
 /// decide nothing of her own; Gus may propose a gate, and decide on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,12 +116,19 @@ pub(crate) const LOW: Stakes = Stakes { tier: Tier::Tier3, environment: Environm
 
 /// The resource before and after somebody declared it again; the second is another plan hash.
 pub(crate) fn inventory(version: u64, stakes: Stakes) -> TenantInventory {
-    let node = |name: &str, site: &str| inv::PostgresqlNode {
-        name: name.into(),
+    let mut inventory = TenantInventory::default();
+    declare(&mut inventory, RESOURCE, version, stakes);
+    inventory
+}
+
+/// A pair of servers of its own.
+pub(crate) fn declare(inventory: &mut TenantInventory, name: &str, version: u64, stakes: Stakes) {
+    let node = |node: &str, site: &str| inv::PostgresqlNode {
+        name: node.into(),
         site: site.into(),
         host: "127.0.0.1".into(),
         port: 5432,
-        agent: name.into(),
+        agent: node.into(),
     };
     let platform = inv::PostgresqlTarget {
         nodes: vec![node("a", "fra"), node("b", "ams")],
@@ -132,16 +143,14 @@ pub(crate) fn inventory(version: u64, stakes: Stakes) -> TenantInventory {
         platform: Some(inv::resource_spec::Platform::Postgresql(platform)),
         ..Default::default()
     };
-    let mut inventory = TenantInventory::default();
     inventory.insert(inv::Document {
         kind: inv::Kind::Resource.into(),
         tenant: "acme".into(),
-        name: RESOURCE.into(),
+        name: name.into(),
         version,
         spec: Some(inv::document::Spec::ResourceSpec(spec)),
         ..Default::default()
     });
-    inventory
 }
 
 pub(crate) fn plan_hash(inventory: &TenantInventory) -> String {
@@ -187,6 +196,8 @@ pub(crate) struct Ground<'a> {
     /// What was decided about requests of its type.
     pub gate: &'a Gate,
     pub earlier: Option<&'a Earlier>,
+    /// The tenant's policy: each approval takes a login made for it.
+    pub step_up: bool,
 }
 
 /// Olga asks. `None`: refused, or asked already.
@@ -198,7 +209,8 @@ pub(crate) fn open(
 ) -> Option<RequestEvent> {
     let scope = plan::scope(inventory, "", RESOURCE).unwrap();
     let Ground { ask, stakes, .. } = ground;
-    let policy = effective_policy(&[], stakes.tier, stakes.environment, ask.kind);
+    let policy = policy(ground.step_up);
+    let policy = effective_policy(&policy.iter().collect::<Vec<_>>(), stakes.tier, stakes.environment, ask.kind);
     let nothing = BTreeMap::new();
     let case = Case {
         scope: &scope,
@@ -226,6 +238,18 @@ pub(crate) fn open(
         ..OpenRequest::default()
     };
     request::open(request, &command, &case, &Person::Olga.actor(), time(0)).ok().flatten()
+}
+
+fn policy(step_up: bool) -> Option<inv::Document> {
+    let rule = inv::ApprovalRule { step_up, ..Default::default() };
+    step_up.then(|| inv::Document {
+        kind: inv::Kind::Policy.into(),
+        tenant: "acme".into(),
+        name: "logins".into(),
+        version: 1,
+        spec: Some(inv::document::Spec::PolicySpec(inv::PolicySpec { approvals: vec![rule], ..Default::default() })),
+        ..Default::default()
+    })
 }
 
 pub(crate) fn effective_gate(kind: RequestType, stakes: Stakes, gate: &Gate) -> gate::Effective {
