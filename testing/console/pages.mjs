@@ -35,6 +35,7 @@ export function everyPage({ request, pending, plan, schedule }) {
     audit: { route: "/t/:tenant/audit", address: `${t}/audit` },
     gaps: { route: "/t/:tenant/gaps", address: `${t}/gaps?show=all`, empty: "There was never a gap" },
     evidence: { route: "/t/:tenant/evidence", address: `${t}/evidence` },
+    unknown: { route: "/t/:tenant/*", address: `${t}/no-such-page`, calm: true },
     intent: { route: "/intent/:token", address: "/intent/not.known", calm: true },
   };
 }

@@ -159,6 +159,7 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await say(page, "Type the phrase to start", phrase, "Start now");
       await main(page).getByRole("list", { name: "Steps" }).getByText("running").first().waitFor({ timeout: RUN_LIMIT_MS });
       assert.ok(await main(page).getByRole("button", { name: "Stop" }).isVisible(), "stop is in reach");
+      await main(page).getByText(/^(Step \d+ of \d+( is next)?: \S|Every step is done)/).waitFor();
       await main(page).getByRole("list", { name: "Steps" }).getByText("succeeded").nth(3).waitFor({ timeout: RUN_LIMIT_MS });
       await picture(page, "request-running");
       await axeClean(page, "a run");
@@ -293,6 +294,37 @@ describe("the console", { timeout: LIMIT_MS }, () => {
       await page.getByText("1 of 5000 resources").waitFor();
       await page.getByRole("link", { name: "db-04999" }).waitFor();
     });
+  });
+
+  it("says of an address that nothing is at that there is no such page, and where to go on", async () => {
+    await world.as("vera", async (page) => {
+      const answer = await page.goto(at("/reqests/1"));
+      assert.equal(answer.status(), 404);
+      await main(page).getByRole("heading", { level: 1, name: "There is no such page" }).waitFor();
+      await main(page).getByText("/t/acme/reqests/1").waitFor();
+      await axeClean(page, "an unknown address");
+      await picture(page, "unknown-address");
+      await main(page).getByRole("link", { name: "requests" }).click();
+      await main(page).getByRole("heading", { level: 1, name: "Requests" }).waitFor();
+      // Within the pages, too, and beside every tenant.
+      assert.equal((await page.goto(`${world.product.url}/no/such/place`)).status(), 404);
+      await main(page).getByRole("heading", { level: 1, name: "There is no such page" }).waitFor();
+      await page.getByRole("navigation", { name: "Sections" }).getByRole("link", { name: "Fleet" }).click();
+      await main(page).getByRole("link", { name: "orders-db" }).waitFor();
+      const plain = await page.request.get(at("/reqests/1"), { headers: { accept: "application/json" } });
+      assert.deepEqual([plain.status(), await plain.text()], [404, ""], "a program is told in its own way");
+    });
+    const stranger = await world.browser.newContext();
+    try {
+      const page = await stranger.newPage();
+      assert.equal((await page.goto(at("/reqests/1"))).status(), 404);
+      await page.getByRole("heading", { level: 1, name: "There is no such page" }).waitFor();
+      await page.getByRole("link", { name: "Log in" }).waitFor();
+      await axeClean(page, "an unknown address, logged out");
+      await picture(page, "unknown-address-logged-out");
+    } finally {
+      await stranger.close();
+    }
   });
 
   it("shows nothing of a tenant that one has no role in", async () => {

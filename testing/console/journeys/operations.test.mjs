@@ -30,6 +30,18 @@ spec:
   reason: monthly proof
 `;
 
+const STRICTER = `kind: Policy
+metadata: {name: stricter}
+spec:
+  description: Moves of tier 3 need the business, too
+  approvals:
+    - tiers: [3]
+      requestTypes: [switchover]
+      require:
+        - {role: Approver-Business, count: 2}
+      requireTicket: true
+`;
+
 const MANUAL_PLAN = `kind: Plan
 metadata: {name: cache-by-hand}
 spec:
@@ -168,6 +180,24 @@ describe("running it", { timeout: LIMIT_MS }, () => {
     });
   });
 
+  it("has in the inbox of a deputy what waits for the one who is away, and nothing of it afterwards", async () => {
+    const { product } = world;
+    const { actorId } = product.json("ingo", ["whoami"]);
+    const { delegation } = product.json("bea", ["delegate", "add", "--to", actorId, "--role", "Approver-Business", "--until", "2h", "--reason", "at the dentist"]);
+    const id = world.open("--type", "live-drill", "--resource", "orders-db", "--reason", "while Bea is away");
+    product.muster("otto", ["request", "approve", id]);
+    await world.as("ingo", async (page) => {
+      await page.goto(at("/requests"));
+      const line = main(page).getByRole("region", { name: "Waiting for you" }).getByRole("listitem").filter({ hasText: "while Bea is away" });
+      await line.getByText("Approve or deny for Bea, who is away").waitFor();
+      product.muster("bea", ["delegate", "end", delegation.delegationId]);
+      await page.reload();
+      await main(page).getByRole("heading", { name: "All requests" }).waitFor();
+      await line.waitFor({ state: "detached" });
+    });
+    product.muster("olga", ["request", "withdraw", id, "--reason", "Bea is back"]);
+  });
+
   it("overrides a check by name with a reason, by another Approver-IT than the requester, and never what must hold", async () => {
     const id = world.open("--type", "switchover", "--resource", "session-cache", "--to", "ams", "--reason", "a look at exceptions");
     await world.as("ingo", async (page) => {
@@ -276,6 +306,23 @@ describe("running it", { timeout: LIMIT_MS }, () => {
       await main(page).getByRole("row", { name: /^Failover/ }).getByText(/one Approver-IT and one Approver-Business/).waitFor();
       await axeClean(page, "who must approve");
       await picture(page, "who-must-approve");
+      assert.equal(await main(page).getByRole("link", { name: "Policies" }).count(), 0, "a viewer changes no policy");
+    });
+    // Tried before it holds: what it would change is told beside what holds now, and nothing is kept.
+    await world.as("ada", async (page) => {
+      await page.goto(at("/settings/new?kind=Policy"));
+      await edit(page, STRICTER);
+      const tried = main(page).getByRole("region", { name: /with this draft/ });
+      await tried.getByLabel("What would be moved or tested").selectOption("resource/session-cache");
+      const move = tried.getByRole("row", { name: /^Switchover/ });
+      await move.getByText(/one Approver-IT and two Approver-Business/).waitFor();
+      await move.getByText(/Now: one Approver-IT, not the requester\. Now a ticket is optional\./).waitFor();
+      assert.equal(await tried.getByRole("row", { name: /^Tabletop/ }).getByText("Changes").count(), 0, "of what the draft does not name");
+      await tried.getByText(/It changes 1 of \d+ kinds of requests for session-cache/).waitFor();
+      await axeClean(page, "a policy that is tried");
+      await picture(page, "policy-tried");
+      await page.goto(at("/settings/who-must-approve?what=resource/session-cache"));
+      await main(page).getByRole("row", { name: /^Switchover/ }).getByText("one Approver-IT, not the requester").waitFor();
     });
     await world.as("ada", async (page) => {
       await page.goto(at("/settings/gates"));

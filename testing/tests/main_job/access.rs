@@ -33,6 +33,22 @@ pub(crate) async fn no_login(product: &mut Product) -> Result<()> {
         "the login goes to the issuer: {to}"
     );
 
+    // An address that nothing is at: a page for a person who follows an old link, the bare status for everything else.
+    for (path, accept, is_page) in [
+        ("/t/acme/no-such-page", "text/html,*/*;q=0.8", true),
+        ("/t/acme/no-such-page", "*/*", false),
+        ("/favicon.ico", "text/html,*/*;q=0.8", false),
+        ("/rpc/nothing", "text/html", false),
+    ] {
+        let answer = http.get(format!("{url}{path}")).header("accept", accept).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status == 404, "{path} answers {status}");
+        let says = text.contains("There is no such page") && text.contains("href=\"/login\"");
+        ensure!(says == is_page && text.is_empty() != is_page, "{path} for {accept}: {text}");
+    }
+    let posted = http.post(format!("{url}/t/acme/no-such-page")).header("accept", "text/html").send().await?;
+    ensure!(posted.status() == 404 && posted.text().await?.is_empty(), "nothing is posted to an unknown address");
+
     let mut nobody = product.person("vera").await?;
     let good = nobody.token.clone();
     for token in
