@@ -30,6 +30,12 @@ struct Shared {
 
 impl Run<'_> {
     /// Asked when everything of this run is held: of two that begin at once, at least one sees the other.
+    ///
+    /// It is safe because of that order, and because a tenant's log has one order for all of its entries: this run's own
+    /// reservation was acknowledged before the look, and `load` asks the leader, whose log holds it. Of two reservations one
+    /// is the earlier, and whoever wrote the later one reads a log that has both. An answer older than the own entry would
+    /// break this (`ReadsAnywhere` in `testing/model`): it takes a leader that was deposed by a partition and is still reached
+    /// by an executor whose own entry the new leader has just acknowledged.
     pub(crate) async fn neighbours(&self, kind: RequestType) -> Result<Vec<Check>, RunError> {
         if !reserves(kind) {
             return Ok(Vec::new());
