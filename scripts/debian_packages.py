@@ -20,6 +20,7 @@ PROGRAMS = {
     "bind": ("BIND", ["bind9", "bind9-dnsutils"], ["named", "nsupdate", "dig"]),
     "pgbackrest": ("pgBackRest", ["pgbackrest"], ["pgbackrest"]),
     "restic": ("restic", ["restic"], ["restic"]),
+    "chromium": ("Chromium", ["chromium"], ["chromium"]),
 }
 # What Patroni imports. Its own wheel comes from PyPI.
 PATRONI_IMPORTS = ["python3-etcd", "python3-yaml", "python3-click", "python3-dateutil", "python3-prettytable",
@@ -51,7 +52,9 @@ def find_or_install(name, tools):
             return found[0]
     unpack(packages, home)
     for program in programs:
-        real = next(filter(executable, (f"{home}/root/usr/{d}/{program}" for d in ("sbin", "bin"))), None)
+        # Chromium's in `bin` is a script that looks for the rest of it where it would be installed.
+        places = (f"lib/{program}", "sbin", "bin")
+        real = next(filter(executable, (f"{home}/root/usr/{place}/{program}" for place in places)), None)
         if not real:
             raise Missing(f"the packages {', '.join(packages)} do not hold `{program}`")
         wrap(real, f"{home}/bin/{program}", home)
@@ -83,7 +86,7 @@ def runs(program):
 
 def wrap(program, wrapper, home):
     lines = ["#!/bin/sh", f"export LD_LIBRARY_PATH='{library_path(home)}'" + '${LD_LIBRARY_PATH:+":$LD_LIBRARY_PATH"}',
-             f"exec '{program}' \"$@\""]
+             f"export FONTCONFIG_FILE='{fonts(home)}'", f"exec '{program}' \"$@\""]
     os.makedirs(os.path.dirname(wrapper), exist_ok=True)
     with open(f"{wrapper}.new", "w") as file:
         file.write("\n".join(lines) + "\n")
@@ -91,8 +94,19 @@ def wrap(program, wrapper, home):
     os.replace(f"{wrapper}.new", wrapper)
 
 
+def fonts(home):
+    """The system's and the unpacked ones: a page without any would be a page without words."""
+    directories = "".join(f"<dir>{root}/usr/share/fonts</dir>" for root in ("", f"{home}/root"))
+    path = f"{home}/fonts.conf"
+    with open(path, "w") as file:
+        file.write(f"<fontconfig>{directories}<cachedir>{home}/fonts.cache</cachedir></fontconfig>\n")
+    return path
+
+
 def library_path(home):
-    found = {os.path.dirname(lib) for base in ("usr/lib", "lib") for lib in glob.glob(f"{home}/root/{base}/*-linux-gnu/*.so*")}
+    """Also one below: there is what only the packages of one library use, and find by where they would be installed."""
+    places = [f"{home}/root/{base}/*-linux-gnu{below}/*.so*" for base in ("usr/lib", "lib") for below in ("", "/*")]
+    found = {os.path.dirname(library) for place in places for library in glob.glob(place)}
     return ":".join(sorted(found, reverse=True))
 
 

@@ -13,7 +13,9 @@ export const SIZES = { desk: { width: 1360, height: 860 }, phone: { width: 390, 
 export const THEMES = ["light", "dark"];
 
 export function chromiumProgram() {
-  return [process.env.MUSTER_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+  const system = ["chromium", "chromium-browser", "google-chrome"].map((name) => `/usr/bin/${name}`);
+  const unpacked = join(dirname(fileURLToPath(import.meta.url)), "../../.muster/tools/debian/bin/chromium");
+  return [process.env.MUSTER_CHROMIUM, ...system, unpacked].find((path) => path && existsSync(path));
 }
 
 export async function openBrowser(more = []) {
