@@ -247,10 +247,19 @@ impl Copy<'_> {
         arguments.push(format!("--datadir={}", self.data().display()).into());
         // The data directory is new, and the configuration's is not to be touched.
         arguments.extend(self.same_format()?);
-        if let Some(base) = self.service.program()?.parent().and_then(Path::parent) {
+        if let Some(base) = self.base_directory()? {
             arguments.push(format!("--basedir={}", base.display()).into());
         }
         self.run("mariadb-install-db", arguments, None).await.map(drop)
+    }
+
+    /// Where the server finds its messages and its first tables: as it is configured, else around its programs.
+    fn base_directory(&self) -> Result<Option<PathBuf>, AgentError> {
+        let settings = self.service.settings(None)?;
+        if let Some(configured) = settings.iter().rfind(|setting| setting.name == "basedir") {
+            return Ok(Some(PathBuf::from(&configured.value)));
+        }
+        Ok(self.service.program()?.parent().and_then(Path::parent).map(Path::to_owned))
     }
 
     /// What a data directory is made with once and for all.
