@@ -22,6 +22,7 @@ mod mariadb_move;
 #[path = "../mariadb/pair.rs"]
 mod mariadb_pair;
 mod patroni;
+mod patroni_move;
 mod postgresql_move;
 #[expect(dead_code, reason = "the platform's own tests use the rest of it")]
 #[path = "../postgresql/pair.rs"]
@@ -79,6 +80,11 @@ fn mariadb_is_moved_over_tls() {
 #[test]
 fn redis_is_moved_over_tls() {
     alone("redis_move::over_tls");
+}
+
+#[test]
+fn patroni_is_moved_over_tls() {
+    alone("patroni_move::over_tls");
 }
 
 /// What a certificate of an unknown authority is refused with, at the end of everything that is said about the pair.

@@ -17,13 +17,18 @@ use crate::{
     is_refused,
 };
 
-/// Both are told in one look: the database's mode is `tls`, the API's is in its URL.
-async fn look(cluster: &Cluster, database: TlsMode) -> Vec<NodeObservation> {
+/// The cluster, with TLS at the API and this mode of it at the database.
+pub(crate) fn secured(cluster: &Cluster, database: TlsMode) -> PlatformSpec {
     let mut target = cluster.target();
     for node in &mut target.nodes {
         node.api_url = node.api_url.replace("http://", "https://");
     }
-    let spec = PlatformSpec::Patroni(PatroniTarget { tls: database.into(), ..target });
+    PlatformSpec::Patroni(PatroniTarget { tls: database.into(), ..target })
+}
+
+/// Both are told in one look: the database's mode is `tls`, the API's is in its URL.
+async fn look(cluster: &Cluster, database: TlsMode) -> Vec<NodeObservation> {
+    let spec = secured(cluster, database);
     let target = ObserveTarget { tenant: "acme".into(), resource: "ledger".into(), spec, monitor: monitor() };
     observer().observe(&target).await
 }
@@ -47,7 +52,7 @@ fn copied(directory: &Path, name: &str) {
 }
 
 /// Shows the certificate at the API and at the database, from its next connection on.
-async fn show(member: &PatroniMember, plain: &str, name: &str) {
+pub(crate) async fn show(member: &PatroniMember, plain: &str, name: &str) {
     let directory = member.config_file().parent().unwrap().to_owned();
     copied(&directory, name);
     let (certificate, key) = (directory.join(format!("{name}.pem")), directory.join(format!("{name}.key")));
