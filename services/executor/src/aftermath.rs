@@ -7,6 +7,7 @@ use muster_domain::{
     pb::{
         common::v1::LossStatement,
         execution::v1::{MemberOutcome, StepState, StepView},
+        request::v1::RequestType,
     },
     statement::{unknown, worst},
     time::duration_to_pb,
@@ -17,6 +18,7 @@ use crate::{
     error::RunError,
     job::Job,
     leg::Leg,
+    positions::History,
     run::{LOOK_LIMIT, Run, markers_of},
     statement::{self, Told},
 };
@@ -156,9 +158,12 @@ impl Run<'_> {
     }
 
     pub(crate) fn loss(&self, leg: &Leg, execution: &Execution) -> LossStatement {
-        let positions = &self.executor.positions;
-        let history = positions.of(self.key.tenant.as_str(), leg.resource(), &leg.member.from_node);
-        statement::loss(&Told::of(leg, execution), &history)
+        statement::loss(&Told::of(leg, execution), &self.history(leg))
+    }
+
+    /// Where the primary that a leg leaves was seen.
+    fn history(&self, leg: &Leg) -> History {
+        self.executor.positions.of(self.key.tenant.as_str(), leg.resource(), &leg.member.from_node)
     }
 
     /// How each resource came out: measured by the steps of its first move, looked at now.
@@ -170,11 +175,12 @@ impl Run<'_> {
             let primaries: Vec<_> = markers.iter().filter(|marker| marker.role == "primary").collect();
             let follows = markers.iter().any(|marker| marker.role == "standby");
             let told = Told::of(first, execution);
+            let lost = (self.request_type() == RequestType::Failover).then(|| self.history(first));
             let moved = leg.is_irreversible(execution, &[StepState::Succeeded]);
             MemberOutcome {
                 resource: leg.resource().to_owned(),
                 rto_measured: first.is_complete(execution).then(|| told.rto(confirmed)).flatten().map(duration_to_pb),
-                write_outage: told.write_outage().map(duration_to_pb),
+                write_outage: told.write_outage(lost.as_ref()).map(duration_to_pb),
                 loss: moved.then(|| self.loss_of_all(execution, leg.resource())).flatten(),
                 site: match primaries.as_slice() {
                     [primary] => primary.site.clone(),

@@ -1,9 +1,12 @@
 //! How a run ends: with what was measured, or with what is known. A move that failed before anything irreversible is
 //! taken back where the platform proves that this is safe; everything else is left as it is, and said.
 
+use jiff::SignedDuration;
 use muster_domain::{
     execution::{self, Execution},
-    pb::execution::v1::{Check, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, Step, StepState, StepView},
+    pb::execution::v1::{
+        Check, ExecutionFailed, ExecutionStopped, ExecutionSucceeded, MemberOutcome, Step, StepState, StepView,
+    },
     statement::{unknown, worst},
     time::{duration_from_pb, duration_to_pb, to_pb},
 };
@@ -14,17 +17,23 @@ pub(crate) const AS_IT_WAS: &str =
     "Nothing needs to be repaired. Remove the cause, then open a new request; it needs fresh approvals.";
 pub(crate) const UNTOUCHED: &str = "Nothing was changed.";
 
+/// Of those that were moved. One that is not known may be the longest.
+fn longest_outage(members: &[MemberOutcome]) -> Option<SignedDuration> {
+    let moved = members.iter().filter(|member| member.moved);
+    let outages: Option<Vec<_>> = moved.map(|member| duration_from_pb(member.write_outage.as_ref())).collect();
+    outages?.into_iter().max()
+}
+
 impl Run<'_> {
     pub(crate) async fn succeed(&self, execution: &Execution) -> Result<(), RunError> {
         let members = self.outcomes(execution).await;
         let rto = self.rto(execution);
         let target = execution.view.started.as_ref().and_then(|started| duration_from_pb(started.rto_target.as_ref()));
-        let outages = members.iter().filter_map(|member| duration_from_pb(member.write_outage.as_ref()));
         let tolerated = execution.view.steps.iter().filter(|step| step.state() == StepState::Tolerated);
         let end = ExecutionSucceeded {
             finished_at: Some(to_pb(self.executor.ctx.clock.now())),
             rto_measured: rto.map(duration_to_pb),
-            write_outage: outages.max().map(duration_to_pb),
+            write_outage: longest_outage(&members).map(duration_to_pb),
             loss: worst(members.iter().filter_map(|m| Some((m.resource.as_str(), m.loss.as_ref()?)))),
             rto_met: rto.zip(target).is_some_and(|(rto, target)| rto <= target),
             tolerated: tolerated.map(|step| execution::id_of(step).to_owned()).collect(),

@@ -36,12 +36,17 @@ impl<'a> Told<'a> {
         self.steps.iter().copied().find(|step| step.step.as_ref().is_some_and(takes_out))
     }
 
-    /// From the stop of the old primary until the new one accepted a write.
-    pub(crate) fn write_outage(&self) -> Option<SignedDuration> {
+    /// From the stop of the old primary until the new one accepted a write. One that was lost ended by itself, nobody knows
+    /// when: then from the last look that found it, which is the longest that it can be.
+    pub(crate) fn write_outage(&self, lost: Option<&History>) -> Option<SignedDuration> {
         let step = self.stop_step()?;
         let told = time(&self.facts, common::STOPPED_AT).filter(|_| step.attempts == 1);
         // A second attempt only knows about itself, and a probe knows no beginning: the claim is before both.
-        let began = told.or_else(|| from_pb(step.started_at.as_ref()))?;
+        let stopped = told.or_else(|| from_pb(step.started_at.as_ref()))?;
+        let began = match lost {
+            Some(primary) => primary.samples.iter().rfind(|seen| seen.since <= stopped)?.since,
+            None => stopped,
+        };
         Some(time(&self.facts, common::WRITABLE_AT)?.duration_since(began))
     }
 
@@ -187,10 +192,19 @@ mod tests {
     fn an_outage_found_by_a_successor_begins_with_the_first_claim() {
         let (stopped, writable) = (at(101).to_string(), at(110).to_string());
         let mut execution = failover(&[(fact::STOPPED_AT, &stopped), (fact::WRITABLE_AT, &writable)]);
-        assert_eq!(told(&execution).write_outage(), Some(SignedDuration::from_secs(9)));
+        assert_eq!(told(&execution).write_outage(None), Some(SignedDuration::from_secs(9)));
         execution.view.steps[1].attempts = 2;
-        assert_eq!(told(&execution).write_outage(), Some(SignedDuration::from_secs(10)));
+        assert_eq!(told(&execution).write_outage(None), Some(SignedDuration::from_secs(10)));
         execution.facts.get_mut("").unwrap().remove(fact::WRITABLE_AT);
-        assert_eq!(told(&execution).write_outage(), None);
+        assert_eq!(told(&execution).write_outage(None), None);
+    }
+
+    #[test]
+    fn the_outage_of_a_lost_primary_begins_where_it_was_seen_last() {
+        let (stopped, writable) = (at(101).to_string(), at(110).to_string());
+        let execution = failover(&[(fact::STOPPED_AT, &stopped), (fact::WRITABLE_AT, &writable)]);
+        let outage = |lost: &History| told(&execution).write_outage(Some(lost));
+        assert_eq!(outage(&seen(&[(10, 50), (40, 60), (105, 70)])), Some(SignedDuration::from_secs(70)));
+        assert_eq!(outage(&History::default()), None, "nobody looked: a guess would be too short");
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use muster_domain::pb::common::v1::{LossStatement, Marker};
 use muster_domain::pb::execution::v1::{Check, DrillCopy, ExecutionState, ExecutionView, MemberOutcome, StepView};
+use muster_domain::pb::request::v1::RequestType;
+use muster_domain::request::type_name;
 use muster_domain::time::{duration_to_pb, from_pb};
 
 use crate::client::{
@@ -169,6 +171,14 @@ pub(super) fn took(step: &StepView) -> String {
     }
 }
 
+/// A lost primary is counted from the last look that found it.
+fn outage(execution: &ExecutionView) -> String {
+    let lost = execution.started.as_ref().is_some_and(|started| started.r#type == type_name(RequestType::Failover));
+    let known = execution.succeeded.as_ref().and_then(|end| end.write_outage.as_ref());
+    let most = if lost && known.is_some() { "at most " } else { "" };
+    format!("{most}{}", words::duration(known))
+}
+
 /// How it ended, what it took against the target, and what can be said about missing data.
 pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), CliError> {
     if execution.state() == ExecutionState::Running {
@@ -190,7 +200,7 @@ pub(super) fn result(execution: &ExecutionView, screen: &Screen) -> Result<(), C
             screen.field("production", "the drill changed nothing that serves")?;
             copies(&execution.copies, screen)?;
         } else {
-            screen.field("write outage", words::duration(end.write_outage.as_ref()))?;
+            screen.field("write outage", outage(execution))?;
             loss(end.loss.as_ref(), screen)?;
             members(&end.members, screen)?;
         }

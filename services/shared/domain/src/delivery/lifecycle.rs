@@ -190,7 +190,10 @@ fn succeeded(mut m: Message, opened: &RequestOpened, e: &ExecutionSucceeded) -> 
     m.set_summary(&format!("The {what} is done: the system runs on {}.", opened.target_site));
     let rto = duration_from_pb(e.rto_measured.as_ref()).map_or_else(|| "not measured".to_owned(), humane);
     m.fact("RTO measured", format!("{rto} ({})", if e.rto_met { "target met" } else { "target not met" }));
-    let outage = duration_from_pb(e.write_outage.as_ref()).map_or_else(|| "not measured".to_owned(), humane);
+    // A lost primary is counted from the last look that found it.
+    let most = if opened.r#type() == RequestType::Failover { "at most " } else { "" };
+    let outage = duration_from_pb(e.write_outage.as_ref())
+        .map_or_else(|| "not measured".to_owned(), |outage| format!("{most}{}", humane(outage)));
     m.fact("Write outage", outage);
     m.set_loss(e.loss.as_ref());
     m.next_step =

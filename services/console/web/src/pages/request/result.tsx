@@ -36,7 +36,12 @@ export function Result({ here, request }: { here: Here; request: RequestView }) 
               </span>
             </p>
           )}
-          {succeeded.writeOutage && <p>No writes for {humane(milliseconds(succeeded.writeOutage))}.</p>}
+          {succeeded.writeOutage && (
+            <p>
+              No writes for {humane(milliseconds(succeeded.writeOutage))}
+              {request.opened?.type === RequestType.FAILOVER && " at the most: since the old primary was seen last"}.
+            </p>
+          )}
           {succeeded.tolerated.length > 0 && <p>Steps that failed and were passed over: {succeeded.tolerated.join(", ")}.</p>}
           {!movesNothing(request.opened?.type) && <Loss loss={succeeded.loss} />}
         </div>

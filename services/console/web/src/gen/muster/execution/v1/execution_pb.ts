@@ -1180,7 +1180,8 @@ export type ExecutionSucceeded = Message<"muster.execution.v1.ExecutionSucceeded
   rtoMeasured?: Duration | undefined;
 
   /**
-   * From the stop of the old primary until the new one accepted a write.
+   * From the stop of the old primary until the new one accepted a write. In a failover from the last look that found the
+   * old primary, which is the longest that it can be; without such a look it is not known.
    *
    * @generated from field: google.protobuf.Duration write_outage = 3;
    */
