@@ -154,7 +154,7 @@ impl Run<'_> {
     }
 
     /// Of a live drill the way over counts: the way back restores nothing.
-    fn rto(&self, execution: &Execution) -> Option<jiff::SignedDuration> {
+    fn rto(&self, execution: &Execution) -> Option<SignedDuration> {
         let first_halves = self.resources().map(|leg| statement::Told::of(leg, execution));
         match self.request_type() {
             muster_domain::pb::request::v1::RequestType::LiveDrill => first_halves
