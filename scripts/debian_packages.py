@@ -97,9 +97,12 @@ def wrap(program, wrapper, home):
 def fonts(home):
     """The system's and the unpacked ones: a page without any would be a page without words."""
     directories = "".join(f"<dir>{root}/usr/share/fonts</dir>" for root in ("", f"{home}/root"))
+    usual = {"sans-serif": "DejaVu Sans", "system-ui": "DejaVu Sans", "serif": "DejaVu Serif", "monospace": "DejaVu Sans Mono"}
+    aliases = "".join(f"<alias><family>{name}</family><prefer><family>{font}</family></prefer></alias>" for name, font in usual.items())
     path = f"{home}/fonts.conf"
     with open(path, "w") as file:
-        file.write(f"<fontconfig>{directories}<cachedir>{home}/fonts.cache</cachedir></fontconfig>\n")
+        file.write(f'<fontconfig><include ignore_missing="yes">/etc/fonts/fonts.conf</include>{directories}'
+                   f"<cachedir>{home}/fonts.cache</cachedir>{aliases}</fontconfig>\n")
     return path
 
 
