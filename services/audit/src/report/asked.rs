@@ -30,6 +30,15 @@ pub(super) fn title(opened: &RequestOpened) -> String {
     }
 }
 
+/// Who opened it. A schedule does it in the name of whoever declared it.
+fn opener(opened: &RequestOpened) -> String {
+    let person = name(opened.requester.as_ref());
+    match opened.schedule.as_str() {
+        "" => person,
+        schedule => format!("schedule {schedule}, declared by {person}"),
+    }
+}
+
 pub(super) fn request(view: &RequestView, opened: &RequestOpened) -> Request {
     let policy = opened.policy.clone().unwrap_or_default();
     let plan = opened.plan.clone().unwrap_or_default();
@@ -40,7 +49,7 @@ pub(super) fn request(view: &RequestView, opened: &RequestOpened) -> Request {
         target_site: opened.target_site.clone(),
         reason: opened.reason.clone(),
         ticket: opened.ticket.clone(),
-        requester: name(opened.requester.as_ref()),
+        requester: opener(opened),
         opened_at: time(opened.opened_at.as_ref()),
         tier: word(opened.tier().as_str_name(), "TIER_"),
         environment: word(opened.environment().as_str_name(), "ENVIRONMENT_"),
@@ -103,4 +112,20 @@ pub(super) fn evidence(opened: &RequestOpened) -> Option<Evidence> {
         markers: markers("approval", &seen.markers).collect(),
         past_tests: seen.past_tests.iter().map(test).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_domain::pb::common::v1::Actor;
+
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_named_as_what_asked() {
+        let ada = Actor { name: "Ada".into(), ..Actor::default() };
+        let mut opened = RequestOpened { requester: Some(ada), ..RequestOpened::default() };
+        assert_eq!(opener(&opened), "Ada");
+        opened.schedule = "orders-monthly-proof".into();
+        assert_eq!(opener(&opened), "schedule orders-monthly-proof, declared by Ada");
+    }
 }

@@ -10,6 +10,10 @@ mod authority;
 #[expect(dead_code, reason = "shared with the tests of moves")]
 #[path = "../patroni/cluster.rs"]
 mod cluster;
+mod drill_copy;
+#[expect(dead_code, reason = "the tests of drills use the rest of it")]
+#[path = "../drill/stage.rs"]
+mod drill_stage;
 #[expect(dead_code, reason = "the suite of all platforms uses the rest of it")]
 #[path = "../compliance/drive.rs"]
 mod drive;
@@ -21,12 +25,12 @@ mod mariadb_move;
 #[expect(dead_code, reason = "the platform's own tests use the rest of it")]
 #[path = "../mariadb/pair.rs"]
 mod mariadb_pair;
+#[expect(dead_code, reason = "the platform's own tests use the rest of it")]
+#[path = "../postgresql/pair.rs"]
+mod pair;
 mod patroni;
 mod patroni_move;
 mod postgresql_move;
-#[expect(dead_code, reason = "the platform's own tests use the rest of it")]
-#[path = "../postgresql/pair.rs"]
-mod postgresql_pair;
 mod redis;
 mod redis_move;
 #[expect(dead_code, reason = "it starts another pair by itself")]
@@ -70,6 +74,11 @@ fn patroni_and_its_database_are_reached_by_their_certificates_alone() {
 #[test]
 fn postgresql_is_moved_over_tls() {
     alone("postgresql_move::over_tls");
+}
+
+#[test]
+fn a_drill_copies_over_tls() {
+    alone("drill_copy::over_tls");
 }
 
 #[test]

@@ -1,20 +1,24 @@
-//! MariaDB: there and back, between servers that know each other's authority.
+//! MariaDB: there and back, between servers that know each other's authority; and a lost one, built anew.
 
 use std::fs;
 
 use muster_domain::pb::inventory::v1::{MariadbTarget, TlsMode};
-use muster_platform::{Facts, MoveJob, MoveKind};
+use muster_platform::{Facts, MoveJob, MoveKind, mariadb::fact};
 
 use crate::{
     STRANGER,
     authority::given,
-    drive::blocking,
+    drive::{blocking, eventually},
     mariadb_pair::{Pair, drive, mover, spec_of},
 };
 
-fn job(pair: &Pair, from: &str, target: &str) -> MoveJob {
+fn job_of(pair: &Pair, kind: MoveKind, from: &str, target: &str) -> MoveJob {
     let spec = spec_of(MariadbTarget { tls: TlsMode::VerifyFull.into(), ..pair.spec() });
-    MoveJob { spec, ..pair.job(MoveKind::Switchover, from, target) }
+    MoveJob { spec, ..pair.job(kind, from, target) }
+}
+
+fn job(pair: &Pair, from: &str, target: &str) -> MoveJob {
+    job_of(pair, MoveKind::Switchover, from, target)
 }
 
 /// The files that the node reads.
@@ -28,6 +32,29 @@ fn put(node: &str, name: &str) {
 async fn show(pair: &Pair, node: &str, name: &str) {
     put(node, name);
     pair.server(node).sql("FLUSH LOCAL SSL").await.unwrap();
+}
+
+/// "a" is lost with a row of its own. It is copied from a source that gives nothing away in clear.
+async fn is_built_anew(mut pair: Pair) {
+    pair.b.sql("STOP SLAVE IO_THREAD").await.unwrap();
+    pair.a.sql("SET SESSION sql_log_bin=1; INSERT INTO app.ledger VALUES (100)").await.unwrap();
+    pair.a.kill().await.unwrap();
+    let (mover, lost) = (mover(), || job_of(&pair, MoveKind::Failover, "a", "b"));
+    eventually("its replica has noticed", async || blocking(&mover.prechecks(&lost()).await).is_empty()).await;
+    drive(lost, None).await;
+
+    let home = || job(&pair, "b", "a");
+    let measured = mover.run(&home(), "measure-original", &Facts::new()).await.unwrap();
+    assert_eq!(measured.outputs[fact::ORIGINAL_DIVERGED], "true");
+    show(&pair, "b", "stranger").await;
+    let error = mover.run(&home(), "return-original", &measured.outputs).await.unwrap_err();
+    assert!(error.text.contains("certificate") || error.text.contains(STRANGER), "{error:?}");
+    show(&pair, "b", "good").await;
+    for step in ["return-original", "wait-until-following"] {
+        mover.run(&home(), step, &measured.outputs).await.unwrap();
+    }
+    pair.arrives(5, "b", "a").await;
+    assert_eq!(pair.a.sql("SELECT count(*) FROM app.ledger WHERE n = 100").await.unwrap(), "0");
 }
 
 #[tokio::test]
@@ -71,4 +98,5 @@ async fn over_tls() {
         // Its account comes in by TLS alone.
         pair.arrives(row, target, from).await;
     }
+    is_built_anew(pair).await;
 }

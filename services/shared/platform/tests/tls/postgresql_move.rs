@@ -17,7 +17,7 @@ use crate::{
     STRANGER,
     authority::given,
     drive::{blocking, check, eventually, settle},
-    postgresql_pair::{Pair, drive, mover, spec_of},
+    pair::{Pair, drive, mover, spec_of},
 };
 
 /// The accounts of the contract come in by TLS alone. The first line of replication is the test's own, by which the pair was made.
@@ -33,8 +33,16 @@ fn job(pair: &Pair, kind: MoveKind, from: &str, target: &str) -> MoveJob {
     MoveJob { spec, ..pair.job(kind, from, target) }
 }
 
+/// Both show a good certificate, and let in nobody of the contract without it.
+pub(crate) async fn by_tls_alone(pair: &Pair) {
+    for server in [&pair.a, &pair.b] {
+        fs::write(server.dir().join("pg_hba.conf"), HBA).unwrap();
+        show(server, "good").await;
+    }
+}
+
 /// Shows this certificate to every connection from now on.
-async fn show(server: &PostgresServer, name: &str) {
+pub(crate) async fn show(server: &PostgresServer, name: &str) {
     let (certificate, key) = (given(&format!("{name}.pem")), given(&format!("{name}.key")));
     // PostgreSQL takes a key from its owner alone.
     let owner = fs::metadata(server.dir()).unwrap();
@@ -111,10 +119,7 @@ async fn is_lost_with_rows_of_its_own(primary: &PostgresServer, standby: &Postgr
 #[ignore = "run by another test, in a process that trusts the test's authority"]
 async fn over_tls() {
     let pair = Pair::start().await;
-    for server in [&pair.a, &pair.b] {
-        fs::write(server.dir().join("pg_hba.conf"), HBA).unwrap();
-        show(server, "good").await;
-    }
+    by_tls_alone(&pair).await;
     a_stranger_is_not_moved(&pair).await;
 
     let (mover, there) = (mover(), || job(&pair, MoveKind::Switchover, "a", "b"));
