@@ -55,7 +55,8 @@ const unknown = chosen.filter((name) => !all.includes(name));
 if (unknown.length > 0) throw new Error(`there is no ${unknown.join(", ")}; there are ${all.join(", ")}`);
 const lanes = LANES.map((names) => names.filter((name) => chosen.length === 0 || chosen.includes(name))).filter((names) => names.length > 0);
 
-// Products outlive their parent: they are stopped whatever ends us.
+// Products outlive their parent: they are stopped whatever ends us, also when nobody is left to read what we say.
+process.stdout.on("error", () => undefined);
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => {
     ended = true;
