@@ -152,7 +152,8 @@ async fn what_the_server_forgets_fires_all_the_same(log: &EventLog, url: &str) {
 /// must not come back.
 async fn overdue_after_a_crash(log: &EventLog, server: &mut NatsServer) {
     const TIMERS: usize = 40;
-    let (due, old) = (after(700), after(500));
+    // Long enough for a busy machine to set and cancel them all before the first is due.
+    let (due, old) = (after(6_200), after(6_000));
     let timers = log.timers();
     for number in 0..TIMERS {
         timers.set(&key(&format!("crash-{number}")), due, b"new").await.unwrap();
