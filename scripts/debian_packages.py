@@ -86,7 +86,9 @@ def runs(program):
 
 def wrap(program, wrapper, home):
     lines = ["#!/bin/sh", f"export LD_LIBRARY_PATH='{library_path(home)}'" + '${LD_LIBRARY_PATH:+":$LD_LIBRARY_PATH"}',
-             f"export FONTCONFIG_FILE='{fonts(home)}'", f"exec '{program}' \"$@\""]
+             f"exec '{program}' \"$@\""]
+    if program.endswith("/chromium"):
+        lines.insert(1, f"export FONTCONFIG_FILE='{fonts(home)}'")
     os.makedirs(os.path.dirname(wrapper), exist_ok=True)
     with open(f"{wrapper}.new", "w") as file:
         file.write("\n".join(lines) + "\n")
