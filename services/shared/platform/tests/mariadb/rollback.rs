@@ -108,7 +108,9 @@ async fn promotion_and_rollback_exclude_each_other() {
     };
     let facts = drive(job, Some("detach-target")).await;
     let mut other = MySqlConnection::connect(&pair.url("b")).await.unwrap();
-    sqlx::raw_sql("SELECT GET_LOCK('muster_move', 0)").execute(&mut other).await.unwrap();
+    // The step before has hung up; its server session, and with it the lock, may last a moment longer.
+    let held: i64 = sqlx::query_scalar("SELECT GET_LOCK('muster_move', 30)").fetch_one(&mut other).await.unwrap();
+    assert_eq!(held, 1);
     for error in [
         mover.rollback(&job(), &facts).await.unwrap_err(),
         mover.run(&job(), "promote-target", &facts).await.unwrap_err(),
