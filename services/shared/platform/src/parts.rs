@@ -9,7 +9,7 @@ use muster_domain::pb::{
     execution::v1::{Check, Step},
 };
 
-use crate::{Facts, MoveJob, MoveKind, Mover, Probe, StepDone, StepError, checks::failed, way_home};
+use crate::{Facts, MoveJob, MoveKind, Mover, Probe, StepDone, StepError, checks::failed, step::answered, way_home};
 
 /// One platform's parts. All of them look at the real state; none remembers anything.
 pub(crate) trait Parts: Send + Sync + 'static {
@@ -95,14 +95,14 @@ impl<P: Parts> Mover for P {
 
     async fn way_home_checks(&self, job: &MoveJob) -> Vec<Check> {
         match P::work(job) {
-            Ok(work) => P::way_home_checks(&work).await,
+            Ok(work) => answered(|| P::way_home_checks(&work)).await,
             Err(error) => vec![incomplete(error)],
         }
     }
 
     async fn prechecks(&self, job: &MoveJob) -> Vec<Check> {
         match P::work(job) {
-            Ok(work) => P::prechecks(&work).await,
+            Ok(work) => answered(|| P::prechecks(&work)).await,
             Err(error) => vec![incomplete(error)],
         }
     }
@@ -138,7 +138,7 @@ impl<P: Parts> Mover for P {
 
     async fn postchecks(&self, job: &MoveJob, facts: &Facts) -> Vec<Check> {
         match P::work(job) {
-            Ok(work) => P::postchecks(&work, facts).await,
+            Ok(work) => answered(|| P::postchecks(&work, facts)).await,
             Err(error) => vec![incomplete(error)],
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_domain::{pb::execution::v1::Step, time};
 
 use super::work::Work;
-use crate::{MoveKind, Timeouts};
+use crate::{MoveKind, Timeouts, step::PATIENCE};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepId {
@@ -157,7 +157,7 @@ impl StepId {
                 on_target: true,
                 idempotent: true,
                 changes_target: true,
-                timeout: |t| t.statement * 2,
+                timeout: |t| PATIENCE + t.statement * 2,
                 guidance: "{target} was promoted; leave {from} fenced. Find out why it does not commit (disk, innodb_read_only, semi-synchronous replication). Going back from here means a new switchover.",
             },
             RejoinOldPrimary => Definition {

@@ -11,7 +11,7 @@ use super::{
     errors::SqlError,
     fact,
     steps::test_write,
-    work::{Work, follows, is_primary, is_read_only, on_host, shown, threads, threads_run},
+    work::{Work, follows, is_primary, is_read_only, is_silent, on_host, shown, threads, threads_run},
 };
 use crate::{
     Facts, MoveKind, StepError,
@@ -61,6 +61,7 @@ async fn accepts_writes(work: &Work<'_>) -> Check {
     let written = async { test_write(&mut work.session(&work.target).await?).await };
     match written.await {
         Ok(at) => passed(check, at.to_string(), limit, format!("{name} committed a statement of ours")),
+        Err(error) if is_silent(&error) => unknown(check, limit, format!("{name} could not be asked: {error}")),
         Err(error) => failed(check, "no", limit, format!("{name} did not accept a write: {error}")),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_domain::{pb::execution::v1::Step, time};
 
 use super::work::Work;
-use crate::{MoveKind, Timeouts};
+use crate::{MoveKind, Timeouts, step::PATIENCE};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepId {
@@ -72,7 +72,7 @@ impl StepId {
                 title: "Prove that {target} accepts writes on the next timeline",
                 on_target: true,
                 changes_target: true,
-                timeout: |t| t.statement * 2,
+                timeout: |t| PATIENCE + t.statement * 2,
                 guidance: "{target} leads. Find out why the write did not succeed (disk, read-only setting, synchronous standby). Going back means a new switchover.",
             },
             WaitUntilProtected => Definition {

@@ -12,7 +12,7 @@ use crate::{
         databases::{before, is_primary, is_standby, look},
         fact,
     },
-    step::done,
+    step::{done, proven},
 };
 
 /// Where the leader was when its positions were read: what it wrote by then must be on the target afterwards.
@@ -32,7 +32,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         (StepId::RecordPositions, MoveKind::Failover) => record_before_failover(work).await,
         (StepId::MoveLeader, MoveKind::Switchover) => move_leader::switch(work, facts).await,
         (StepId::MoveLeader, MoveKind::Failover) => move_leader::fail_over(work, facts).await,
-        (StepId::VerifyTarget, _) => verify::verify(work, facts).await,
+        (StepId::VerifyTarget, _) => proven(|| verify::verify(work, facts)).await,
         (StepId::WaitUntilProtected, _) => verify::wait_until_protected(work, facts).await,
     }
 }

@@ -120,9 +120,13 @@ async fn accepts_writes(work: &Work<'_>) -> Check {
         let mut session = work.session(work.target).await?;
         test_write(&mut session).await
     };
+    let (check, limit) = ("accepts_writes", "a commit");
     match written.await {
-        Ok(at) => passed("accepts_writes", at.to_string(), "a commit", format!("{name} committed a test transaction")),
-        Err(error) => failed("accepts_writes", "no", "a commit", format!("{name} did not accept a write: {error}")),
+        Ok(at) => passed(check, at.to_string(), limit, format!("{name} committed a test transaction")),
+        Err(error) if error.is_lost_connection() => {
+            unknown(check, limit, format!("{name} could not be asked: {error}"))
+        }
+        Err(error) => failed(check, "no", limit, format!("{name} did not accept a write: {error}")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_domain::{pb::execution::v1::Step, time};
 
 use super::work::Work;
-use crate::{MoveKind, Timeouts};
+use crate::{MoveKind, Timeouts, step::PATIENCE};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepId {
@@ -88,7 +88,7 @@ impl StepId {
                 title: "Prove that {target} is the primary, and from which position on",
                 on_target: true,
                 changes_target: true,
-                timeout: |t| t.statement * 2,
+                timeout: |t| PATIENCE + t.statement * 2,
                 guidance: "{target} was made the primary; leave {from} as it is. Compare INFO replication of both nodes. Going back from here means a new switchover.",
             },
             PersistRoles => Definition {

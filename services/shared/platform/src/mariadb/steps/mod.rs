@@ -14,7 +14,7 @@ pub(super) use rejoin::{replicates, wait_until_protected};
 pub(super) use verify::test_write;
 
 use super::{plan::StepId, work::Work};
-use crate::{Facts, Probe, StepDone, StepError};
+use crate::{Facts, Probe, StepDone, StepError, step::proven};
 
 pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe {
     match step {
@@ -45,7 +45,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::DetachTarget => detach::run(work, facts).await,
         StepId::PromoteTarget => promote::run(work, facts).await,
         StepId::KeepTargetWritable => promote::keep(work).await,
-        StepId::VerifyTarget => verify::run(work).await,
+        StepId::VerifyTarget => proven(|| verify::run(work)).await,
         StepId::RejoinOldPrimary => rejoin::run(work, facts).await,
         StepId::WaitUntilProtected => wait_until_protected(work).await,
     }

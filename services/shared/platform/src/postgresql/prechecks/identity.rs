@@ -51,7 +51,10 @@ pub(super) async fn agent_is_the_node(work: &Work<'_>, seen: &Seen) -> Check {
         Ok(port) => port,
         Err(error) => return unknown("agent_is_the_node", limit, format!("{name} could not be asked: {error}")),
     };
-    let same_system = seen.from.as_ref().is_ok_and(|facts| facts.system_identifier == control.system_identifier);
+    let Ok(facts) = &seen.from else {
+        return unknown("agent_is_the_node", limit, format!("{name} did not answer"));
+    };
+    let same_system = facts.system_identifier == control.system_identifier;
     let value = format!("port {} at the host, {port} by SQL", server.port.map_or("unknown".into(), |p| p.to_string()));
     let holds =
         server.port.map(|at_host| at_host == port && same_system && control.state == ClusterState::InProduction);

@@ -194,7 +194,8 @@ pub(super) async fn way_back(work: &Work<'_>, seen: &Seen) -> Check {
     };
     match agent.try_source(&source).await {
         Ok(system) => {
-            let same = seen.target.as_ref().is_ok_and(|facts| facts.system_identifier == system);
+            let Ok(target) = &seen.target else { return unknown("way_back", limit, "the target did not answer") };
+            let same = target.system_identifier == system;
             let bad = "the replication login leads to another system";
             must("way_back", Some(same), system, limit, "the old primary can stream from the target", bad)
         }

@@ -17,7 +17,7 @@ pub(super) use verify::{fork_lsn, test_write};
 use super::{plan::StepId, work::Work};
 use crate::{
     Facts, Probe, StepDone, StepError,
-    step::{Seen, done, probed, until},
+    step::{Seen, done, probed, proven, until},
 };
 
 pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe {
@@ -48,7 +48,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::WaitForReplay => replay::wait_for_replay(work, facts).await,
         StepId::DrainReplay => replay::drain(work, facts).await,
         StepId::PromoteTarget => promote::run(work, facts).await,
-        StepId::VerifyTarget => verify::verify(work, facts).await,
+        StepId::VerifyTarget => proven(|| verify::verify(work, facts)).await,
         StepId::CheckpointTarget => verify::checkpoint(work, facts).await,
         StepId::CreateSlot => create_slot(work).await,
         StepId::KeepLog => Ok(rejoin::keep_log(work).await),

@@ -10,7 +10,7 @@ pub(super) use fence::{prove_fence, refuse_same_server};
 pub(super) use roles::has_caught_up;
 
 use super::{plan::StepId, work::Work};
-use crate::{Facts, Probe, StepDone, StepError};
+use crate::{Facts, Probe, StepDone, StepError, step::proven};
 
 pub(super) async fn probe(work: &Work<'_>, step: StepId, facts: &Facts) -> Probe {
     match step {
@@ -30,7 +30,7 @@ pub(super) async fn run(work: &Work<'_>, step: StepId, facts: &Facts) -> Result<
         StepId::HandOver => hand_over::run(work, facts).await,
         StepId::FencePrimary => fence::fence_primary(work).await,
         StepId::PromoteTarget => promote::run(work, facts).await,
-        StepId::VerifyTarget => promote::verify(work, facts).await,
+        StepId::VerifyTarget => proven(|| promote::verify(work, facts)).await,
         StepId::PersistRoles => roles::persist(work).await,
         StepId::WaitUntilProtected => roles::wait_until_protected(work, facts).await,
     }
