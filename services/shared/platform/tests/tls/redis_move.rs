@@ -22,7 +22,7 @@ fn file(name: &str) -> String {
 }
 
 /// Listens with TLS on that port, and speaks it to the server that it follows.
-async fn server(port: u16, follows: Option<u16>) -> RedisServer {
+pub(crate) async fn server(port: u16, follows: Option<u16>) -> RedisServer {
     let settings = [
         ("tls-port", port.to_string()),
         ("tls-cert-file", file("good.pem")),
@@ -33,6 +33,12 @@ async fn server(port: u16, follows: Option<u16>) -> RedisServer {
     ];
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     RedisServer::temporary_with(&accounts(), follows, &settings).await.unwrap()
+}
+
+/// It shows that certificate from now on.
+pub(crate) async fn show(server: &RedisServer, name: &str) {
+    let (certificate, key) = (file(&format!("{name}.pem")), file(&format!("{name}.key")));
+    server.command(&["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key]).await.unwrap();
 }
 
 impl Secured {
@@ -58,9 +64,7 @@ impl Secured {
     }
 
     async fn show(&self, node: &str, name: &str) {
-        let server = if node == "a" { &self.pair.a } else { &self.pair.b };
-        let (certificate, key) = (file(&format!("{name}.pem")), file(&format!("{name}.key")));
-        server.command(&["CONFIG", "SET", "tls-cert-file", &certificate, "tls-key-file", &key]).await.unwrap();
+        show(if node == "a" { &self.pair.a } else { &self.pair.b }, name).await;
     }
 }
 
