@@ -49,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) const TENANT: &str = "demo";
-pub(crate) const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn tenant() -> TenantId {
     TENANT.parse().unwrap()

@@ -10,7 +10,7 @@ use muster_testing::{
     poll::{self, Look},
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const TENANT: &str = "acme";
 
 pub(crate) async fn one_byte(product: &mut Product) -> Result<()> {

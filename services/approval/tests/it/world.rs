@@ -1,9 +1,6 @@
 //! The service as a process serves it, people who call it, and what the log keeps.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
@@ -36,6 +33,8 @@ use tonic::{Request, Status, transport::Channel};
 use uuid::Uuid;
 
 use crate::issuer::Issuer;
+
+pub(crate) use muster_local::eventually;
 
 pub(crate) const RESOURCE: &str = "orders-db";
 pub(crate) const PHRASE: &str = "switchover orders-db from west to east";
@@ -332,13 +331,4 @@ pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> Refusal 
     let refusal = refusal_of(&answer.unwrap_err()).expect("a refusal with details");
     assert!(!refusal.next_action.is_empty(), "{refusal:?}");
     refusal
-}
-
-/// Polls until it holds; longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }

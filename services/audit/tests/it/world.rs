@@ -1,9 +1,6 @@
 //! The service as a process serves it, and people who call it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use muster_domain::{
@@ -29,6 +26,8 @@ use tonic::{Request, Status, transport::Channel};
 use uuid::Uuid;
 
 use crate::issuer::Issuer;
+
+pub(crate) use muster_local::eventually;
 
 /// One for each case.
 const TENANTS: [&str; 12] = [
@@ -126,7 +125,7 @@ impl World {
     /// Waits until the reactor has looked at everything up to here.
     pub(crate) async fn reacted(&self, tenant: &str, sequence: u64) {
         let handler = position_of("audit.gaps");
-        wait_for(&self.db, &handler, &tenant.parse().unwrap(), sequence, Duration::from_secs(30)).await.unwrap();
+        wait_for(&self.db, &handler, &tenant.parse().unwrap(), sequence, Duration::from_secs(120)).await.unwrap();
     }
 
     /// The newest event of the tenant's log.
@@ -221,13 +220,4 @@ pub(crate) fn code<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
     let refusal = refusal_of(&answer.unwrap_err()).expect("a refusal with details");
     assert!(!refusal.next_action.is_empty(), "{refusal:?}");
     refusal.code
-}
-
-/// Polls until it holds; longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }

@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -34,6 +33,8 @@ use tonic::{Request, transport::Channel};
 use uuid::Uuid;
 
 use crate::issuer::Issuer;
+
+pub(crate) use muster_local::eventually;
 
 pub(crate) struct World {
     pub(crate) postgres: PostgresServer,
@@ -240,15 +241,6 @@ pub(crate) fn meta() -> Meta {
 pub(crate) async fn checkpoint(files: &LogFiles, file: &str) -> Option<Checkpoint> {
     let note = files.read(file).await.unwrap()?;
     Some(Note::parse(&note).unwrap().text().parse().unwrap())
-}
-
-/// Polls until it holds; longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A witness at an address where nobody answers.

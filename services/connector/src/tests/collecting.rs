@@ -80,16 +80,16 @@ fn resolver(directory: &Path) -> SecretResolver {
 async fn what_is_declared_is_looked_at_and_what_is_retired_is_not() {
     let mut world = World::new(None);
     world.apply(&declared("orders-db", 1));
-    eventually("the first looks", || world.observer.looks_at("orders-db") >= 3).await;
+    eventually("the first looks", async || world.observer.looks_at("orders-db") >= 3).await;
     world.apply(&declared("billing-db", 1));
-    eventually("a look at the second", || world.observer.looks_at("billing-db") >= 1).await;
+    eventually("a look at the second", async || world.observer.looks_at("billing-db") >= 1).await;
 
     world.apply(&retired("orders-db"));
     let first = world.seen.recv().await.unwrap();
     assert_eq!((first.tenant.as_str(), first.collector.as_str(), first.sequence), ("acme", "connector/test", 1));
     // The end has come when the other resource was looked at several times and this one was not.
     let mut before = (0, 0);
-    eventually("no look at what is retired", || {
+    eventually("no look at what is retired", async || {
         let now = (world.observer.looks_at("orders-db"), world.observer.looks_at("billing-db"));
         if now.0 != before.0 {
             before = now;
@@ -121,9 +121,10 @@ async fn a_hundred_targets_that_hang_delay_no_other() {
         world.apply(&declared(name, 1));
     }
     world.apply(&declared("orders-db", 1));
-    eventually("every hanging target was asked", || names.iter().all(|name| world.observer.looks_at(name) == 1)).await;
+    eventually("every hanging target was asked", async || names.iter().all(|name| world.observer.looks_at(name) == 1))
+        .await;
     let before = world.observer.looks_at("orders-db");
-    eventually("the healthy one goes on", || world.observer.looks_at("orders-db") >= before + 20).await;
+    eventually("the healthy one goes on", async || world.observer.looks_at("orders-db") >= before + 20).await;
 }
 
 #[tokio::test]

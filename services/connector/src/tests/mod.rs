@@ -4,7 +4,7 @@
 mod collecting;
 mod messages;
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +16,8 @@ use muster_domain::pb::{
     observation::v1::{NodeObservation, PostgresqlFacts, node_observation::Result as NodeResult},
 };
 use muster_platform::{ObserveTarget, Observer};
+
+pub(super) use muster_local::eventually;
 
 pub(super) fn spec() -> ResourceSpec {
     let node = |name: &str| PostgresqlNode {
@@ -73,16 +75,6 @@ impl Observer for FakeObserver {
         let facts = PostgresqlFacts { in_recovery: Some(false), ..Default::default() };
         vec![NodeObservation { node: "a".into(), result: Some(NodeResult::Postgresql(facts)), ..Default::default() }]
     }
-}
-
-pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(holds(), "not within 60 s: {what}");
 }
 
 pub(super) const T0: Timestamp = Timestamp::UNIX_EPOCH;

@@ -1,7 +1,5 @@
 //! Everything around an executor: its stores, its configuration, the pair it may act on.
 
-use std::time::{Duration, Instant};
-
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::{
     AggregateId, Refusal, TenantId,
@@ -32,6 +30,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::pair::{Pair, SECRETS};
+
+pub(crate) use muster_local::eventually;
 
 pub(crate) const RESOURCE: &str = "ledger";
 
@@ -206,14 +206,5 @@ impl RunningExecutor {
 impl Drop for RunningExecutor {
     fn drop(&mut self) {
         self.shutdown.cancel();
-    }
-}
-
-/// Polls until it holds; longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

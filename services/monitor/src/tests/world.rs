@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{MIGRATIONS, read, service};
+
+pub(super) use muster_local::eventually;
 
 pub(super) struct World {
     pub(super) log: EventLog,
@@ -256,12 +257,3 @@ pub(super) fn severed(position: u64) -> impl Fn(&mut PostgresqlFacts, &mut Postg
 }
 
 pub(super) fn nothing(_: &mut PostgresqlFacts, _: &mut PostgresqlFacts) {}
-
-/// Asks until it holds, at most 40 s.
-pub(super) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within 40 s: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}

@@ -88,7 +88,7 @@ async fn get(caller: &Caller, name: &str) -> GetScheduleResponse {
 }
 
 async fn shows(caller: &Caller, name: &str, state: OccurrenceState) -> GetScheduleResponse {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let found = get(caller, name).await;
         if found.schedule.as_ref().and_then(|view| view.latest.as_ref()).is_some_and(|latest| latest.state() == state) {

@@ -11,6 +11,7 @@ mod daemon;
 mod debian;
 mod error;
 pub mod etcd;
+mod eventually;
 mod guardian;
 pub mod mariadb;
 pub mod nats;
@@ -23,6 +24,7 @@ mod temporary;
 pub mod tools;
 
 pub use error::LocalError;
+pub use eventually::eventually;
 pub use port::free_port;
 
 pub type Result<T, E = LocalError> = std::result::Result<T, E>;

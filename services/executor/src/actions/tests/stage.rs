@@ -16,6 +16,8 @@ use muster_runtime::{
 
 use crate::actions::{Resources, Seen, Surroundings, http::Outgoing};
 
+pub(super) use muster_local::eventually;
+
 /// A directory of secrets and the surroundings that use it.
 pub(super) struct Stage {
     secrets: tempfile::TempDir,
@@ -99,13 +101,4 @@ pub(super) fn undone(step: &PlanStep) -> Option<PlanStep> {
 
 pub(super) fn within(step: PlanStep, seconds: i64) -> PlanStep {
     PlanStep { timeout: Some(duration_to_pb(jiff::SignedDuration::from_secs(seconds))), ..step }
-}
-
-/// Polls until it holds; half a minute is longer than anything here takes.
-pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within half a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }

@@ -382,7 +382,7 @@ async fn appends_outlive_the_leader(log: &EventLog, cluster: &mut NatsCluster) {
     const WRITERS: u64 = 4;
     const EACH: u64 = 300;
     let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(count_up(log.clone(), writer, EACH))).collect();
-    crate::support::eventually("writing has begun", Duration::from_secs(60), || async {
+    crate::support::eventually("writing has begun", || async {
         log.load::<Counter>(&tenant("acme"), &id("writer-0")).await.unwrap().version > 20
     })
     .await;

@@ -37,7 +37,7 @@ async fn connect(port: u16, user: &str) -> EventLog {
         password: Some("test".into()),
         ..LogConfig::default()
     };
-    eventually("the server accepts connections", SOON, || async { EventLog::connect(&config).await.is_ok() }).await;
+    eventually("the server accepts connections", || async { EventLog::connect(&config).await.is_ok() }).await;
     EventLog::connect(&config).await.unwrap()
 }
 
@@ -82,7 +82,7 @@ async fn the_documented_permissions_are_enough_and_not_too_many() {
     nothing_can_be_deleted(port, &installer).await;
     // Nor created: the server is silent about it, so it is counted.
     assert!(timeout(Duration::from_secs(1), log.provision_tenant(&tenant("globex"))).await.is_err());
-    eventually("the refusal is counted", SOON, || async { log.permission_violations() > 0 }).await;
+    eventually("the refusal is counted", || async { log.permission_violations() > 0 }).await;
     process.kill().await.unwrap();
 }
 

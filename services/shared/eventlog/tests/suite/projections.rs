@@ -223,7 +223,7 @@ async fn poison_is_parked_and_the_rest_goes_on(log: &EventLog, db: &Database) {
     log.append_batch(&globex, events).await.unwrap();
     let unaffected = append(log, "acme", "unaffected", 1, 1).await;
     wait_for(db, Counting.name(), &tenant("acme"), unaffected, SOON).await.unwrap();
-    eventually("both are parked", SOON, || async { parked(log).await.len() >= 2 }).await;
+    eventually("both are parked", || async { parked(log).await.len() >= 2 }).await;
     wait_until_projected(log, db, &globex).await;
 
     let versions: Vec<_> =
@@ -241,7 +241,7 @@ async fn what_is_no_event_is_parked(log: &EventLog, db: &Database, url: &str) {
     let before = parked(log).await.len();
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
     jetstream.publish("rec.globex.counter.raw.1", "no headers".into()).await.unwrap().await.unwrap();
-    eventually("it is parked", SOON, || async { parked(log).await.len() > before }).await;
+    eventually("it is parked", || async { parked(log).await.len() > before }).await;
     wait_until_projected(log, db, &tenant("globex")).await;
     let parked = parked(log).await.pop().unwrap().1;
     assert!(parked.error.contains("header") && parked.event_id.is_empty(), "{parked:?}");

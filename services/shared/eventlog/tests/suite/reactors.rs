@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,7 +23,6 @@ use crate::support::{
     tenant, the_whole_log,
 };
 
-const SOON: Duration = Duration::from_secs(30);
 const AWKWARD: u64 = 13;
 const AWAY: u64 = 14;
 
@@ -84,14 +82,14 @@ async fn each_event_is_answered_once_and_poison_is_parked() {
         let task = tokio::spawn(run_reactor(log.clone(), db.clone(), reactor.clone(), shutdown.clone()));
         let seen = || reactor.seen.lock().unwrap().values().map(Vec::len).sum::<usize>();
         let before = seen();
-        eventually("it reacts", SOON, || async { seen() > before || answers(&log, "acme").await.len() == 19 }).await;
+        eventually("it reacts", || async { seen() > before || answers(&log, "acme").await.len() == 19 }).await;
         shutdown.cancel();
         task.await.unwrap();
     }
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(run_reactor(log.clone(), db, reactor.clone(), shutdown.clone()));
-    eventually("all are answered", SOON, || async { answers(&log, "acme").await.len() >= 19 }).await;
-    eventually("all are answered", SOON, || async { answers(&log, "globex").await.len() >= 20 }).await;
+    eventually("all are answered", || async { answers(&log, "acme").await.len() >= 19 }).await;
+    eventually("all are answered", || async { answers(&log, "globex").await.len() >= 20 }).await;
     shutdown.cancel();
     task.await.unwrap();
 
@@ -138,11 +136,11 @@ async fn a_projection_of_the_same_name_does_not_move_a_reactor() {
     let shutdown = CancellationToken::new();
     let projecting = tokio::spawn(run_projection(log.clone(), db.clone(), Arc::new(Counting), shutdown.clone()));
     let counted = || async { reached(&db, Counting.name(), &tenant("acme")).await.unwrap() == 3 };
-    eventually("the projection is at the end", SOON, counted).await;
+    eventually("the projection is at the end", counted).await;
 
     let reactor = Arc::new(Namesake { seen: Mutex::default() });
     let reacting = tokio::spawn(run_reactor(log, db.clone(), reactor.clone(), shutdown.clone()));
-    eventually("all are reacted to", SOON, || async { *reactor.seen.lock().unwrap() == [1, 2, 3] }).await;
+    eventually("all are reacted to", || async { *reactor.seen.lock().unwrap() == [1, 2, 3] }).await;
     shutdown.cancel();
     projecting.await.unwrap();
     reacting.await.unwrap();

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -29,8 +28,6 @@ use crate::support::{
     tables::{Counting, database, projected, wait_until_projected},
     tenant, the_whole_log,
 };
-
-const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) async fn connect(url: String, keys: &Path, producer: &str) -> EventLog {
     let keyring = Arc::new(FileKeyring::open(keys.join("keys")).unwrap());
@@ -147,15 +144,14 @@ async fn after_its_key_is_destroyed_a_tenant_is_unreadable_and_everything_still_
     }
     // The read models forget, too; nothing is parked, and the other tenant goes on.
     wait_until_projected(&log, &db, &acme).await;
-    eventually("the tables hold what can still be read", SOON, || async { projected(&db, &acme).await.len() == 1 })
-        .await;
+    eventually("the tables hold what can still be read", || async { projected(&db, &acme).await.len() == 1 }).await;
     wait_until_projected(&log, &db, &acme).await;
     beside.append::<Counter>(&globex, &id("new"), 21, &meta(), &counted(21)).await.unwrap();
     wait_until_projected(&log, &db, &globex).await;
     assert_eq!(projected(&db, &globex).await.len(), 21);
     let reactor = Arc::new(Seen(Mutex::default()));
     let reacting = tokio::spawn(run_reactor(log.clone(), db, reactor.clone(), stop.clone()));
-    eventually("reactors pass it by", SOON, || async { reactor.0.lock().unwrap().len() >= 22 }).await;
+    eventually("reactors pass it by", || async { reactor.0.lock().unwrap().len() >= 22 }).await;
     stop.cancel();
     reacting.await.unwrap();
     assert!(the_whole_log(&log, &[PARKED_KIND]).await.is_empty());
@@ -354,7 +350,7 @@ async fn what_was_acknowledged_and_is_not_there_is_found_by_its_publisher() {
         let sent = jetstream.publish_with_headers(entry.subject.clone(), headers.collect(), entry.payload.clone());
         sent.await.unwrap().await.unwrap();
     }
-    eventually("both are found", SOON, || async {
+    eventually("both are found", || async {
         !missing(&log, &acme).await.is_empty() && !missing(&log, &globex).await.is_empty()
     })
     .await;

@@ -29,7 +29,7 @@ async fn whoever_changes_a_record_stream_is_told_about_and_the_state_shows_it() 
     // The listener is another connection: its subscription may not have reached the server yet.
     let told = std::cell::RefCell::new(Vec::<StreamAdvisory>::new());
     let listened = tokio::sync::Mutex::new(&mut advisories);
-    eventually("the change is told", SOON, || async {
+    eventually("the change is told", || async {
         let mut config = config.clone();
         config.max_messages += i64::try_from(told.borrow().len()).unwrap_or(0);
         attacker.update_stream(config).await.unwrap();

@@ -1,9 +1,6 @@
 //! Timers: durable, keyed, replaceable, late rather than lost.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use async_nats::HeaderMap;
 use async_trait::async_trait;
@@ -13,8 +10,6 @@ use muster_local::nats::{NatsCluster, NatsServer};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{eventually, provisioned, tenant};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// Remembers what fired; fails the first time for keys that begin with "stubborn".
 #[derive(Default)]
@@ -87,9 +82,9 @@ async fn timers_fire_once_when_due(log: &EventLog) {
     let fired = Arc::new(Fired::default());
     let (token, task) = run(log, &fired);
     for wanted in ["overdue", "replaced", "sooner", "punctual.1"] {
-        eventually(wanted, SOON, || async { !fired.of(wanted).is_empty() }).await;
+        eventually(wanted, || async { !fired.of(wanted).is_empty() }).await;
     }
-    eventually("the failed one is fired again", SOON, || async { fired.of("stubborn").len() == 2 }).await;
+    eventually("the failed one is fired again", || async { fired.of("stubborn").len() == 2 }).await;
 
     let overdue = &fired.of("overdue")[0];
     assert!(overdue.late_by >= SignedDuration::from_hours(1), "{overdue:?}");
@@ -131,10 +126,10 @@ async fn what_the_server_forgets_fires_all_the_same(log: &EventLog, url: &str) {
     let (token, task) = run(log, &fired);
     log.timers().set(&key("set-anew"), after(3_600_000), b"anew").await.unwrap();
     log.timers().cancel(&key("cancelled-late")).await.unwrap();
-    eventually("all that were forgotten", SOON, || async { fired.0.lock().unwrap().len() >= 600 }).await;
+    eventually("all that were forgotten", || async { fired.0.lock().unwrap().len() >= 600 }).await;
     // Set and forgotten while it watches.
     forget("forgotten-later", after(500)).await;
-    eventually("the later one", SOON, || async { !fired.of("forgotten-later").is_empty() }).await;
+    eventually("the later one", || async { !fired.of("forgotten-later").is_empty() }).await;
     token.cancel();
     task.await.unwrap();
 
@@ -166,11 +161,11 @@ async fn overdue_after_a_crash(log: &EventLog, server: &mut NatsServer) {
     }
     assert!(Timestamp::now() < old, "the machine is too slow for this test");
     server.kill().await.unwrap();
-    eventually("they are due", SOON, || async { Timestamp::now() > due + SignedDuration::from_millis(500) }).await;
+    eventually("they are due", || async { Timestamp::now() > due + SignedDuration::from_millis(500) }).await;
     server.restart().await.unwrap();
     let fired = Arc::new(Fired::default());
     let (token, task) = run(log, &fired);
-    eventually("all fire", SOON, || async { fired.0.lock().unwrap().len() >= 2 * TIMERS }).await;
+    eventually("all fire", || async { fired.0.lock().unwrap().len() >= 2 * TIMERS }).await;
     nothing_is_left_behind(&server.url()).await;
     token.cancel();
     task.await.unwrap();
@@ -191,7 +186,7 @@ async fn what_was_handled_does_not_come_again(log: &EventLog, server: &mut NatsS
     let fired = Arc::new(Fired::default());
     let (token, task) = run(log, &fired);
     log.timers().set(&key("after-all"), after(0), b"").await.unwrap();
-    eventually("the new one fires", SOON, || async { !fired.of("after-all").is_empty() }).await;
+    eventually("the new one fires", || async { !fired.of("after-all").is_empty() }).await;
     token.cancel();
     task.await.unwrap();
     assert_eq!(fired.0.lock().unwrap().len(), 1, "{:?}", fired.0.lock().unwrap());
@@ -202,5 +197,5 @@ async fn nothing_is_left_behind(url: &str) {
     let client = async_nats::connect(url).await.unwrap();
     let stream = async_nats::jetstream::new(client).get_stream("TIMERS").await.unwrap();
     let is_empty = || async { stream.get_info().await.unwrap().state.messages == 0 };
-    eventually("fired and cancelled timers are gone", SOON, is_empty).await;
+    eventually("fired and cancelled timers are gone", is_empty).await;
 }

@@ -13,19 +13,12 @@ use muster_platform::{Facts, MoveJob, Mover, Probe};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use muster_local::eventually;
+
 /// Between two rounds of what goes on beside a test. Each is a login or more.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A server that was killed comes back, and answers, on a busy machine too.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(60);
-
-/// Polls until it holds; a minute is longer than anything here takes.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
 
 /// Those that hold up the run.
 pub(crate) fn blocking(checks: &[Check]) -> Vec<&Check> {

@@ -1,6 +1,6 @@
 //! A served process on a free port.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use muster_runtime::{
     Health, Service, config,
@@ -8,6 +8,8 @@ use muster_runtime::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use muster_local::eventually;
 
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
@@ -36,13 +38,4 @@ pub(crate) fn start(listener: TcpListener, services: Vec<Service>, health: Healt
     let around = Surroundings { config, health, shutdown: shutdown.clone() };
     let ended = tokio::spawn(serve_on(around, services, listener));
     Served { address, shutdown, ended }
-}
-
-/// Asks until it holds; fails after a minute.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, ask: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while !ask().await {
-        assert!(tokio::time::Instant::now() < deadline, "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -4,11 +4,7 @@ pub(crate) mod child;
 pub(crate) mod proxy;
 pub(crate) mod tables;
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use muster_domain::{
@@ -18,6 +14,8 @@ use muster_domain::{
 use muster_eventlog::{EventLog, LogConfig, Meta, Record, live_fold};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+pub(crate) use muster_local::eventually;
 
 /// The event: who counted, and to what.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -84,15 +82,6 @@ pub(crate) async fn provisioned(url: String, replicas: usize, tenants: &[&str]) 
         log.provision_tenant(&tenant(name)).await.unwrap();
     }
     log
-}
-
-/// Asks until it holds; panics when it does not within `limit`.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, mut holds: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + limit;
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Every event of these kinds there is now; each tenant's in order.

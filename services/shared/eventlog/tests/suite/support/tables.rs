@@ -10,7 +10,6 @@ use sqlx::{PgConnection, Row};
 use std::sync::Arc;
 
 use super::{Counted, eventually};
-use std::time::Duration;
 
 pub(crate) const SCHEMA: Schema = Schema {
     name: "counting",
@@ -112,7 +111,7 @@ pub(crate) async fn projected(db: &Database, tenant: &TenantId) -> Vec<(u64, Str
 
 pub(crate) async fn wait_until_projected(log: &EventLog, db: &Database, tenant: &TenantId) {
     let last = log.last_sequence(tenant).await.unwrap();
-    eventually("the projection is at the log's end", Duration::from_secs(30), || async {
+    eventually("the projection is at the log's end", || async {
         reached(db, Counting.name(), tenant).await.unwrap_or(0) >= last
     })
     .await;
