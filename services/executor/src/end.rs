@@ -188,3 +188,21 @@ fn in_doubt(doubts: &[(String, String)]) -> String {
     let said = |(step, why): &(String, String)| format!("It cannot be told whether step {step} took effect: {why}. ");
     doubts.iter().map(said).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_outage_that_nobody_knows_may_be_the_longest() {
+        let member = |moved: bool, seconds: Option<i64>| MemberOutcome {
+            moved,
+            write_outage: seconds.map(|seconds| duration_to_pb(SignedDuration::from_secs(seconds))),
+            ..MemberOutcome::default()
+        };
+        let known = [member(true, Some(3)), member(true, Some(22)), member(false, None)];
+        assert_eq!(longest_outage(&known), Some(SignedDuration::from_secs(22)));
+        assert_eq!(longest_outage(&[member(true, Some(3)), member(true, None)]), None);
+        assert_eq!(longest_outage(&[member(false, None)]), None);
+    }
+}

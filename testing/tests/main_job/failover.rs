@@ -1,13 +1,16 @@
 //! The primary is killed: what can be said about the loss, before and after the move.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
+use jiff::SignedDuration;
 use muster_domain::{
     pb::{
         common::v1::LossCertainty,
         execution::v1::AcknowledgeCoolDownRequest,
         request::v1::{RequestState, RequestType},
     },
-    time::{duration_from_pb, from_pb},
+    time::{duration_from_pb, from_pb, humane},
 };
 use muster_testing::{
     Product,
@@ -26,6 +29,7 @@ pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     let (_, target) = direction(product, RESOURCE).await?;
     let (olga, vera) = (product.person("olga").await?, product.person("vera").await?);
     product.demo(&["kill-primary", RESOURCE])?;
+    let dead = Instant::now();
 
     // TC-023: no heartbeat any more: a loss window that grows, never "no data loss".
     poll::until("a loss window", HEALTHY, || async {
@@ -42,12 +46,16 @@ pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     let request = approved(product, RequestType::Failover, RESOURCE, &target).await?;
     ensure!(request.approvals.len() == 1, "{:?}", request.approvals);
     let phrase = request.opened.clone().unwrap_or_default().confirmation_phrase;
+    let dead_for = dead.elapsed();
     olga.start(&request.request_id, &phrase).await?;
     let done = ended(product, &request.request_id).await?;
     ensure!(done.state() == RequestState::Succeeded, "{}", account(&done));
     ensure!(writable_nodes(&product.data(), RESOURCE).await?.len() == 1, "one primary");
 
     let end = done.execution.unwrap_or_default().succeeded.unwrap_or_default();
+    let outage = duration_from_pb(end.write_outage.as_ref()).expect("an outage");
+    ensure!(outage >= SignedDuration::try_from(dead_for)?, "dead for {dead_for:?}, no writes for {outage:?}");
+    says_at_most(product, &request.request_id, outage)?;
     let loss = end.loss.unwrap_or_default();
     ensure!(loss.certainty() == LossCertainty::Bounded, "{loss:?}");
     let (caught_up, window) = (from_pb(loss.caught_up_to.as_ref()), duration_from_pb(loss.window.as_ref()));
@@ -71,6 +79,16 @@ pub(crate) async fn kill_and_fail_over(product: &mut Product) -> Result<()> {
     // The old primary comes back as a standby, and the pair is protected again.
     heal(product, RESOURCE).await?;
     cools_down(product, &target).await
+}
+
+/// When the last write was, nobody knows: the outage is told as a limit.
+fn says_at_most(product: &Product, id: &str, outage: SignedDuration) -> Result<()> {
+    product.cli("vera", &["login", "--as", "vera"])?.must_succeed()?;
+    let shown = product.cli("vera", &["request", "show", id])?.must_succeed()?.out;
+    let report = product.cli("vera", &["audit", "report", id])?.must_succeed()?.out;
+    ensure!(shown.contains(&format!("at most {}", humane(outage))), "{shown}");
+    ensure!(report.contains("<dt>Write outage</dt><dd>at most "), "{report}");
+    Ok(())
 }
 
 /// After a failover nothing moves the system again until a person has looked.

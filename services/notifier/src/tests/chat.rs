@@ -61,7 +61,7 @@ impl Chat {
         config.webhooks.allow_private_addresses = vec!["127.0.0.1".into()];
         let allowed = config.webhooks.allow_private_addresses.clone();
         let mut stage = Stage::configured(config).await;
-        let quick = Limits { connect: Duration::from_millis(500), whole: Duration::from_secs(1) };
+        let quick = Limits { connect: Duration::from_secs(3), whole: Duration::from_secs(4) };
         let outgoing = Outgoing::new(&allowed, quick).unwrap();
         stage.more.push(Arc::new(Slack::new(outgoing, stage.ctx.secrets.clone())));
         let chat = Self { stage, far, issuer, _secrets: secrets };

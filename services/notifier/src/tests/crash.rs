@@ -1,7 +1,6 @@
 //! Killed, repeated, changed in between: nothing is lost, nothing is sent twice unmarked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::AggregateId;
@@ -9,6 +8,7 @@ use muster_domain::delivery::{Delivery, Phase, Route};
 use muster_domain::pb::common::v1::Environment;
 use muster_domain::pb::notification::v1::DeliveryState;
 use muster_eventlog::{TimerFired, TimerHandler};
+use muster_local::eventually;
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
@@ -66,11 +66,7 @@ async fn killed_between_attempt_and_result_is_tried_again_and_marked() {
         let fired = fired(&stage, &parcel);
         async move { first.fire(fired).await }
     });
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while stage.mail.attempts().is_empty() {
-        assert!(tokio::time::Instant::now() < deadline, "the first attempt never began");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the first attempt begins", async || !stage.mail.attempts().is_empty()).await;
     attempt.abort();
     assert_eq!(state(&stage, &parcel).await.phase, Phase::Attempting);
 

@@ -7,7 +7,7 @@ use muster_domain::pb::inventory::v1::{Grouping, NotificationRouteSpec};
 use muster_domain::pb::notification::v1::{DeliveryState, DeliveryView};
 use muster_domain::time::duration_to_pb;
 
-use super::stage::Stage;
+use super::stage::{ONE_WINDOW, Stage};
 use super::{alert_opened, alert_resolved, hook_route, mail_route};
 
 fn of_kind<'a>(list: &'a [DeliveryView], kind: &str) -> Vec<&'a DeliveryView> {
@@ -17,7 +17,8 @@ fn of_kind<'a>(list: &'a [DeliveryView], kind: &str) -> Vec<&'a DeliveryView> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_an_alert_waits_for_its_beginning_also_over_a_restart() {
     let mut stage = Stage::new().await;
-    stage.route("mail", mail_route(&["later@example.com"])).await;
+    stage.mail.down();
+    stage.route("mail", mail_route(&["alice@example.com"])).await;
     stage.start().await;
     stage.readiness(alert_opened("a1", Environment::Production), Timestamp::now()).await;
     stage
@@ -29,11 +30,12 @@ async fn the_end_of_an_alert_waits_for_its_beginning_also_over_a_restart() {
     assert_eq!((end.state(), end.attempts), (DeliveryState::Pending, 0), "{list:#?}");
     // What waits is in no memory.
     stage.stop().await;
-    assert_eq!(stage.mail.attempts().len(), 1);
+    stage.mail.up();
     stage.start().await;
     stage.until("both are told", |list| list.iter().all(|d| d.state() == DeliveryState::Accepted)).await;
     let kinds: Vec<String> = stage.mail.seen().into_iter().map(|(_, kind)| kind).collect();
-    assert_eq!(kinds, ["rpo.breached", "rpo.breached", "alert.resolved"]);
+    let (end, before) = kinds.split_last().unwrap();
+    assert!(end == "alert.resolved" && before.len() >= 2 && before.iter().all(|k| k == "rpo.breached"), "{kinds:?}");
     stage.stop().await;
 }
 
@@ -41,7 +43,7 @@ async fn the_end_of_an_alert_waits_for_its_beginning_also_over_a_restart() {
 async fn a_group_of_ends_waits_for_the_beginnings_of_all_of_them() {
     let mut stage = Stage::new().await;
     stage.hook.down();
-    let window = Some(duration_to_pb(SignedDuration::from_secs(2)));
+    let window = Some(duration_to_pb(ONE_WINDOW));
     let mut route = hook_route("https://hooks.example.com/order");
     route.grouping = Some(Grouping { more_than: 1, window, flaps: 50 });
     stage.route("hook", route).await;
@@ -135,13 +137,15 @@ async fn the_end_follows_where_the_beginning_went_another_way() {
     // Over before the other way is taken: it is opened nowhere else.
     stage.hook.down();
     let slow = NotificationRouteSpec {
-        fallback_after: Some(duration_to_pb(SignedDuration::from_secs(4))),
+        fallback_after: Some(duration_to_pb(SignedDuration::from_secs(10))),
         ..failing("https://later.example.com/a", "first")
     };
     stage.route("late", slow).await;
     stage.readiness(alert_opened("a2", Environment::Production), Timestamp::now()).await;
     stage.until("it is tried again", |list| list.iter().any(|d| d.alert_id == "a2" && d.retry_at.is_some())).await;
     stage.readiness(alert_resolved("a2"), Timestamp::now()).await;
+    // The second attempt comes before the other way is due, the third, which is taken, after it.
+    stage.until("it is tried once more", |list| list.iter().any(|d| d.alert_id == "a2" && d.attempts == 2)).await;
     stage.hook.up();
     let over = |list: &[DeliveryView]| {
         let late = |d: &&DeliveryView| d.alert_id == "a2" && d.route == "late" && d.message_kind != "delivery.failed";

@@ -16,7 +16,7 @@ use muster_runtime::Config;
 
 use super::mail_route;
 use super::pager::{opened, resolved};
-use super::stage::Stage;
+use super::stage::{ONE_WINDOW, Stage};
 use crate::channels::pagerduty::Pagerduty;
 use crate::channels::{Limits, Outgoing};
 
@@ -45,7 +45,7 @@ async fn scene() -> (Stage, Fake<Service>, tempfile::TempDir) {
         ..NotificationRouteSpec::default()
     };
     stage.route("pager", pager).await;
-    let window = Some(duration_to_pb(SignedDuration::from_secs(2)));
+    let window = Some(duration_to_pb(ONE_WINDOW));
     let team = NotificationRouteSpec {
         grouping: Some(Grouping { more_than: 1, window, flaps: 50 }),
         fallback_route: "pager".into(),

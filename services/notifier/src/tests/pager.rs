@@ -1,7 +1,6 @@
 //! PagerDuty, as the service uses it: what is opened there is ended, in that order, and nothing else is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_domain::AggregateId;
@@ -19,9 +18,10 @@ use muster_domain::readiness::Readiness;
 use muster_domain::time::{duration_to_pb, to_pb};
 use muster_fakes::pagerduty::{Pagerduty as Service, State};
 use muster_fakes::{Fake, Reply, Trouble};
+use muster_local::eventually;
 use muster_runtime::Config;
 
-use super::stage::Stage;
+use super::stage::{ONE_WINDOW, Stage};
 use crate::channels::pagerduty::Pagerduty;
 use crate::channels::{Limits, Outgoing};
 
@@ -182,7 +182,7 @@ async fn many_at_once(pager: &Pager, systems: &[&str]) -> String {
 }
 
 fn together(route: &mut NotificationRouteSpec) {
-    let window = Some(duration_to_pb(SignedDuration::from_secs(2)));
+    let window = Some(duration_to_pb(ONE_WINDOW));
     route.grouping = Some(Grouping { more_than: 1, window, flaps: 50 });
 }
 
@@ -218,12 +218,8 @@ async fn acknowledging_it_acknowledges_each_and_nothing_else(pager: &Pager, grou
         state.acknowledged.and_then(|said| said.by).map(|by| by.name)
     };
     assert_eq!(acknowledged_there(pager, group, "another secret").await, 401);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     // Which alerts there are is in a read model of its own.
-    while acknowledged_there(pager, group, WEBHOOK_SECRET).await != 200 {
-        assert!(tokio::time::Instant::now() < deadline, "never acknowledged");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually("it is acknowledged", async || acknowledged_there(pager, group, WEBHOOK_SECRET).await == 200).await;
     let ingo = || Some("Ingo".to_owned());
     assert_eq!([who("a").await, who("b").await, who("c").await, who("d").await], [None, ingo(), ingo(), ingo()]);
     assert_eq!(acknowledged_there(pager, &key("a"), WEBHOOK_SECRET).await, 200);

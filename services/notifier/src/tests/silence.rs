@@ -15,7 +15,7 @@ use muster_eventlog::Meta;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::stage::Stage;
+use super::stage::{LIMIT, Stage};
 use super::{alert_opened, alert_resolved, hook_route, mail_route};
 use crate::dead_letters::{self, RetryError};
 use crate::outbox::Outbox;
@@ -147,7 +147,7 @@ async fn a_dead_letter_is_sent_again_by_a_person_once() {
     let outbox = Outbox::new(stage.ctx.clone(), routes);
     let by_olga = Meta { actor: Actor { id: "olga".into(), ..Actor::default() }, ..stage.meta(Timestamp::now()) };
     // The timer that keeps the message is set right after the delivery was given up.
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + LIMIT;
     let version = loop {
         match dead_letters::retry(&outbox, &stage.tenant, id, &by_olga).await {
             Ok(version) => break version,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_domain::inventory::{Declared, declare, document_id};
 use muster_domain::pb::common::v1::PageRequest;
 use muster_domain::pb::inventory::v1::{Document, Kind, NotificationRouteSpec, document::Spec};
@@ -23,6 +23,11 @@ use uuid::Uuid;
 
 use super::far_side::FarSide;
 use crate::channels::Channel;
+
+/// Ends what hangs: far longer than anything takes on a machine that is busy with other tests.
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
+/// In which messages are counted and told as one: long enough for all of a few to come in it on such a machine.
+pub(super) const ONE_WINDOW: SignedDuration = SignedDuration::from_secs(8);
 
 pub(super) struct Stage {
     pub(super) ctx: Context,
@@ -151,9 +156,9 @@ impl Stage {
         }
     }
 
-    /// Asks the list until it holds; fails after 30 s and shows the list.
+    /// Asks the list until it holds; fails after [`LIMIT`] and shows the list.
     pub(super) async fn until(&self, what: &str, holds: impl Fn(&[DeliveryView]) -> bool) -> Vec<DeliveryView> {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
             let list = self.list().await;
             if holds(&list) {

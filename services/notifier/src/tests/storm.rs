@@ -11,8 +11,9 @@ use muster_domain::pb::notification::v1::DeliveryState;
 use muster_domain::pb::readiness::v1::{AlertOpened, ReadinessEvent, Severity, readiness_event::Event};
 use muster_domain::readiness::Readiness;
 use muster_domain::time::duration_to_pb;
+use muster_local::eventually;
 
-use super::stage::Stage;
+use super::stage::{LIMIT, Stage};
 use super::{hook_route, mail_route};
 
 const ALERTS: usize = 400;
@@ -45,7 +46,7 @@ async fn open_all(stage: &Stage) {
 
 /// Waits until every alert is told, alone or in a group, and every attempt is over.
 async fn all_told(stage: &Stage) -> (Vec<Message>, u64) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    let deadline = tokio::time::Instant::now() + LIMIT;
     loop {
         let taken: Vec<Message> = stage.hook.taken().into_iter().map(|attempt| attempt.message).collect();
         let counted: u64 = taken.iter().map(counts).sum();
@@ -78,11 +79,7 @@ async fn a_storm_over_a_channel_that_is_down_loses_nothing_and_doubles_nothing()
     let began = std::time::Instant::now();
     open_all(&stage).await;
     // The first attempts meet a closed door.
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while stage.hook.attempts().len() < 10 {
-        assert!(tokio::time::Instant::now() < deadline, "nothing was tried");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("some are tried", async || stage.hook.attempts().len() >= 10).await;
     stage.hook.up();
     let (taken, counted) = all_told(&stage).await;
     assert_eq!(counted, ALERTS as u64, "each alert is told once");
@@ -100,7 +97,7 @@ async fn a_storm_over_a_channel_that_is_down_loses_nothing_and_doubles_nothing()
         );
     }
     // What the record says agrees: every alert has its delivery, none is open. The far side knows of the last ones first.
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + LIMIT;
     loop {
         let all = stage.whole_list("storm").await;
         let grouped = all.iter().filter(|d| d.state() == DeliveryState::Grouped).count();
@@ -141,8 +138,8 @@ async fn tier_1_goes_first_when_there_are_too_many_to_send_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_channel_keeps_nobody_waiting_at_another_one() {
     let mut stage = Stage::new().await;
-    // Two at a time for what is not critical: minutes for all of them.
-    stage.hook.slow(Duration::from_secs(1));
+    // Two at a time for what is not critical: ten minutes for all of them.
+    stage.hook.slow(Duration::from_secs(3));
     for (name, mut route) in [("slow", hook_route("https://hooks.example.com/slow")), ("mail", mail_route(&["a@b.c"]))]
     {
         route.grouping = Some(Grouping { more_than: 10_000, window: None, flaps: 0 });
@@ -150,11 +147,7 @@ async fn a_slow_channel_keeps_nobody_waiting_at_another_one() {
     }
     stage.start().await;
     open_all(&stage).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while stage.mail.taken().len() < ALERTS {
-        assert!(tokio::time::Instant::now() < deadline, "{} of {ALERTS} mails", stage.mail.taken().len());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually("all mails are taken", async || stage.mail.taken().len() == ALERTS).await;
     assert!(stage.hook.taken().len() < ALERTS / 2, "the slow channel was not slow");
     stage.stop().await;
 }

@@ -63,7 +63,7 @@ impl Stored {
 /// Quick to give up; connects to what is allowed.
 pub(crate) fn outgoing(allow: &[&str]) -> Outgoing {
     let allow: Vec<String> = allow.iter().map(|a| (*a).to_owned()).collect();
-    Outgoing::new(&allow, Limits { connect: Duration::from_millis(500), whole: Duration::from_secs(1) }).unwrap()
+    Outgoing::new(&allow, Limits { connect: Duration::from_secs(3), whole: Duration::from_secs(4) }).unwrap()
 }
 
 pub(crate) fn message() -> Message {

@@ -17,7 +17,7 @@ use crate::pb::readiness::v1::{
 use crate::pb::request::v1::{
     ApprovalPolicy, BreakGlass, BreakGlassLapsed, BreakGlassReviewOverdue, BreakGlassReviewed, CheckOverridden,
     RequestApproved, RequestConfirmed, RequestDenied, RequestEscalated, RequestEvent, RequestExpired, RequestOpened,
-    RequestWithdrawn, request_event,
+    RequestType, RequestWithdrawn, request_event,
 };
 use crate::statement;
 use crate::time::{duration_to_pb, to_pb};
@@ -111,7 +111,6 @@ fn execution(event: execution_event::Event) -> Option<Message> {
 
 #[test]
 fn what_is_asked_for_reads_as_people_write() {
-    use crate::pb::request::v1::RequestType;
     let asked = |kind: RequestType| {
         let opened = RequestOpened { r#type: kind.into(), requester: person("Olga"), ..RequestOpened::default() };
         lifecycle::asks_for(&opened).split(" of ").next().map(str::to_owned)
@@ -312,6 +311,21 @@ fn execution_texts() {
         .collect();
     assert_eq!(texts.len(), 3);
     insta::assert_yaml_snapshot!(texts);
+}
+
+/// Where the primary was lost, nobody knows the moment since when nothing was written.
+#[test]
+fn the_outage_of_a_failover_is_a_limit_and_one_that_nobody_knows_is_no_number() {
+    let told = |r#type: RequestType, outage: Option<i64>| {
+        let write_outage = outage.map(|seconds| duration_to_pb(SignedDuration::from_secs(seconds)));
+        let end = execution_event::Event::Succeeded(ExecutionSucceeded { write_outage, ..Default::default() });
+        let opened = RequestOpened { r#type: r#type.into(), ..opened_request() };
+        let message = lifecycle::execution_message(&source(), &ExecutionEvent { event: Some(end) }, &opened).unwrap();
+        message.facts.iter().find(|fact| fact.name == "Write outage").unwrap().value.clone()
+    };
+    assert_eq!(told(RequestType::Failover, Some(22)), "at most 22 s");
+    assert_eq!(told(RequestType::Switchover, Some(3)), "3 s");
+    assert_eq!(told(RequestType::Failover, None), "not measured");
 }
 
 #[test]
