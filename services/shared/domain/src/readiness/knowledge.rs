@@ -69,6 +69,8 @@ pub struct Knowledge {
     collectors: VecDeque<(String, u64)>,
     observed_at: Option<Timestamp>,
     received_at: Option<Timestamp>,
+    /// The monitor's clock was set back since the newest look.
+    stepped_back: bool,
     data: Option<Data>,
     collapse: Option<Collapse>,
 }
@@ -110,14 +112,28 @@ impl Knowledge {
             self.collectors.pop_front();
         }
         let clock_went_back = self.observed_at.is_some_and(|before| observed_at < before);
-        if let (true, Some(before)) = (clock_went_back, self.observed_at) {
-            // The monitor's clock tells how much time really passed in between.
-            let passed = self.received_at.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
-            self.move_back(before.duration_since(observed_at).saturating_add(passed.max(SignedDuration::ZERO)));
+        if let Some(lost) = self.lost_time(observed_at, now) {
+            self.move_back(lost);
         }
         self.observed_at = Some(observed_at);
         self.received_at = Some(now);
+        self.stepped_back = false;
         Accepted::Yes { observed_at, clock_went_back }
+    }
+
+    /// How much more time passed since the look before than the collector's clock says. That clock went back, also when it
+    /// has made up for it since, unseen; what is remembered is that much older than it looks.
+    ///
+    /// A late delivery looks the same, and is taken for the same: that only makes windows larger. Up to the tolerance it is
+    /// left alone, unless the clocks of the monitor's host are known to have been set back.
+    fn lost_time(&self, observed_at: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+        let (before, received_at) = (self.observed_at?, self.received_at?);
+        let passed = now.duration_since(received_at).max(SignedDuration::ZERO);
+        let told = observed_at.duration_since(before);
+        let lost = passed.saturating_sub(told);
+        let exact = told.is_negative() || self.stepped_back;
+        let tolerated = if exact { SignedDuration::ZERO } else { CLOCK_TOLERANCE };
+        (lost > tolerated).then_some(lost)
     }
 
     /// The clock went back by `step`: remembered times go with it, so that ages stay true.
@@ -136,6 +152,7 @@ impl Knowledge {
     /// The monitor's clock went back; see `Watch`.
     pub fn monitor_clock_went_back(&mut self, step: SignedDuration) {
         self.received_at = self.received_at.map(|at| at.saturating_sub(step).unwrap_or(Timestamp::MIN));
+        self.stepped_back = true;
     }
 
     pub fn node_seen(&mut self, node: &str, role: Role, at: Timestamp) {

@@ -53,6 +53,30 @@ fn an_open_breach_is_not_resolved_and_its_window_does_not_shrink() {
     assert!(!story.events.iter().any(|(_, e)| e.kind() == "alert.resolved"), "{}", story.told());
 }
 
+/// Set back while nobody looks, and past the old time again before the next look: no time goes backwards, and yet all that is
+/// remembered is older than it seems.
+#[test]
+fn a_clock_that_went_back_unseen_makes_nothing_younger() {
+    // How long nobody looked and how far the clock was set back; whether the monitor runs on that host.
+    for (away, step, one_host) in [(68.0, 66.0, true), (68.0, 67.9, true), (3.0, 2.0, true), (68.0, 60.0, false)] {
+        let mut story = Story::new();
+        story.healthy_until(0.0, 20.0);
+        let real = 20.0 + away;
+        // Ten seconds of log are missing on the other side.
+        let mut pair = healthy(real).with(|p| p.received_until(real - 10.0));
+        pair.time = real - step;
+        let now = if one_host { pair.time } else { real };
+        if one_host {
+            story.tick(20.0 - step);
+        }
+        story.arrive(&pair, at(now));
+        let assessment = story.watch.assessment(&story.limits, at(now));
+        let rpo = crate::time::duration_from_pb(assessment.rpo_now.as_ref()).unwrap();
+        assert!(rpo.as_secs_f64() >= 10.0, "{away} {step} {one_host}: {rpo:?}");
+        assert_ne!(assessment.status(), Status::Green);
+    }
+}
+
 #[test]
 fn only_the_monitors_clock_goes_back() {
     let mut story = Story::new();
