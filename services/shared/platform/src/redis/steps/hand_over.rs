@@ -86,10 +86,11 @@ async fn ask(work: &Work<'_>, primary: &RedisFacts) -> Result<(), StepError> {
     }
 }
 
+/// First the old primary: it is a settled replica only after the target has become the primary. Side by side the look at a
+/// busy target could come first, from before that, and show two replicas that never were.
 async fn both(work: &Work<'_>) -> Result<(RedisFacts, RedisFacts), StepError> {
-    let (from, target) = tokio::join!(work.look(&work.from), work.look(&work.target));
-    let from = from.map_err(|e| unreachable(&work.from, &e))?;
-    let target = target.map_err(|e| unreachable(&work.target, &e))?;
+    let from = work.look(&work.from).await.map_err(|e| unreachable(&work.from, &e))?;
+    let target = work.look(&work.target).await.map_err(|e| unreachable(&work.target, &e))?;
     Ok((from.facts, target.facts))
 }
 
