@@ -123,6 +123,22 @@ async fn killed_before_anything_was_copied() {
     a_successor_finishes(&pair, &drills, "1000").await;
 }
 
+/// Its directory was made, and does not belong to the copies' user yet.
+#[tokio::test]
+async fn killed_before_the_place_was_handed_over() {
+    let pair = pair_with_rows(1_000).await;
+    let drills = DrillDirectory::beside(&pair.b);
+    let job = drill_of(&pair, &drills);
+    drill::run(&job, COPY).await.unwrap();
+    let place = copy(&drills).unwrap();
+    drill::run(&job, REMOVE).await.unwrap();
+    std::fs::create_dir(&place).unwrap();
+    drill::run(&job, REMOVE).await.unwrap();
+    is_gone(&job, &drills).await;
+    std::fs::create_dir(&place).unwrap();
+    a_successor_finishes(&pair, &drills, "1000").await;
+}
+
 #[tokio::test]
 async fn killed_while_starting_and_while_removing() {
     let pair = pair_with_rows(1_000).await;
