@@ -19,6 +19,9 @@ const MAX_COLLECTORS: usize = 8;
 /// Clocks of two hosts that agree this far are taken as agreeing.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
+/// A delivery that is later than this is stale for a tier-1 system, and no reason to think of a clock before.
+const LATE_DELIVERY: SignedDuration = SignedDuration::from_secs(10);
+
 /// Where the primary was, at a time when it certainly was not behind that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
@@ -124,15 +127,16 @@ impl Knowledge {
     /// How much more time passed since the look before than the collector's clock says. That clock went back, also when it
     /// has made up for it since, unseen; what is remembered is that much older than it looks.
     ///
-    /// A late delivery looks the same, and is taken for the same: that only makes windows larger. Up to the tolerance it is
-    /// left alone, unless the clocks of the monitor's host are known to have been set back.
+    /// A late delivery and a monitor's clock that was set forward look the same, and are taken for the same: that only makes
+    /// windows larger, until the next look. What can be the delivery alone is left to it, unless the monitor's clock is known
+    /// to have been set back: then the collector's, on the same host or by the same time server, was as well.
     fn lost_time(&self, observed_at: Timestamp, now: Timestamp) -> Option<SignedDuration> {
         let (before, received_at) = (self.observed_at?, self.received_at?);
         let passed = now.duration_since(received_at).max(SignedDuration::ZERO);
         let told = observed_at.duration_since(before);
         let lost = passed.saturating_sub(told);
         let exact = told.is_negative() || self.stepped_back;
-        let tolerated = if exact { SignedDuration::ZERO } else { CLOCK_TOLERANCE };
+        let tolerated = if exact { SignedDuration::ZERO } else { LATE_DELIVERY };
         (lost > tolerated).then_some(lost)
     }
 

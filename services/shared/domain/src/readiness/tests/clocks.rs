@@ -77,6 +77,20 @@ fn a_clock_that_went_back_unseen_makes_nothing_younger() {
     }
 }
 
+/// The link to the monitor hangs for a moment: how late a look comes says nothing about the two sides.
+#[test]
+fn a_late_delivery_alone_makes_nothing_older() {
+    let rpo_at = |arrives: f64| {
+        let mut story = Story::new();
+        story.healthy_until(0.0, 20.0);
+        story.arrive(&healthy(22.0).with(|p| p.received_until(21.0)), at(arrives));
+        let assessment = story.watch.assessment(&story.limits, at(arrives));
+        crate::time::duration_from_pb(assessment.rpo_now.as_ref()).unwrap().as_secs_f64()
+    };
+    let (in_time, late) = (rpo_at(22.0), rpo_at(30.0));
+    assert!(in_time >= 1.0 && late == in_time, "{in_time} in time, {late} eight seconds late");
+}
+
 #[test]
 fn only_the_monitors_clock_goes_back() {
     let mut story = Story::new();
