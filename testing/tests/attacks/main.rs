@@ -16,7 +16,7 @@ mod stage;
 mod time_stamps;
 mod witnessed;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -39,6 +39,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let arguments = Arguments { test_threads: Some(arguments.test_threads.unwrap_or(AT_ONCE)), ..arguments };
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let root = tempfile::Builder::new().prefix("atk-").tempdir().expect("a directory");
     let stage: Arc<OnceCell<Stage>> = Arc::default();
     let cases = cases![
         "payload, header, subject and time of stored events are edited, with checksums that fit" => at_the_files::edited,
@@ -62,14 +63,20 @@ fn main() {
         "a time stamp verifies with openssl, and not for a forged checkpoint" => anchored::time_stamped,
     ];
     let trials = cases.into_iter().map(|(name, case)| {
-        let (runtime, stage) = (runtime.clone(), stage.clone());
+        let (runtime, stage, root) = (runtime.clone(), stage.clone(), root.path().to_owned());
         Trial::test(name, move || {
-            let outcome = runtime.block_on(async { case(stage.get_or_try_init(Stage::start).await?).await });
+            let start = || Stage::start(root.clone());
+            let outcome = runtime.block_on(async { case(stage.get_or_try_init(start).await?).await });
             outcome.map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // The servers end before the runtime that their connections live on.
     runtime.block_on(async { drop(stage) });
+    // What still ends writes nothing into a directory that is gone.
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        runtime.shutdown_timeout(Duration::from_secs(30));
+    }
+    drop(root);
     conclusion.exit();
 }

@@ -43,7 +43,6 @@ use muster_testing::{
 };
 use muster_tlog::{Algorithm, Checkpoint, Note, SoftwareKey, VerifierKey};
 use prost::Message as _;
-use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -65,13 +64,15 @@ pub(crate) fn meta() -> Result<Meta> {
 
 /// What all attacks share.
 pub(crate) struct Stage {
+    root: PathBuf,
     postgres: PostgresServer,
     installations: AtomicUsize,
 }
 
 impl Stage {
-    pub(crate) async fn start() -> Result<Self> {
-        Ok(Self { postgres: PostgresServer::temporary().await?, installations: AtomicUsize::new(0) })
+    /// Everything of it is below `root`.
+    pub(crate) async fn start(root: PathBuf) -> Result<Self> {
+        Ok(Self { root, postgres: PostgresServer::temporary().await?, installations: AtomicUsize::new(0) })
     }
 
     /// A fresh one, running, with some events that a witness has seen.
@@ -89,8 +90,9 @@ impl Stage {
         self.postgres.sql(&format!("CREATE DATABASE {name}")).await?;
         Database::prepare(&self.postgres.url("postgres", &name)).await?;
         Database::migrate(&self.postgres.url(OWNER_ROLE, &name), &[muster_audit::MIGRATIONS]).await?;
-        let directory = tempfile::Builder::new().prefix("atk-").tempdir()?;
-        let here = directory.path();
+        let directory = self.root.join(&name);
+        fs::create_dir(&directory)?;
+        let here = directory.as_path();
         let nats = NatsServer::start(NatsOptions { dir: here.join("nats"), ..NatsOptions::default() }).await?;
         let witness = WitnessProcess::start(&here.join("witness"))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -137,6 +139,13 @@ struct Running {
     task: JoinHandle<Result<(), serve::ServeError>>,
 }
 
+impl Drop for Running {
+    /// An attack that is over leaves nothing at work.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 pub(crate) struct Installation {
     pub(crate) config: Config,
     pub(crate) log: EventLog,
@@ -144,12 +153,12 @@ pub(crate) struct Installation {
     pub(crate) nats: NatsServer,
     pub(crate) witness: WitnessProcess,
     running: Option<Running>,
-    directory: TempDir,
+    directory: PathBuf,
 }
 
 impl Installation {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// The audit service and the logins, as one process of Muster has them.
@@ -165,9 +174,9 @@ impl Installation {
     }
 
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
+        let Some(mut running) = self.running.take() else { return Ok(()) };
         running.stop.cancel();
-        Ok(running.task.await??)
+        Ok((&mut running.task).await??)
     }
 
     /// Everything is stopped, the attacker is at the files, and everything starts again.
